@@ -1,0 +1,31 @@
+# Language level, warnings and sanitizers that hold for every target of the project.
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
+endif()
+
+set(BAREWAVE_SANITIZE "" CACHE STRING "Sanitizers to build with, e.g. 'address,undefined' or 'thread'")
+
+find_program(CCACHE_PROGRAM ccache)
+if(CCACHE_PROGRAM)
+  set(CMAKE_CXX_COMPILER_LAUNCHER "${CCACHE_PROGRAM}")
+endif()
+
+add_library(barewave_options INTERFACE)
+target_compile_options(barewave_options INTERFACE
+  -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wcast-qual -Wundef -Werror)
+target_include_directories(barewave_options INTERFACE "${CMAKE_SOURCE_DIR}")
+
+if(BAREWAVE_SANITIZE)
+  add_compile_options(-fsanitize=${BAREWAVE_SANITIZE} -fno-omit-frame-pointer -g)
+  add_link_options(-fsanitize=${BAREWAVE_SANITIZE})
+  if(BAREWAVE_SANITIZE MATCHES "undefined")
+    add_compile_options(-fno-sanitize-recover=undefined)
+  endif()
+endif()

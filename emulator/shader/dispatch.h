@@ -1,0 +1,60 @@
+// Owns: what the command processor hands to the shader cores for one dispatch, and what comes back.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "emulator/memory/address_space.h"
+
+namespace bw::emulator {
+
+// A dispatch as the COMPUTE_* registers and the DISPATCH packet (or an AQL packet) describe it.
+struct Dispatch {
+  uint64_t program_address = 0;  // GPU virtual address of the first instruction, multiple of 256
+  uint32_t pgm_rsrc1 = 0;        // COMPUTE_PGM_RSRC1..3 as written
+  uint32_t pgm_rsrc2 = 0;
+  uint32_t pgm_rsrc3 = 0;
+  std::array<uint32_t, 16> user_data{};          // COMPUTE_USER_DATA_0..15
+  std::array<uint32_t, 3> workgroup_size{};      // work-items, x y z
+  std::array<uint32_t, 3> partial_size{};        // work-items of the last workgroup in a dimension; 0: full
+  std::array<uint32_t, 3> start_workgroup{};     // first workgroup id
+  std::array<uint32_t, 3> workgroup_count{};     // one past the last workgroup id
+  uint64_t scratch_address = 0;                  // base of the scratch memory, 0: none
+  uint32_t scratch_bytes_per_wave = 0;
+  uint32_t scratch_wave_count = 0;               // waves that the scratch memory has room for
+  uint32_t wave_size = 32;                       // 32 or 64
+};
+
+enum class ShaderFaultKind : uint8_t {
+  kMemory,         // an access outside the page tables, or against their rights
+  kIllegal,        // not an instruction of gfx1100, or an illegal use of one
+  kUnimplemented,  // an instruction of gfx1100 that this emulator does not execute
+  kTrap,           // s_trap and the like
+};
+
+// The first fault of a dispatch: enough to understand it without the program at hand.
+struct ShaderFault {
+  ShaderFaultKind kind = ShaderFaultKind::kIllegal;
+  uint64_t pc = 0;
+  std::array<uint32_t, 3> workgroup{};
+  uint32_t wave = 0;             // within the workgroup
+  std::string disassembly;       // of the instruction at pc
+  uint64_t address = 0;          // kMemory: the address accessed
+  Access access = Access::kRead;
+  uint32_t lane = 0;             // kMemory: the first lane at fault
+  std::string message;           // one line with all of the above
+};
+
+// Executes dispatches on a pool of host threads, one workgroup at a time on each. Safe to call from several threads;
+// each call returns when all its workgroups have ended or one has faulted (the others then stop early).
+class ShaderCores {
+ public:
+  virtual ~ShaderCores() = default;
+  virtual std::optional<ShaderFault> run(const Dispatch& dispatch, const AddressSpace& memory) = 0;
+  // Wave instructions executed so far, by all dispatches.
+  virtual uint64_t instruction_count() const = 0;
+};
+
+}  // namespace bw::emulator
