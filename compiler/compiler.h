@@ -1,0 +1,75 @@
+// Owns: the way from a program graph to code objects and a list of launches. What users of this room include.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "ir/node.h"
+
+namespace bw::compiler {
+
+// A kernel ready to be loaded. Kernel arguments are, in order: one 64-bit address per buffer, then one 32-bit value per
+// variable.
+struct CompiledKernel {
+  std::string name;  // symbol of the kernel in the code object (without ".kd")
+  std::shared_ptr<const std::vector<std::byte>> code_object;
+  std::array<uint32_t, 3> workgroup_size{1, 1, 1};
+  // Work-items along x, y, z; workgroups = ceil(extent / workgroup_size). The kernel itself ignores the surplus
+  // work-items.
+  std::array<ir::Dim, 3> grid;
+  uint32_t kernarg_size_bytes = 0;
+  uint64_t flops = 0;  // floating-point operations of one launch, at most
+  uint64_t bytes = 0;  // bytes loaded and stored by one launch, at most
+};
+
+enum class BufferKind : uint8_t { kParam, kTemporary };
+
+struct BufferPlan {
+  BufferKind kind = BufferKind::kTemporary;
+  uint64_t param_id = 0;  // kParam: ir::ParamAttr::id
+  uint64_t size_bytes = 0;
+};
+
+// One launch. A launch may start when those before it have ended (or, where no buffer is shared, at once).
+struct Launch {
+  size_t kernel = 0;                   // index into Program::kernels
+  std::vector<size_t> buffers;         // indices into Program::buffers, in argument order
+  std::vector<ir::NodePtr> variables;  // kVariable nodes, in argument order
+  size_t written_buffers = 1;          // the first so many of `buffers` are written, the others read only
+};
+
+struct Program {
+  std::vector<CompiledKernel> kernels;
+  std::vector<BufferPlan> buffers;
+  std::vector<Launch> launches;
+  std::vector<size_t>
+      outputs;  // buffer of each output of the graph, row-major and dense (symbolic extents at their maximum)
+};
+
+struct CompilerOptions {
+  std::string cache_dir;  // "" : no cache on disk. See default_cache_dir()
+  size_t threads = 1;     // kernels compiled side by side
+};
+
+// $XDG_CACHE_HOME/barewave, else $HOME/.cache/barewave, else "".
+std::string default_cache_dir();
+
+// Compiles graphs for gfx1100. Keeps code objects in memory and, if told to, on disk. Safe to use from several threads.
+class Compiler {
+ public:
+  static Result<std::unique_ptr<Compiler>> create(CompilerOptions options);
+  virtual ~Compiler() = default;
+
+  // Outputs are values (each gets a temporary buffer) or kStore nodes (their param is the output).
+  // Errors: kInvalidArgument for a graph that does not verify, kUnsupported for what cannot be lowered, both with the
+  // node.
+  virtual Result<Program> compile(std::span<const ir::NodePtr> outputs) = 0;
+};
+
+}  // namespace bw::compiler

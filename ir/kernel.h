@@ -1,0 +1,61 @@
+// Owns: a kernel as a loop nest over scalars, the level between graphs and LLVM IR.
+//
+// A kernel is a list of kStore nodes over scalar expressions. Iterations come from kRange nodes: a store is carried out
+// once for each value of the ranges that its index and value depend on and that no reduction inside has consumed. A
+// kernel-level reduction has the inputs (value, range, range..) and consumes these ranges. There is no other control
+// flow; trip counts are Dims; every kLoad and kStore index must be proven within its param (ir/verifier.h).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/status.h"
+#include "ir/node.h"
+
+namespace bw::ir {
+
+struct Kernel {
+  std::string name;                // a C identifier
+  std::vector<NodePtr> params;     // kParam, in argument order; ParamAttr::id is the position here
+  std::vector<NodePtr> variables;  // kVariable, arguments after the params, in this order
+  std::vector<NodePtr> stores;     // kStore; all have the same global ranges
+  uint32_t workgroup_size =
+      1;  // lanes along x that share a workgroup (kGlobalX is cut into these; kGroup has this extent)
+};
+
+// Makes kernel-level nodes, hash-consed, folding constants and index arithmetic on the way (x+0, x*1, x*0, x/1,
+// (a*n+b)/n and (a*n+b)%n with 0 <= b < n, nested constants). Index expressions are i32, or i64 where i32 could
+// overflow. Misuse is our bug (BW_CHECK): graphs were checked by the Builder before they got here.
+class KernelBuilder {
+ public:
+  NodePtr constant(DType dtype, Scalar value);
+  NodePtr param(uint64_t position, std::string name, DType dtype, std::vector<int64_t> shape);
+  NodePtr variable(const NodePtr& graph_variable);
+  // A fresh loop counter, i32 in 0..extent-1.
+  NodePtr range(Dim extent, RangeKind kind);
+  NodePtr op(Op op, DType dtype, std::vector<NodePtr> inputs);
+  NodePtr load(NodePtr param, NodePtr index);
+  NodePtr store(NodePtr param, NodePtr index, NodePtr value);
+  // The value of a Dim as an i32 expression.
+  NodePtr dim(const Dim& dim);
+
+  // Integer conveniences over op(), i32 or i64 alike.
+  NodePtr add(NodePtr a, NodePtr b);
+  NodePtr add(NodePtr a, int64_t b);
+  NodePtr mul(NodePtr a, int64_t b);
+  NodePtr idiv(NodePtr a, int64_t b);
+  NodePtr mod(NodePtr a, int64_t b);
+  // min(max(a, low), high); folded away where the bounds of `a` already lie within.
+  NodePtr clamp(NodePtr a, int64_t low, int64_t high);
+
+ private:
+  NodePtr intern(Node node);
+  NodePtr fold(const Node& node);
+
+  std::unordered_multimap<size_t, NodePtr> nodes_;
+  uint32_t next_range_ = 1;
+};
+
+}  // namespace bw::ir

@@ -1,0 +1,39 @@
+// Owns: the text form of programs: printing and parsing, which round-trip.
+//
+//   graph {
+//     %0 = param f32 [4, 8] id=7 "x"
+//     %1 = reduce_add f32 [4, 1] (%0) axes=[1]
+//     return %1
+//   }
+//   kernel sum workgroup=32 {
+//     %0 = param f32 [4, 8] id=0 "x"
+//     %1 = param f32 [4] id=1 "out"
+//     %2 = range i32 extent=4 id=1 global_x
+//     ...
+//     store (%1, %2, %9)
+//   }
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/status.h"
+#include "ir/kernel.h"
+#include "ir/node.h"
+
+namespace bw::ir {
+
+// Deterministic: equal programs print equally, whatever their node addresses. Constants print exactly (hexadecimal
+// floats).
+std::string print_graph(std::span<const NodePtr> outputs);
+std::string print_kernel(const Kernel& kernel);
+// One node with its inputs as one line, for messages.
+std::string print_node(const Node& node);
+
+// Errors: kInvalidArgument with line and column. The result is verified.
+Result<std::vector<NodePtr>> parse_graph(std::string_view text);
+Result<Kernel> parse_kernel(std::string_view text);
+
+}  // namespace bw::ir
