@@ -1,5 +1,6 @@
 // Owns: the seam between this project and an operating system with a KFD driver. Everything the runtime asks of the
-// kernel goes through these calls, so that a real card, an emulated one, a tracer or a fault injector can stand behind them.
+// kernel goes through these calls, so that a real card, an emulated one, a tracer or a fault injector can stand behind
+// them.
 #pragma once
 
 #include <sys/types.h>
