@@ -16,15 +16,15 @@ struct Dispatch {
   uint32_t pgm_rsrc1 = 0;        // COMPUTE_PGM_RSRC1..3 as written
   uint32_t pgm_rsrc2 = 0;
   uint32_t pgm_rsrc3 = 0;
-  std::array<uint32_t, 16> user_data{};          // COMPUTE_USER_DATA_0..15
-  std::array<uint32_t, 3> workgroup_size{};      // work-items, x y z
-  std::array<uint32_t, 3> partial_size{};        // work-items of the last workgroup in a dimension; 0: full
-  std::array<uint32_t, 3> start_workgroup{};     // first workgroup id
-  std::array<uint32_t, 3> workgroup_count{};     // one past the last workgroup id
-  uint64_t scratch_address = 0;                  // base of the scratch memory, 0: none
+  std::array<uint32_t, 16> user_data{};       // COMPUTE_USER_DATA_0..15
+  std::array<uint32_t, 3> workgroup_size{};   // work-items, x y z
+  std::array<uint32_t, 3> partial_size{};     // work-items of the last workgroup in a dimension; 0: full
+  std::array<uint32_t, 3> start_workgroup{};  // first workgroup id
+  std::array<uint32_t, 3> workgroup_count{};  // one past the last workgroup id
+  uint64_t scratch_address = 0;               // base of the scratch memory, 0: none
   uint32_t scratch_bytes_per_wave = 0;
-  uint32_t scratch_wave_count = 0;               // waves that the scratch memory has room for
-  uint32_t wave_size = 32;                       // 32 or 64
+  uint32_t scratch_wave_count = 0;  // waves that the scratch memory has room for
+  uint32_t wave_size = 32;          // 32 or 64
 };
 
 enum class ShaderFaultKind : uint8_t {
@@ -39,12 +39,12 @@ struct ShaderFault {
   ShaderFaultKind kind = ShaderFaultKind::kIllegal;
   uint64_t pc = 0;
   std::array<uint32_t, 3> workgroup{};
-  uint32_t wave = 0;             // within the workgroup
-  std::string disassembly;       // of the instruction at pc
-  uint64_t address = 0;          // kMemory: the address accessed
+  uint32_t wave = 0;        // within the workgroup
+  std::string disassembly;  // of the instruction at pc
+  uint64_t address = 0;     // kMemory: the address accessed
   Access access = Access::kRead;
-  uint32_t lane = 0;             // kMemory: the first lane at fault
-  std::string message;           // one line with all of the above
+  uint32_t lane = 0;    // kMemory: the first lane at fault
+  std::string message;  // one line with all of the above
 };
 
 // Executes dispatches on a pool of host threads, one workgroup at a time on each. Safe to call from several threads;

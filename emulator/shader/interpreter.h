@@ -1,4 +1,5 @@
-// Owns: how the interpreter of gfx1100 programs is made. Not here: what it implements (emulator/shader/dispatch.h says).
+// Owns: how the interpreter of gfx1100 programs is made. Not here: what it implements (emulator/shader/dispatch.h
+// says).
 #pragma once
 
 #include <cstddef>
@@ -11,7 +12,8 @@ namespace bw::emulator {
 
 // The reference engine: every instruction of a wave for all its lanes at a time, workgroups on `threads` host threads
 // (the thread that calls run() is one of them; the others sleep while there is nothing to do). kUnsupported if the host
-// processor lacks AVX2, FMA or F16C. Code is decoded once per program and kept, and decoded again when its bytes change.
+// processor lacks AVX2, FMA or F16C. Code is decoded once per program and kept, and decoded again when its bytes
+// change.
 Result<std::unique_ptr<ShaderCores>> make_interpreter(size_t threads);
 
 }  // namespace bw::emulator

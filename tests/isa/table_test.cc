@@ -1,0 +1,90 @@
+// The instruction table and the decoder against LLVM's assembler and disassembler, over byte vectors of every row.
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "amdgpu/gfx11/isa/decode.h"
+#include "tests/isa/csv.h"
+#include "tests/isa/llvm_mc.h"
+
+namespace bw::test {
+namespace {
+
+using namespace amdgpu::gfx11;
+
+std::string our_mnemonic(const Instruction& in) {
+  return in.info->mnemonic;
+}
+
+// LLVM adds the operand forms of DPP to the mnemonic, and leaves out _e32 where there is no other form.
+std::string plain(std::string mnemonic) {
+  for (const char* suffix : {"_e64_dpp", "_dpp", "_e64", "_e32"}) {
+    const std::string s = suffix;
+    if (mnemonic.size() > s.size() && mnemonic.ends_with(s)) return mnemonic.substr(0, mnemonic.size() - s.size());
+  }
+  return mnemonic;
+}
+
+struct Sample {
+  std::string encoding;
+  std::string name;
+  std::vector<uint32_t> dwords;
+  std::string text;
+};
+
+std::vector<Sample> samples() {
+  std::vector<Sample> out;
+  for (const auto& cells : read_csv(BAREWAVE_TEST_DATA "/isa/encodings.csv")) {
+    out.push_back({cells[0], cells[2], dwords_of_hex(cells[4]), cells[5]});
+  }
+  return out;
+}
+
+TEST(IsaTable, DecodesEverySampleToLlvmsMnemonicAndLength) {
+  size_t count = 0;
+  for (const Sample& sample : samples()) {
+    auto in = decode(sample.dwords);
+    ASSERT_TRUE(in.is_ok()) << sample.text << ": " << in.status().message();
+    EXPECT_EQ(in->size_dwords, sample.dwords.size()) << sample.text;
+    const std::string mnemonic = sample.text.substr(0, sample.text.find(' '));
+    EXPECT_EQ(plain(our_mnemonic(in.value())), plain(mnemonic)) << sample.text;
+    if (in->info_y != nullptr) {
+      EXPECT_NE(sample.text.find(std::string(":: ") + in->info_y->mnemonic), std::string::npos) << sample.text;
+    }
+    ++count;
+  }
+  EXPECT_GE(count, 4700u);
+}
+
+TEST(IsaTable, SamplesCoverEveryRow) {
+  std::set<const InstructionInfo*> seen;
+  for (const Sample& sample : samples()) {
+    auto in = decode(sample.dwords);
+    if (!in.is_ok()) continue;
+    seen.insert(in->info);
+    seen.insert(in->info_y);
+  }
+  for (const InstructionInfo& info : instructions()) {
+    // These three have no text of their own in LLVM 19.
+    const bool only_bytes = info.encoding == Encoding::VOP3 &&
+                            (info.op == Op::v_nop || info.op == Op::v_pipeflush || info.op == Op::v_mov_b16);
+    EXPECT_TRUE(only_bytes || seen.contains(&info)) << info.mnemonic;
+  }
+}
+
+TEST(IsaTable, SamplesRoundTripThroughLlvmsAssembler) {
+  LlvmMc mc;
+  for (const Sample& sample : samples()) {
+    auto text = mc.disassemble(sample.dwords);
+    ASSERT_TRUE(text.has_value()) << sample.text;
+    EXPECT_EQ(text->text, sample.text);
+    EXPECT_EQ(text->size_bytes, sample.dwords.size() * 4) << sample.text;
+    std::string error;
+    auto again = mc.assemble(text->text + "\n", &error);
+    ASSERT_TRUE(again.has_value()) << sample.text << ": " << error;
+    EXPECT_EQ(*again, sample.dwords) << sample.text;
+  }
+}
+
+}  // namespace
+}  // namespace bw::test
