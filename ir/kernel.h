@@ -4,6 +4,11 @@
 // once for each value of the ranges that its index and value depend on and that no reduction inside has consumed. A
 // kernel-level reduction has the inputs (value, range, range..) and consumes these ranges. There is no other control
 // flow; trip counts are Dims; every kLoad and kStore index must be proven within its param (ir/verifier.h).
+//
+// Several reductions may consume the same ranges: where none needs the result of another they are carried out in one
+// loop with an accumulator each (a register tile of a matrix product, gate and up of a feed-forward layer), so that
+// what they have in common is loaded once. Likewise several stores may write the same param at different indices. A
+// param that is written may also be loaded from, but only at the index that is stored to.
 #pragma once
 
 #include <cstdint>
