@@ -1,0 +1,99 @@
+// Owns: one GPU, opened for computing: its queues, memory, code, submissions, waiting, and what is known after a fault.
+// This is the whole interface that the layers above use:
+//
+//   auto device = Device::open(driver);                          // a kfd::KernelDriver, real or emulated
+//   auto module = device->load(code_object_bytes);               // compiled for gfx1100
+//   auto kernel = module->kernel("add");
+//   Buffer a = device->allocate(MemoryKind::kVramHostVisible, size);
+//   device->write(a, 0, bytes);
+//   CommandRecorder recorder = device->record();
+//   recorder.dispatch(*kernel, {groups, 1, 1}, {256, 1, 1}, argument_bytes);
+//   recorder.barrier();                                          // between dependent dispatches
+//   recorder.dispatch(...);
+//   CommandBuffer commands = recorder.finish();                  // once; then for every replay:
+//   Submission done = device->submit(commands);                  // one doorbell
+//   device->wait(done);
+//   device->read(a, 0, bytes);
+//
+// A Device and all that is made from it belong to one thread at a time.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "amdgpu/code_module.h"
+#include "amdgpu/command_buffer.h"
+#include "amdgpu/device_info.h"
+#include "amdgpu/memory.h"
+#include "base/status.h"
+#include "kfd/driver.h"
+
+namespace bw::amdgpu {
+
+struct DeviceOptions {
+  uint32_t gpu_index = 0;                         // among the gfx1100 GPUs, in the order of the topology
+  uint64_t wait_timeout_ns = 30'000'000'000;      // of wait(); a hang is silent on real cards
+  uint64_t spin_ns = 200'000;                     // how long a wait spins before it sleeps in the driver
+  uint32_t compute_ring_size_bytes = 256u << 10;  // powers of two
+  uint32_t sdma_ring_size_bytes = 256u << 10;
+};
+
+enum class QueueName : uint8_t { kCompute, kSdma };
+
+// Names work that was handed to a queue. Work of one queue ends in order. The default value is always done.
+struct Submission {
+  QueueName queue = QueueName::kCompute;
+  uint64_t value = 0;
+};
+
+class Device {
+ public:
+  // kNotFound if there is no driver or no gfx1100 GPU; kPermissionDenied; all with advice.
+  static Result<std::unique_ptr<Device>> open(kfd::KernelDriver& driver, const DeviceOptions& options = {});
+  Device(const Device&) = delete;
+  Device& operator=(const Device&) = delete;
+  // Destroys the queues; work that has not ended is abandoned.
+  ~Device();
+
+  const DeviceInfo& info() const;
+
+  // Memory. Buffers start at multiples of 256. kVramHostVisible needs a large BAR (info().is_vram_host_visible);
+  // contents are undefined.
+  Result<Buffer> allocate(MemoryKind kind, uint64_t size_bytes);
+  Result<Buffer> import_host_memory(std::span<std::byte> pages);
+  // Returns when the data is in the buffer (write) or out of it (read), for all later submissions. Waits for
+  // submissions made before, but small writes to memory that the host reaches do not wait: whoever overwrites what a
+  // submission still uses waits for it first.
+  Status write(const Buffer& buffer, uint64_t offset_bytes, std::span<const std::byte> data);
+  Status read(const Buffer& buffer, uint64_t offset_bytes, std::span<std::byte> data);
+  // Offset and size are multiples of 4. Returns when it is done.
+  Status fill(const Buffer& buffer, uint64_t offset_bytes, uint64_t size_bytes, uint32_t value);
+  // By the copy engine, in the background, after `after`.
+  Result<Submission> copy(const Buffer& destination, uint64_t destination_offset_bytes, const Buffer& source,
+                          uint64_t source_offset_bytes, uint64_t size_bytes, std::span<const Submission> after = {});
+
+  Result<std::unique_ptr<CodeModule>> load(std::span<const std::byte> code_object);
+
+  CommandRecorder record();
+  // Starts after all earlier submissions of the compute queue, and after `after`.
+  Result<Submission> submit(const CommandBuffer& commands, std::span<const Submission> after = {});
+
+  bool is_done(Submission submission) const;
+  // kTimeout names the kernels that were running; kDeviceFault says what is known about the fault. After a fault every
+  // further call that needs the GPU returns the same report; close the device and open it again.
+  Status wait(Submission submission);
+  Status wait(Submission submission, uint64_t timeout_ns);
+  Status wait_idle();
+  // The report of the fault, or ok.
+  Status fault() const;
+
+ private:
+  struct Impl;
+  explicit Device(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace bw::amdgpu
