@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/gpu_addr.h"
@@ -62,13 +63,16 @@ class EventPage {
 
   EventPage() = default;
   EventPage(EventPage&&) noexcept = default;
-  EventPage& operator=(EventPage&&) noexcept = default;
+  EventPage& operator=(EventPage&& other) noexcept;
   // Unmaps the page. The driver keeps its memory until /dev/kfd is closed, and refuses to free it before.
   ~EventPage();
 
   GpuAddr mailbox(const Event& event) const { return memory_.gpu_address() + uint64_t{event.slot_index()} * 8; }
 
  private:
+  EventPage(Allocation memory, Event event) : memory_(std::move(memory)), event_(std::move(event)) {}
+  void release();
+
   Allocation memory_;
   Event event_;  // the page is handed over with an event; this one has no other use
 };

@@ -34,7 +34,7 @@ class TracingDriver final : public KernelDriver {
   Sink sink_;
 };
 
-// Replaces each value after '@' or '#' by its order of first appearance ("@0", "#1"), but leaves zero alone.
+// Replaces each value after '@' or '#' by its order of first appearance ("@1", "@2", "#1"); zero stays.
 class TraceNormaliser {
  public:
   std::string normalise(std::string_view line);
