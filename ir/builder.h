@@ -12,7 +12,9 @@
 namespace bw::ir {
 
 // Makes graph-level nodes. Not safe for use from several threads at once. Nodes outlive it.
-// Every function returns kInvalidArgument with the op, the dtypes and the shapes where the inputs do not fit.
+// Every function returns kInvalidArgument with the op, the dtypes and the shapes where the inputs do not fit. What
+// would change nothing (a cast to the same dtype, a reshape to the same shape, a reduction over no axes ..) returns its
+// input.
 class Builder {
  public:
   Result<NodePtr> constant(DType dtype, Scalar value);
@@ -50,6 +52,8 @@ class Builder {
 
  private:
   NodePtr intern(Node node);
+  Result<NodePtr> finish(Node node);
+  Status expand_scalars(std::vector<NodePtr>& inputs);
 
   std::unordered_multimap<size_t, std::weak_ptr<const Node>> nodes_;
   size_t sweep_at_ = 1024;  // size of nodes_ at which the dead ones are swept

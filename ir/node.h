@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <variant>
 #include <vector>
@@ -93,7 +94,21 @@ struct Node {
   }
 };
 
-// Number of elements; the largest it can be where an extent is symbolic.
+// A node on the heap. Releasing the last pointer to a deep graph does not recurse.
+NodePtr make_node(Node node);
+
+// Number of elements; the largest it can be where an extent is symbolic. INT64_MAX where it does not fit.
 int64_t max_element_count(const Shape& shape);
+
+// Every node that `outputs` depend on, once, each after its inputs and after the variables of its extents. The same
+// order for equal graphs. Does not recurse.
+std::vector<NodePtr> topological_order(std::span<const NodePtr> outputs);
+
+// The variables that a node's own shape and attribute name (not those of its inputs), in order, with repetitions.
+std::vector<NodePtr> extent_variables(const Node& node);
+
+// Equal op, dtype, shape and attribute, and the very same inputs. The hash agrees with it.
+bool shallow_equal(const Node& a, const Node& b);
+size_t shallow_hash(const Node& node);
 
 }  // namespace bw::ir

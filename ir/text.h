@@ -31,6 +31,9 @@ std::string print_graph(std::span<const NodePtr> outputs);
 std::string print_kernel(const Kernel& kernel);
 // One node with its inputs as one line, for messages.
 std::string print_node(const Node& node);
+// "[4, pos+1, 8]": variables by name, for messages.
+std::string print_shape(const Shape& shape);
+std::string print_dim(const Dim& dim);
 
 // Errors: kInvalidArgument with line and column. The result is verified.
 Result<std::vector<NodePtr>> parse_graph(std::string_view text);
