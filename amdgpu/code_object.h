@@ -58,7 +58,7 @@ struct CodeObject {
   std::vector<Relocation> relocations;
 
   // Limits of what is read: far beyond any real kernel, so that hostile input cannot exhaust the host.
-  static constexpr uint64_t kMaxImageBytes = uint64_t{1} << 30;
+  static constexpr uint64_t kMaxImageBytes = uint64_t{64} << 20;
 
   // kDataLoss for truncated or corrupt bytes, kUnsupported for a valid ELF that is not a gfx1100 code object, or that
   // needs relocations beyond R_AMDGPU_RELATIVE64.
