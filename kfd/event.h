@@ -80,7 +80,7 @@ class EventPage {
 // A GPU's access to an address that its page tables do not have, or not with that right.
 struct MemoryFault {
   uint32_t gpu_id = 0;
-  GpuAddr address;  // of the page
+  GpuAddr address{};  // of the page
   bool not_present = false;
   bool read_only = false;
   bool no_execute = false;

@@ -12,14 +12,14 @@ namespace bw::kfd {
 
 struct QueueRequest {
   uapi::QueueType type = uapi::QueueType::kCompute;
-  GpuAddr ring;
+  GpuAddr ring{};
   uint32_t ring_size_bytes = 0;  // power of two, at least uapi::kMinQueueRingBytes
-  GpuAddr read_pointer;          // 8 bytes each; the GPU writes the first, the host the second
-  GpuAddr write_pointer;
+  GpuAddr read_pointer{};          // 8 bytes each; the GPU writes the first, the host the second
+  GpuAddr write_pointer{};
   // Compute queues only.
-  GpuAddr end_of_pipe;
+  GpuAddr end_of_pipe{};
   uint64_t end_of_pipe_size_bytes = 0;
-  GpuAddr context_save;
+  GpuAddr context_save{};
   uint32_t context_save_size_bytes = 0;  // without the debugger's share of the buffer
   uint32_t control_stack_size_bytes = 0;
   // kSdmaByEngineId only (KFD 1.17).
@@ -30,7 +30,7 @@ struct QueueRequest {
 };
 
 struct QueueUpdate {
-  GpuAddr ring;
+  GpuAddr ring{};
   uint32_t ring_size_bytes = 0;
   uint32_t percentage = uapi::kMaxQueuePercentage;  // 0 stops the queue
   uint32_t priority = 7;

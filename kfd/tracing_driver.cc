@@ -343,6 +343,11 @@ int TracingDriver::list_dir(const std::string& path, std::vector<std::string>* n
   return result;
 }
 
+std::string request_name(unsigned long request) {
+  const Decoder* decoder = find_decoder(request);
+  return decoder == nullptr ? fmt::format("{:#x}", request) : std::string(decoder->name);
+}
+
 std::string TraceNormaliser::normalise(std::string_view line) {
   constexpr std::string_view kHexDigits = "0123456789abcdef";
   std::string text;

@@ -3,6 +3,9 @@
 
 #include <functional>
 #include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "kfd/driver.h"
 
@@ -33,6 +36,9 @@ class TracingDriver final : public KernelDriver {
   KernelDriver& inner_;
   Sink sink_;
 };
+
+// "ALLOC_MEMORY_OF_GPU"; the number in hex for a request that is not in kfd/uapi.h.
+std::string request_name(unsigned long request);
 
 // Replaces each value after '@' or '#' by its order of first appearance ("@1", "@2", "#1"); zero stays.
 class TraceNormaliser {
