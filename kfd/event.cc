@@ -78,6 +78,13 @@ Status Event::reset() {
   return process_->call(uapi::kResetEvent, args, "resetting event {}", id_);
 }
 
+Result<bool> Event::is_set() const {
+  const Event* self = this;
+  EventWaiter waiter(*process_, {&self, 1}, WaitFor::kAny);
+  BW_ASSIGN(uapi::WaitResult result, waiter.wait(0));
+  return result == uapi::WaitResult::kComplete;
+}
+
 Status Event::destroy() {
   if (process_ == nullptr) return Status::ok();
   Process& process = *std::exchange(process_, nullptr);

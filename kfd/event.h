@@ -41,6 +41,8 @@ class Event {
 
   Status set();
   Status reset();
+  // Does not block. An auto-reset event that is set is reset by this.
+  Result<bool> is_set() const;
   Status destroy();
 
  private:
@@ -111,7 +113,8 @@ class EventWaiter {
   // kComplete or kTimeout; the driver's kFail (an event that has gone) is an error. uapi::kWaitForever never times out.
   Result<uapi::WaitResult> wait(uint32_t timeout_ms);
 
-  // What the last wait brought: the first of its kind.
+  // What the last wait brought: the first of its kind. Older Linux sets a hardware exception event without saying
+  // more; where a wait is complete and nothing else explains it, that event's is_set() tells.
   std::optional<MemoryFault> memory_fault() const;
   std::optional<HwFault> hw_fault() const;
 

@@ -48,6 +48,32 @@ TEST_F(EventTest, AProcessHasOnePage) {
   close_and_expect_no_leaks();
 }
 
+TEST_F(EventTest, ThePageIsLeftToTheDriverWhichRefusesToFreeIt) {
+  int frees = 0;
+  fake_.on_ioctl = [&frees](unsigned long request, void*) -> std::optional<int> {
+    if (request == uapi::kFreeMemory) ++frees;
+    return std::nullopt;
+  };
+  { EventPage page = EventPage::create(*gpu_).value(); }
+  EXPECT_EQ(frees, 0);
+  close_and_expect_no_leaks();
+}
+
+TEST_F(EventTest, TellsWhetherAnEventIsSet) {
+  Event event = Event::create(*process_, EventType::kHwException, EventReset::kManual).value();
+  EXPECT_FALSE(event.is_set().value());
+  on_wait([&](uapi::WaitEventsArgs& args, std::span<uapi::EventData> data) {
+    EXPECT_EQ(args.timeout, 0u);
+    EXPECT_EQ(data.size(), 1u);
+    EXPECT_EQ(data[0].event_id, event.id());
+    args.wait_result = 0;
+    return 0;
+  });
+  EXPECT_TRUE(event.is_set().value());
+  on_wait([](uapi::WaitEventsArgs&, std::span<uapi::EventData>) { return -EINVAL; });
+  EXPECT_EQ(event.is_set().status().sys_errno(), EINVAL);
+}
+
 TEST_F(EventTest, RefusesAMailboxOutsideThePage) {
   fake_.on_ioctl = [](unsigned long request, void* argument) -> std::optional<int> {
     if (request != uapi::kCreateEvent) return std::nullopt;

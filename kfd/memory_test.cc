@@ -60,9 +60,14 @@ TEST_F(MemoryTest, VramHasNoHostPointer) {
 TEST_F(MemoryTest, AlignsTheAddressAndGivesTheSlackBack) {
   {
     constexpr uint64_t kTwoMiB = 2 << 20;
-    Allocation memory =
-        Allocation::create(*gpu_, {.kind = MemoryKind::kVram, .size_bytes = 4096, .alignment_bytes = kTwoMiB}).value();
-    EXPECT_TRUE(is_aligned(memory.gpu_address().value, kTwoMiB));
+    std::vector<Allocation> live;  // of odd sizes, so that the ranges that the system offers begin anywhere
+    for (uint64_t pages = 1; pages < 9; ++pages) {
+      live.push_back(Allocation::create(*gpu_, {.kind = pages % 2 == 0 ? MemoryKind::kVram : MemoryKind::kUserptr,
+                                                .size_bytes = pages * kPageBytes,
+                                                .alignment_bytes = kTwoMiB})
+                         .value());
+      EXPECT_TRUE(is_aligned(live.back().gpu_address().value, kTwoMiB));
+    }
   }
   close_and_expect_no_leaks();
 }

@@ -72,7 +72,9 @@ Result<std::unique_ptr<Gpu>> Gpu::open(Process& process, const Node& node) {
   BW_RETURN_IF_ERROR(process.call(uapi::kAcquireVm, acquire, "binding the address space of gpu {} ({}) to the process",
                                   node.gpu_id, path));
   if (process.has_minor(uapi::kMinorRuntimeEnable)) {
-    // Mode 0: no debugger is to be told. The call also puts the trap and wave-launch state of the GPU in order.
+    // Mode 0, no debugger: what is left is that the driver sets each bound GPU's trap state anew, and with it drops
+    // stale state of the scheduler's firmware. (Linux, kfd_chardev.c, runtime_disable; the order is tinygrad's
+    // ops_amd.py.)
     uapi::RuntimeEnableArgs enable{};
     BW_RETURN_IF_ERROR(process.call(uapi::kRuntimeEnable, enable, "announcing the runtime for gpu {}", node.gpu_id));
   }

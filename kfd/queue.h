@@ -14,7 +14,7 @@ struct QueueRequest {
   uapi::QueueType type = uapi::QueueType::kCompute;
   GpuAddr ring{};
   uint32_t ring_size_bytes = 0;  // power of two, at least uapi::kMinQueueRingBytes
-  GpuAddr read_pointer{};          // 8 bytes each; the GPU writes the first, the host the second
+  GpuAddr read_pointer{};        // 8 bytes each; the GPU writes the first, the host the second
   GpuAddr write_pointer{};
   // Compute queues only.
   GpuAddr end_of_pipe{};

@@ -15,6 +15,9 @@ namespace {
 constexpr uint64_t kFirstRenderMinor = 128;
 constexpr uint64_t kMaxMinor = (1u << 20) - 1;
 
+// The only property that is not a number but a list, which may be empty. (Linux, kfd_topology.c, kfd_cache_show.)
+constexpr std::string_view kListProperty = "sibling_map";
+
 constexpr std::string_view kBlanks = " \t\r\n";
 
 std::string_view trimmed(std::string_view text) {
@@ -56,6 +59,7 @@ Result<Properties> read_properties(KernelDriver& driver, const std::string& path
     rest.remove_prefix(std::min(line_end + 1, rest.size()));
     if (line.empty()) continue;
     size_t name_end = std::min(line.find_first_of(kBlanks), line.size());
+    if (line.substr(0, name_end) == kListProperty) continue;
     std::optional<uint64_t> value = parse_number(trimmed(line.substr(name_end)));
     if (!value) {
       return error(StatusCode::kDataLoss, "reading {}, line {}: expected a name and a 64-bit number, found '{:.60}'",

@@ -15,7 +15,7 @@
 
 namespace bw::kfd {
 
-// "name value" lines of a sysfs file.
+// "name value" lines of a sysfs file; which CPUs share a cache ("sibling_map") is left out.
 using Properties = std::map<std::string, uint64_t, std::less<>>;
 
 struct Node {

@@ -107,8 +107,9 @@ TEST(Topology, ReadsMemoryCachesAndLinks) {
   FakeDriver driver;
   driver.files[node_file(1, "mem_banks/0/properties")] =
       "heap_type 1\nsize_in_bytes 25753026560\nflags 0\nwidth 384\nmem_clk_max 1249\n";
-  driver.files[node_file(1, "caches/0/properties")] = "level 1\nsize 32\ncache_line_size 128\nassociation 16\ntype 9\n";
-  driver.files[node_file(1, "caches/10/properties")] = "level 3\nsize 98304\n";
+  driver.files[node_file(1, "caches/0/properties")] =
+      "level 1\nsize 32\ncache_line_size 128\nassociation 16\ntype 9\nsibling_map 1,1,0\n";
+  driver.files[node_file(1, "caches/10/properties")] = "level 3\nsize 98304\nsibling_map\n";
   driver.files[node_file(1, "caches/2/properties")] = "level 2\nsize 6144\n";
   driver.files[node_file(1, "io_links/0/properties")] =
       "type 2\nnode_from 1\nnode_to 0\nweight 20\nmax_bandwidth 31508\n";
