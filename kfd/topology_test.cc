@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
+#include <random>
 
 #include "kfd/testing/fake_driver.h"
 #include "kfd/uapi.h"
@@ -13,6 +14,7 @@ namespace {
 
 using testing::FakeDriver;
 using ::testing::HasSubstr;
+using std::literals::operator""sv;
 
 std::string node_file(uint32_t index, std::string_view name) {
   return fmt::format("{}/nodes/{}/{}", uapi::kTopologyPath, index, name);
@@ -137,6 +139,38 @@ TEST(Topology, MissingFoldersOfANodeAreEmptyAndBrokenOnesAreErrors) {
   EXPECT_EQ(read_memory_banks(driver, node).status().sys_errno(), ENOENT);
   driver.files[node_file(1, "mem_banks/0/properties")] = "size_in_bytes 99999999999999999999\n";
   EXPECT_EQ(read_memory_banks(driver, node).status().code(), StatusCode::kDataLoss);
+}
+
+// Whatever bytes stand in the files, the answer is a topology or an error.
+TEST(Topology, SurvivesAnyBytes) {
+  constexpr std::string_view kInteresting = "0 9\n\t\r-+x.\0\xff"sv;
+  for (uint32_t seed = 0; seed < 2000; ++seed) {
+    std::mt19937 random(seed);
+    FakeDriver driver;
+    for (auto& [path, content] : driver.files) {
+      for (uint32_t edits = random() % 4; edits > 0 && !content.empty(); --edits) {
+        const size_t at = random() % content.size();
+        const char byte = kInteresting[random() % kInteresting.size()];
+        switch (random() % 3) {
+          case 0:
+            content[at] = byte;
+            break;
+          case 1:
+            content.insert(at, 1 + random() % 30, byte);
+            break;
+          default:
+            content.erase(at);
+        }
+      }
+    }
+    Result<std::vector<Node>> nodes = read_topology(driver);
+    if (!nodes.is_ok()) {
+      EXPECT_EQ(nodes.status().code(), StatusCode::kDataLoss) << "seed " << seed << ": " << nodes.status().message();
+      continue;
+    }
+    EXPECT_EQ(nodes->size(), 3u) << "seed " << seed;
+    for (const Node& node : nodes.value()) static_cast<void>(node.render_path().is_ok());
+  }
 }
 
 TEST(Topology, ReadsTheVersionsOfHardwareBlocksThatExist) {
