@@ -17,12 +17,21 @@ struct Interval {
 };
 
 // Bounds of integer and bool nodes at kernel level, memoised. What is loaded from memory has the bounds of its dtype.
+// A u64 whose interval ends at INT64_MAX may be larger still. Floating-point nodes have no bounds (all of i64 is
+// returned). Does not recurse.
 class Bounds {
  public:
   Interval of(const NodePtr& node);
 
  private:
-  std::unordered_map<const Node*, Interval> known_;
+  class Refiner;
+
+  const Interval& known(const NodePtr& node) const { return known_.at(node); }
+  Interval compute(const Node& node) const;
+  Interval where_interval(const Node& node) const;
+  Interval reduction_interval(const Node& node) const;
+
+  std::unordered_map<NodePtr, Interval> known_;  // keeps the nodes alive, so that no address is used again
 };
 
 }  // namespace bw::ir

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "ir/bounds.h"
 #include "ir/node.h"
 
 namespace bw::ir {
@@ -30,23 +31,26 @@ struct Kernel {
       1;  // lanes along x that share a workgroup (kGlobalX is cut into these; kGroup has this extent)
 };
 
-// Makes kernel-level nodes, hash-consed, folding constants and index arithmetic on the way (x+0, x*1, x*0, x/1,
-// (a*n+b)/n and (a*n+b)%n with 0 <= b < n, nested constants). Index expressions are i32, or i64 where i32 could
-// overflow. Misuse is our bug (BW_CHECK): graphs were checked by the Builder before they got here.
+// Makes kernel-level nodes, hash-consed, folding constants and index arithmetic on the way: sums are gathered into
+// one canonical order (also through products with constants, and x/n*n + x%n), and divisions and remainders by
+// constants are taken apart where Bounds prove that the result stays the same. Index expressions are i32, or i64 where
+// i32 could overflow. Misuse is our bug (BW_CHECK): graphs were checked by the Builder before they got here.
 class KernelBuilder {
  public:
   NodePtr constant(DType dtype, Scalar value);
   NodePtr param(uint64_t position, std::string name, DType dtype, std::vector<int64_t> shape);
+  // The graph's own node, or an equal one seen before.
   NodePtr variable(const NodePtr& graph_variable);
   // A fresh loop counter, i32 in 0..extent-1.
   NodePtr range(Dim extent, RangeKind kind);
+  // Elementwise ops, and reductions with the inputs (value, range, range..). `dtype` is that of the result.
   NodePtr op(Op op, DType dtype, std::vector<NodePtr> inputs);
   NodePtr load(NodePtr param, NodePtr index);
   NodePtr store(NodePtr param, NodePtr index, NodePtr value);
   // The value of a Dim as an i32 expression.
   NodePtr dim(const Dim& dim);
 
-  // Integer conveniences over op(), i32 or i64 alike.
+  // Integer conveniences over op(), i32 or i64 alike; the divisors are positive.
   NodePtr add(NodePtr a, NodePtr b);
   NodePtr add(NodePtr a, int64_t b);
   NodePtr mul(NodePtr a, int64_t b);
@@ -55,11 +59,23 @@ class KernelBuilder {
   // min(max(a, low), high); folded away where the bounds of `a` already lie within.
   NodePtr clamp(NodePtr a, int64_t low, int64_t high);
 
+  // The bounds of a node of this builder.
+  Interval bounds(const NodePtr& node) { return bounds_.of(node); }
+
  private:
+  friend class Folder;
+  friend class LinearFolder;
+
+  // The node itself, without folding, or an equal one seen before.
   NodePtr intern(Node node);
-  NodePtr fold(const Node& node);
+  NodePtr intern(NodePtr node);
+  NodePtr make(Op op, DType dtype, std::vector<NodePtr> inputs);
+  NodePtr widened(const NodePtr& node);
+  uint32_t serial(const NodePtr& node) const;
 
   std::unordered_multimap<size_t, NodePtr> nodes_;
+  std::unordered_map<const Node*, uint32_t> serials_;  // in the order of making: the same in each run
+  Bounds bounds_;
   uint32_t next_range_ = 1;
 };
 
