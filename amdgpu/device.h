@@ -28,6 +28,7 @@
 #include "amdgpu/command_buffer.h"
 #include "amdgpu/device_info.h"
 #include "amdgpu/memory.h"
+#include "amdgpu/submission.h"
 #include "base/status.h"
 #include "kfd/driver.h"
 
@@ -39,14 +40,6 @@ struct DeviceOptions {
   uint64_t spin_ns = 200'000;                     // how long a wait spins before it sleeps in the driver
   uint32_t compute_ring_size_bytes = 256u << 10;  // powers of two
   uint32_t sdma_ring_size_bytes = 256u << 10;
-};
-
-enum class QueueName : uint8_t { kCompute, kSdma };
-
-// Names work that was handed to a queue. Work of one queue ends in order. The default value is always done.
-struct Submission {
-  QueueName queue = QueueName::kCompute;
-  uint64_t value = 0;
 };
 
 class Device {

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/status.h"
+#include "kfd/memory.h"
 #include "kfd/process.h"
 #include "kfd/topology.h"
 

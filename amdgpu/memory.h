@@ -25,6 +25,7 @@ namespace detail {
 struct MemoryBlock {
   kfd::Allocation allocation;
   RangeAllocator ranges;
+  bool is_shared = false;
 };
 }  // namespace detail
 

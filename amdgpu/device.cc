@@ -1,0 +1,163 @@
+#include "amdgpu/device.h"
+
+#include <cstring>
+#include <utility>
+
+#include "amdgpu/gfx11/limits.h"
+#include "amdgpu/queue_set.h"
+#include "amdgpu/scratch_pool.h"
+#include "amdgpu/transfer.h"
+#include "kfd/topology.h"
+
+namespace bw::amdgpu {
+
+// Members go in reverse order: first the queues, which stops the GPU, last the driver.
+struct Device::Impl {
+  Impl(DeviceInfo device_info, std::shared_ptr<DriverSession> driver_session)
+      : info(std::move(device_info)),
+        session(std::move(driver_session)),
+        memory(MemoryManager::create(session)),
+        scratch(memory, info) {}
+
+  const DeviceInfo info;
+  std::shared_ptr<DriverSession> session;
+  std::shared_ptr<MemoryManager> memory;
+  ScratchPool scratch;
+  std::unique_ptr<Transfer> transfer;
+  std::unique_ptr<QueueSet> queues;
+};
+
+namespace {
+
+// The gfx1100 GPU with that index.
+Result<kfd::Node> find_node(kfd::KernelDriver& driver, uint32_t gpu_index) {
+  BW_ASSIGN(std::vector<kfd::Node> nodes, kfd::read_topology(driver));
+  uint32_t index = 0;
+  std::string others;
+  for (kfd::Node& node : nodes) {
+    if (!node.is_gpu()) continue;
+    const uint64_t target = node.property("gfx_target_version");
+    if (target != gfx11::kTargetVersion) {
+      others += fmt::format("{}gfx_target_version {}", others.empty() ? "" : ", ", target);
+    } else if (index++ == gpu_index) {
+      return std::move(node);
+    }
+  }
+  return error(StatusCode::kNotFound, "looking for GPU {} of type {}: the driver shows {} such{}{}", gpu_index,
+               gfx11::kTargetName, index, others.empty() ? "" : ", and others: ", others);
+}
+
+MemoryKind best_host_visible(const DeviceInfo& info) {
+  return info.is_vram_host_visible ? MemoryKind::kVramHostVisible : MemoryKind::kGtt;
+}
+
+// Instructions are fetched ahead of what is executed; the bytes after the last must be mapped.
+constexpr uint64_t kFetchAheadBytes = 4096;
+
+}  // namespace
+
+Device::Device(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Device::~Device() = default;
+
+Result<std::unique_ptr<Device>> Device::open(kfd::KernelDriver& driver, const DeviceOptions& options) {
+  // The process first: whether there is a driver, and whether this user may use it, is the most useful error.
+  auto session = std::make_shared<DriverSession>();
+  BW_ASSIGN(session->process, kfd::Process::open(driver));
+  BW_ASSIGN(kfd::Node node, find_node(driver, options.gpu_index));
+  BW_ASSIGN(DeviceInfo info, read_device_info(*session->process, node));
+  BW_ASSIGN(session->gpu, kfd::Gpu::open(*session->process, node));
+  auto impl = std::make_unique<Impl>(std::move(info), std::move(session));
+  BW_ASSIGN(impl->queues, QueueSet::create(*impl->session->gpu, impl->info,
+                                           {.wait_timeout_ns = options.wait_timeout_ns,
+                                            .spin_ns = options.spin_ns,
+                                            .compute_ring_size_bytes = options.compute_ring_size_bytes,
+                                            .sdma_ring_size_bytes = options.sdma_ring_size_bytes}));
+  impl->transfer = std::make_unique<Transfer>(*impl->memory, *impl->queues);
+  return std::unique_ptr<Device>(new Device(std::move(impl)));
+}
+
+const DeviceInfo& Device::info() const {
+  return impl_->info;
+}
+
+Result<Buffer> Device::allocate(MemoryKind kind, uint64_t size_bytes) {
+  return impl_->memory->allocate(kind, size_bytes);
+}
+
+Result<Buffer> Device::import_host_memory(std::span<std::byte> pages) {
+  return impl_->memory->import_host_memory(pages);
+}
+
+Status Device::write(const Buffer& buffer, uint64_t offset_bytes, std::span<const std::byte> data) {
+  return impl_->transfer->write(buffer, offset_bytes, data);
+}
+
+Status Device::read(const Buffer& buffer, uint64_t offset_bytes, std::span<std::byte> data) {
+  return impl_->transfer->read(buffer, offset_bytes, data);
+}
+
+Status Device::fill(const Buffer& buffer, uint64_t offset_bytes, uint64_t size_bytes, uint32_t value) {
+  return impl_->transfer->fill(buffer, offset_bytes, size_bytes, value);
+}
+
+Result<Submission> Device::copy(const Buffer& destination, uint64_t destination_offset_bytes, const Buffer& source,
+                                uint64_t source_offset_bytes, uint64_t size_bytes, std::span<const Submission> after) {
+  return impl_->transfer->copy(destination, destination_offset_bytes, source, source_offset_bytes, size_bytes, after);
+}
+
+Result<std::unique_ptr<CodeModule>> Device::load(std::span<const std::byte> code_object) {
+  BW_ASSIGN(CodeObject object, CodeObject::parse(code_object));
+  object.image.resize(object.image.size() + kFetchAheadBytes);
+  const MemoryKind kind = impl_->info.is_vram_host_visible ? MemoryKind::kVramHostVisible : MemoryKind::kVram;
+  BW_ASSIGN(Buffer buffer, impl_->memory->allocate(kind, object.image.size()));
+  for (const CodeObject::Relocation& relocation : object.relocations) {
+    const uint64_t value = buffer.gpu_addr().value + static_cast<uint64_t>(relocation.addend);
+    std::memcpy(object.image.data() + relocation.offset, &value, sizeof(value));
+  }
+  BW_RETURN_IF_ERROR(write(buffer, 0, object.image));
+  auto code = std::make_shared<const Buffer>(std::move(buffer));
+  std::vector<std::unique_ptr<const Kernel>> kernels;
+  for (KernelInfo& info : object.kernels) {
+    Kernel kernel;
+    kernel.entry = code->gpu_addr() + info.entry_offset();
+    kernel.descriptor = code->gpu_addr() + info.descriptor_offset;
+    kernel.code = code;
+    kernel.info = std::move(info);
+    kernels.push_back(std::make_unique<const Kernel>(std::move(kernel)));
+  }
+  return std::make_unique<CodeModule>(std::move(kernels));
+}
+
+CommandRecorder Device::record() {
+  return CommandRecorder(
+      impl_->memory, impl_->scratch,
+      {.lds_size_bytes = impl_->info.lds_size_bytes, .argument_kind = best_host_visible(impl_->info)});
+}
+
+Result<Submission> Device::submit(const CommandBuffer& commands, std::span<const Submission> after) {
+  if (!commands.is_valid())
+    return error(StatusCode::kInvalidArgument, "submitting a command buffer that has no commands");
+  return impl_->queues->submit(commands.commands_, after);
+}
+
+bool Device::is_done(Submission submission) const {
+  return impl_->queues->is_done(submission);
+}
+
+Status Device::wait(Submission submission) {
+  return impl_->queues->wait(submission);
+}
+
+Status Device::wait(Submission submission, uint64_t timeout_ns) {
+  return impl_->queues->wait(submission, timeout_ns);
+}
+
+Status Device::wait_idle() {
+  return impl_->queues->wait_idle();
+}
+
+Status Device::fault() const {
+  return impl_->queues->fault();
+}
+
+}  // namespace bw::amdgpu

@@ -1,0 +1,39 @@
+// Owns: this device's events in the driver: the one that queues signal when work ends, and those of memory faults and
+// hardware exceptions; sleeping on all three. Not here: which kernel was to blame (device.cc).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/gpu_addr.h"
+#include "base/status.h"
+#include "kfd/event.h"
+
+namespace bw::amdgpu {
+
+// Stays where it is. For one thread at a time.
+class FaultMonitor {
+ public:
+  static Result<std::unique_ptr<FaultMonitor>> create(kfd::Gpu& gpu);
+
+  // Where a queue writes event_id() before it interrupts, to wake a sleeper.
+  GpuAddr mailbox() const { return page_.mailbox(work_done_); }
+  uint32_t event_id() const { return work_done_.id(); }
+
+  // Sleeps until work has ended, a fault came, or the time is over (0: only looks). The description of the fault, if
+  // one came: address and flags, as the driver tells them.
+  Result<std::optional<std::string>> sleep(uint32_t timeout_ms);
+
+ private:
+  FaultMonitor() = default;
+
+  kfd::EventPage page_;
+  kfd::Event work_done_;
+  kfd::Event memory_fault_;
+  kfd::Event hw_exception_;
+  std::optional<kfd::EventWaiter> waiter_;
+};
+
+}  // namespace bw::amdgpu

@@ -1,0 +1,39 @@
+// Owns: sizes, granules and limits of the gfx1100 that no register table holds.
+#pragma once
+
+#include <cstdint>
+
+namespace bw::amdgpu::gfx11 {
+
+// gfx_target_version of the driver's topology: major * 10000 + minor * 100 + stepping.
+inline constexpr uint64_t kTargetVersion = 110000;
+inline constexpr const char* kTargetName = "gfx1100";
+// PCI device of Navi 31 (Linux, amdgpu_drv.c; libdrm's amdgpu.ids tells the boards apart by revision).
+inline constexpr uint64_t kPciDeviceNavi31 = 0x744c;
+
+// The clock that RELEASE_MEM and SDMA timestamps count. (DEV_INFO's gpu_counter_freq on the card: 100000 kHz.)
+inline constexpr uint64_t kClockHz = 100'000'000;
+
+// What a context save (CWSR) stores. Source: Linux 6.12, amdkfd/kfd_queue.c, kfd_queue_ctx_save_restore_size.
+inline constexpr uint32_t kVgprBytesPerCu = 0x60000;
+inline constexpr uint32_t kSgprBytesPerCu = 0x4000;
+inline constexpr uint32_t kLdsBytesPerCu = 0x10000;
+inline constexpr uint32_t kHwregBytesPerCu = 0x1000;
+inline constexpr uint32_t kControlStackBytesPerWave = 12;
+inline constexpr uint32_t kControlStackHeaderBytes = 8 + 40;
+inline constexpr uint32_t kDebugBytesPerWave = 32;
+// The end-of-pipe buffer that RELEASE_MEM needs on a compute queue.
+inline constexpr uint32_t kEndOfPipeBytes = 0x1000;
+
+// COMPUTE_PGM_RSRC2.LDS_SIZE counts these.
+inline constexpr uint32_t kLdsGranuleBytes = 512;
+// COMPUTE_TMPRING_SIZE.WAVESIZE counts these, for a wave of 64 lanes.
+inline constexpr uint32_t kScratchGranuleBytes = 256;
+inline constexpr uint32_t kScratchLanesPerWave = 64;
+// COMPUTE_PGM_* and COMPUTE_DISPATCH_SCRATCH_BASE_* hold an address without these low bits.
+inline constexpr unsigned kProgramAddressShift = 8;
+
+inline constexpr uint32_t kUserDataRegisters = 16;
+inline constexpr uint32_t kMaxWorkgroupSize = 1024;
+
+}  // namespace bw::amdgpu::gfx11

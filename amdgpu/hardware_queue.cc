@@ -1,0 +1,113 @@
+#include "amdgpu/hardware_queue.h"
+
+#include <bit>
+#include <cstring>
+
+#include "amdgpu/gfx11/limits.h"
+#include "base/check.h"
+
+namespace bw::amdgpu {
+namespace {
+
+// An 8-byte word of GPU-visible memory.
+std::atomic_ref<uint64_t> word_at(const kfd::Allocation& allocation, uint64_t offset) {
+  return std::atomic_ref<uint64_t>(*reinterpret_cast<uint64_t*>(allocation.host_data() + offset));
+}
+
+}  // namespace
+
+// Rings and pointers are memory that neither side caches (GTT), zeroed by the driver.
+Result<HardwareQueue> HardwareQueue::create_memory(kfd::Gpu& gpu, uint32_t ring_size_bytes) {
+  if (!std::has_single_bit(ring_size_bytes) || ring_size_bytes < kfd::kPageBytes) {
+    return error(StatusCode::kInvalidArgument, "a ring of {} bytes, expected a power of two of at least {}",
+                 ring_size_bytes, kfd::kPageBytes);
+  }
+  HardwareQueue queue;
+  queue.ring_dwords_ = ring_size_bytes / sizeof(uint32_t);
+  BW_ASSIGN(queue.ring_, kfd::Allocation::create(gpu, {.kind = kfd::MemoryKind::kGtt, .size_bytes = ring_size_bytes}));
+  BW_ASSIGN(queue.pointers_,
+            kfd::Allocation::create(gpu, {.kind = kfd::MemoryKind::kGtt, .size_bytes = kfd::kPageBytes}));
+  return queue;
+}
+
+kfd::QueueRequest HardwareQueue::request() const {
+  kfd::QueueRequest request;
+  request.ring = ring_.gpu_address();
+  request.ring_size_bytes = ring_dwords_ * static_cast<uint32_t>(sizeof(uint32_t));
+  request.read_pointer = pointers_.gpu_address() + kReadPointerOffset;
+  request.write_pointer = pointers_.gpu_address() + kWritePointerOffset;
+  return request;
+}
+
+Result<HardwareQueue> HardwareQueue::create_compute(kfd::Gpu& gpu, const DeviceInfo& info, uint32_t ring_size_bytes) {
+  BW_ASSIGN(HardwareQueue queue, create_memory(gpu, ring_size_bytes));
+  const ContextSaveSizes sizes = context_save_sizes(info);
+  BW_ASSIGN(queue.context_save_,
+            kfd::Allocation::create(gpu, {.kind = kfd::MemoryKind::kVram, .size_bytes = sizes.buffer_bytes}));
+  BW_ASSIGN(queue.end_of_pipe_,
+            kfd::Allocation::create(gpu, {.kind = kfd::MemoryKind::kVram, .size_bytes = gfx11::kEndOfPipeBytes}));
+  kfd::QueueRequest request = queue.request();
+  request.type = kfd::uapi::QueueType::kCompute;
+  request.end_of_pipe = queue.end_of_pipe_.gpu_address();
+  request.end_of_pipe_size_bytes = gfx11::kEndOfPipeBytes;
+  request.context_save = queue.context_save_.gpu_address();
+  request.context_save_size_bytes = sizes.save_restore_bytes;
+  request.control_stack_size_bytes = sizes.control_stack_bytes;
+  BW_ASSIGN(queue.queue_, kfd::Queue::create(gpu, request));
+  return queue;
+}
+
+Result<HardwareQueue> HardwareQueue::create_sdma(kfd::Gpu& gpu, uint32_t ring_size_bytes) {
+  BW_ASSIGN(HardwareQueue queue, create_memory(gpu, ring_size_bytes));
+  queue.wrap_ = Wrap::kAtPackets;
+  queue.doorbell_unit_bytes_ = 1;
+  kfd::QueueRequest request = queue.request();
+  request.type = kfd::uapi::QueueType::kSdma;
+  BW_ASSIGN(queue.queue_, kfd::Queue::create(gpu, request));
+  return queue;
+}
+
+uint64_t HardwareQueue::completed() const {
+  return word_at(pointers_, kTimelineOffset).load(std::memory_order_acquire);
+}
+
+void HardwareQueue::retire() {
+  const uint64_t done = completed();
+  while (!in_flight_.empty() && in_flight_.front().value <= done) in_flight_.pop_front();
+}
+
+uint32_t HardwareQueue::padding_for(uint32_t count_dwords) const {
+  const auto position = static_cast<uint32_t>(written_dwords_ % ring_dwords_);
+  const uint32_t until_end = ring_dwords_ - position;
+  return wrap_ == Wrap::kAtPackets && count_dwords > until_end ? until_end : 0;
+}
+
+bool HardwareQueue::has_room(uint32_t count_dwords) {
+  retire();
+  const uint64_t begin = in_flight_.empty() ? written_dwords_ : in_flight_.front().begin_dwords;
+  const uint64_t used = written_dwords_ - begin;
+  // A ring that is quite full would look empty to the GPU.
+  return used + padding_for(count_dwords) + count_dwords < ring_dwords_;
+}
+
+uint64_t HardwareQueue::oldest_pending() const {
+  return in_flight_.empty() ? submitted_ : in_flight_.front().value;
+}
+
+void HardwareQueue::write_dword(uint32_t value) {
+  std::memcpy(ring_.host_data() + written_dwords_ % ring_dwords_ * sizeof(value), &value, sizeof(value));
+  ++written_dwords_;
+}
+
+void HardwareQueue::push(std::span<const uint32_t> packets) {
+  const auto count_dwords = static_cast<uint32_t>(packets.size());
+  BW_CHECK(has_room(count_dwords));
+  in_flight_.push_back({++submitted_, written_dwords_});
+  for (uint32_t i = padding_for(count_dwords); i > 0; --i) write_dword(0);
+  for (uint32_t packet : packets) write_dword(packet);
+  const uint64_t pointer = written_dwords_ * (sizeof(uint32_t) / doorbell_unit_bytes_);
+  word_at(pointers_, kWritePointerOffset).store(pointer, std::memory_order_release);
+  queue_.ring_doorbell(pointer);
+}
+
+}  // namespace bw::amdgpu

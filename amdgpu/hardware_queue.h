@@ -1,0 +1,76 @@
+// Owns: one queue of the hardware: ring, pointers, doorbell, and its timeline, a number in memory that the GPU raises
+// when a submission has ended. Not here: what the packets are (builders) and waiting (device.cc).
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <span>
+
+#include "amdgpu/device_info.h"
+#include "base/gpu_addr.h"
+#include "base/status.h"
+#include "kfd/memory.h"
+#include "kfd/queue.h"
+
+namespace bw::amdgpu {
+
+// Move-only, for one thread at a time. The host writes ring and write pointer, the GPU reads them; the doorbell
+// publishes both. The GPU writes the timeline, the host reads it with acquire.
+class HardwareQueue {
+ public:
+  static Result<HardwareQueue> create_compute(kfd::Gpu& gpu, const DeviceInfo& info, uint32_t ring_size_bytes);
+  static Result<HardwareQueue> create_sdma(kfd::Gpu& gpu, uint32_t ring_size_bytes);
+
+  // Values of the timeline: the last that the GPU has reached, and the last that was handed out.
+  uint64_t completed() const;
+  uint64_t submitted() const { return submitted_; }
+  // The GPU compares timelines in 32 bits, so that is how far they go.
+  static constexpr uint64_t kLastValue = 0xffff'ffff;
+  GpuAddr timeline() const { return pointers_.gpu_address() + kTimelineOffset; }
+
+  // The most dwords that one push can take.
+  uint32_t capacity_dwords() const { return ring_dwords_ / 2; }
+  // Whether the ring has room for that many dwords now.
+  bool has_room(uint32_t count_dwords);
+  // The oldest value whose end makes room.
+  uint64_t oldest_pending() const;
+  // Hands over packets that end by raising the timeline to submitted() + 1. There must be room.
+  void push(std::span<const uint32_t> packets);
+
+ private:
+  // Places in the page of pointers, a cache line apart.
+  static constexpr uint64_t kReadPointerOffset = 0;
+  static constexpr uint64_t kWritePointerOffset = 64;
+  static constexpr uint64_t kTimelineOffset = 128;
+
+  enum class Wrap : uint8_t {
+    kAnywhere,   // compute: a packet may go on at the begin of the ring
+    kAtPackets,  // SDMA: it may not; the rest of the ring is filled with NOPs (zeros)
+  };
+
+  struct InFlight {
+    uint64_t value;
+    uint64_t begin_dwords;  // position of its first dword, counted from the first ever written
+  };
+
+  static Result<HardwareQueue> create_memory(kfd::Gpu& gpu, uint32_t ring_size_bytes);
+  kfd::QueueRequest request() const;
+  void retire();
+  uint32_t padding_for(uint32_t count_dwords) const;
+  void write_dword(uint32_t value);
+
+  kfd::Allocation ring_;
+  kfd::Allocation pointers_;
+  kfd::Allocation context_save_;
+  kfd::Allocation end_of_pipe_;
+  kfd::Queue queue_;  // goes first
+  Wrap wrap_ = Wrap::kAnywhere;
+  uint32_t doorbell_unit_bytes_ = 4;  // what the write pointer counts
+  uint32_t ring_dwords_ = 0;
+  uint64_t written_dwords_ = 0;
+  uint64_t submitted_ = 0;
+  std::deque<InFlight> in_flight_;
+};
+
+}  // namespace bw::amdgpu

@@ -1,0 +1,22 @@
+// Owns: completing the bytes of a kernel's arguments: what is missing, and the hidden arguments that the runtime fills.
+// Source of their meaning: LLVM 19's user guide for the AMDGPU backend, "Code Object V5 Metadata".
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "amdgpu/code_object.h"
+#include "base/status.h"
+
+namespace bw::amdgpu {
+
+// The whole kernarg segment. kInvalidArgument if explicit arguments are missing or there are bytes too many;
+// kUnsupported for a hidden argument that this runtime has nothing for.
+Result<std::vector<std::byte>> complete_arguments(const KernelInfo& kernel, std::span<const std::byte> arguments,
+                                                  const std::array<uint32_t, 3>& workgroup_count,
+                                                  const std::array<uint32_t, 3>& workgroup_size);
+
+}  // namespace bw::amdgpu

@@ -1,0 +1,107 @@
+#include "amdgpu/memory.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/bits.h"
+#include "base/check.h"
+
+namespace bw::amdgpu {
+
+Buffer::Buffer(Buffer&& other) noexcept {
+  *this = std::move(other);
+}
+
+Buffer& Buffer::operator=(Buffer&& other) noexcept {
+  if (this != &other) {
+    if (manager_ != nullptr) manager_->release(block_, address_);
+    manager_ = std::exchange(other.manager_, nullptr);
+    block_ = std::exchange(other.block_, nullptr);
+    kind_ = other.kind_;
+    address_ = std::exchange(other.address_, GpuAddr{});
+    size_bytes_ = std::exchange(other.size_bytes_, 0);
+    host_ = std::exchange(other.host_, nullptr);
+  }
+  return *this;
+}
+
+Buffer::~Buffer() {
+  if (manager_ != nullptr) manager_->release(block_, address_);
+}
+
+std::shared_ptr<MemoryManager> MemoryManager::create(std::shared_ptr<DriverSession> session) {
+  return std::shared_ptr<MemoryManager>(new MemoryManager(std::move(session)));
+}
+
+Result<Buffer> MemoryManager::allocate(MemoryKind kind, uint64_t size_bytes) {
+  if (size_bytes == 0) return error(StatusCode::kInvalidArgument, "allocating 0 bytes of {}", kfd::name_of(kind));
+  if (size_bytes < kDedicatedBytes) {
+    for (auto& block : blocks_) {
+      if (block->is_shared && block->allocation.kind() == kind) {
+        if (auto offset = block->ranges.take(size_bytes)) return carve(*block, *offset, size_bytes);
+      }
+    }
+  }
+  const bool is_shared = size_bytes < kDedicatedBytes;
+  kfd::MemoryRequest request{.kind = kind, .size_bytes = is_shared ? kBlockBytes : size_bytes};
+  if (request.size_bytes >= kBlockBytes) request.alignment_bytes = kBlockBytes;
+  BW_ASSIGN(detail::MemoryBlock * block, add_block(request));
+  block->is_shared = is_shared;
+  auto offset = block->ranges.take(size_bytes);
+  BW_CHECK(offset.has_value());
+  return carve(*block, *offset, size_bytes);
+}
+
+Result<Buffer> MemoryManager::import_host_memory(std::span<std::byte> pages) {
+  if (pages.empty()) return error(StatusCode::kInvalidArgument, "importing 0 bytes of host memory");
+  BW_ASSIGN(detail::MemoryBlock * block, add_block({.kind = MemoryKind::kUserptr,
+                                                    .size_bytes = pages.size(),
+                                                    .userptr = static_cast<void*>(pages.data())}));
+  auto offset = block->ranges.take(pages.size());
+  BW_CHECK(offset.has_value());
+  return carve(*block, *offset, pages.size());
+}
+
+Result<detail::MemoryBlock*> MemoryManager::add_block(const kfd::MemoryRequest& request) {
+  auto allocation = kfd::Allocation::create(*session_->gpu, request);
+  if (!allocation.is_ok()) {
+    return std::move(allocation)
+        .status()
+        .with_context(fmt::format("{} bytes of {} beside {} bytes in use", request.size_bytes,
+                                  kfd::name_of(request.kind), allocated_bytes_));
+  }
+  auto block = std::make_unique<detail::MemoryBlock>();
+  block->allocation = std::move(allocation).value();
+  block->ranges = RangeAllocator(block->allocation.size_bytes(), kAlignmentBytes);
+  allocated_bytes_ += block->allocation.size_bytes();
+  blocks_.push_back(std::move(block));
+  return blocks_.back().get();
+}
+
+Buffer MemoryManager::carve(detail::MemoryBlock& block, uint64_t offset_bytes, uint64_t size_bytes) {
+  Buffer buffer;
+  buffer.manager_ = shared_from_this();
+  buffer.block_ = &block;
+  buffer.kind_ = block.allocation.kind();
+  buffer.address_ = block.allocation.gpu_address() + offset_bytes;
+  buffer.size_bytes_ = size_bytes;
+  std::byte* host = block.allocation.host_data();
+  buffer.host_ = host == nullptr ? nullptr : host + offset_bytes;
+  return buffer;
+}
+
+void MemoryManager::release(detail::MemoryBlock* block, GpuAddr address) {
+  block->ranges.give_back(address - block->allocation.gpu_address());
+  if (!block->ranges.is_unused()) return;
+  // One empty shared block of each kind stays, so that a buffer that comes and goes does not cost system calls.
+  const bool is_only_one = std::none_of(blocks_.begin(), blocks_.end(), [block](const auto& other) {
+    return other.get() != block && other->is_shared && other->allocation.kind() == block->allocation.kind();
+  });
+  if (block->is_shared && is_only_one) return;
+  allocated_bytes_ -= block->allocation.size_bytes();
+  auto position = std::find_if(blocks_.begin(), blocks_.end(), [block](const auto& b) { return b.get() == block; });
+  BW_CHECK(position != blocks_.end());
+  blocks_.erase(position);
+}
+
+}  // namespace bw::amdgpu
