@@ -1,0 +1,31 @@
+// Owns: running programs on a GPU: compiled kernels loaded once, launches recorded as one command buffer, one
+// submission for a whole program.
+#pragma once
+
+#include <memory>
+
+#include "amdgpu/device.h"
+#include "compiler/compiler.h"
+#include "tensor/executor.h"
+#include "tensor/runtime.h"
+
+namespace bw::tensor {
+
+class DeviceExecutor final : public Executor {
+ public:
+  // `driver` must outlive the executor and all that is made from it.
+  static Result<std::unique_ptr<Executor>> create(kfd::KernelDriver& driver, const RuntimeOptions& options);
+
+  Result<std::shared_ptr<DeviceBuffer>> allocate(uint64_t size_bytes) override;
+  Result<std::unique_ptr<PreparedProgram>> prepare(std::span<const ir::NodePtr> outputs,
+                                                   const ParamBuffers& params) override;
+
+ private:
+  DeviceExecutor(std::shared_ptr<amdgpu::Device> device, std::unique_ptr<compiler::Compiler> compiler)
+      : device_(std::move(device)), compiler_(std::move(compiler)) {}
+
+  std::shared_ptr<amdgpu::Device> device_;
+  std::unique_ptr<compiler::Compiler> compiler_;
+};
+
+}  // namespace bw::tensor

@@ -1,0 +1,65 @@
+// Owns: the seam between tensors and what carries out their programs: the GPU (device_executor.h), or the host in tests
+// (testing/host_executor.h).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "ir/node.h"
+
+namespace bw::tensor {
+
+// Memory of an executor. Contents are undefined until written.
+class DeviceBuffer {
+ public:
+  virtual ~DeviceBuffer() = default;
+
+  virtual uint64_t size_bytes() const = 0;
+  // From and to the host; both return when the data has arrived. Errors: kInvalidArgument past the end; the device's.
+  virtual Status write(uint64_t offset_bytes, std::span<const std::byte> data) = 0;
+  virtual Status read(uint64_t offset_bytes, std::span<std::byte> data) = 0;
+};
+
+// The buffers of a program's params, by ir::ParamAttr::id.
+using ParamBuffers = std::map<uint64_t, std::shared_ptr<DeviceBuffer>>;
+// Values of ir variables, by name.
+using VariableValues = std::map<std::string, int64_t>;
+
+// What a program costs each time it runs.
+struct ProgramCost {
+  size_t kernel_count = 0;
+  uint64_t flops = 0;  // at most
+  uint64_t bytes = 0;  // loaded and stored by the kernels, at most
+};
+
+// A program that was compiled and loaded once, bound to its buffers, to be run any number of times.
+class PreparedProgram {
+ public:
+  virtual ~PreparedProgram() = default;
+
+  // Runs all kernels and waits for their end. Errors: kInvalidArgument for a variable that is missing or outside its
+  // bounds; the device's.
+  virtual Status run(const VariableValues& variables) = 0;
+  // One for each output of the graph, in order; overwritten by every run. The output of a store is its param's buffer.
+  virtual const std::vector<std::shared_ptr<DeviceBuffer>>& outputs() const = 0;
+  virtual ProgramCost cost() const = 0;
+};
+
+class Executor {
+ public:
+  virtual ~Executor() = default;
+
+  // size_bytes > 0.
+  virtual Result<std::shared_ptr<DeviceBuffer>> allocate(uint64_t size_bytes) = 0;
+  // Errors: what the compiler says about the graph, kNotFound for a param without a buffer, the device's.
+  virtual Result<std::unique_ptr<PreparedProgram>> prepare(std::span<const ir::NodePtr> outputs,
+                                                           const ParamBuffers& params) = 0;
+};
+
+}  // namespace bw::tensor

@@ -1,0 +1,92 @@
+// Owns: a LLaMA-architecture decoder: weights, key-value cache and the program of a step over some positions. Not here:
+// what to do with the logits (tensor/generator.h).
+//
+// The graph of a step is one for any number T of positions: decoding uses T = 1, prompts also a larger T. Where a
+// sequence stands is the variable "pos", so that a program is compiled once. Weights stay in the file's type.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "tensor/models/llama_config.h"
+#include "tensor/models/weight_matrix.h"
+#include "tensor/tensor.h"
+#include "tensor/tokenizer/tokenizer.h"
+
+namespace bw::tensor {
+
+struct LlamaOptions {
+  int64_t max_context = 0;    // positions that the cache holds; 0: what the model was trained for
+  int64_t chunk_tokens = 32;  // positions of a step over a prompt; 1: always one by one
+};
+
+// Belongs to one thread at a time.
+class Llama {
+ public:
+  // Uploads the weights and allocates the cache; the file is not needed afterwards.
+  // Errors: what LlamaConfig::read says; kNotFound for a missing tensor, kInvalidArgument for one of the wrong shape,
+  // kUnsupported for one that this architecture does not know; the device's.
+  static Result<std::unique_ptr<Llama>> load(const gguf::File& file, std::shared_ptr<Runtime> runtime,
+                                             const LlamaOptions& options = {});
+
+  const LlamaConfig& config() const { return config_; }
+  // Positions that the cache holds.
+  int64_t context() const { return context_; }
+  // Of a step over one position, with the choice of the best token; 0 before the first.
+  ProgramCost step_cost() const;
+
+  // Runs the model over `ids` at the positions from `position` on; the cache must hold all positions before. Returns
+  // the logits of every position, [ids.size(), vocabulary] row-major.
+  // Errors: kInvalidArgument for ids outside the vocabulary or positions outside the context; the device's.
+  Result<std::vector<float>> logits(std::span<const TokenId> ids, int64_t position);
+  // The same for the last position alone.
+  Result<std::vector<float>> last_logits(std::span<const TokenId> ids, int64_t position);
+  // The most likely next token after `ids`, chosen on the device.
+  Result<TokenId> greedy(std::span<const TokenId> ids, int64_t position);
+
+ private:
+  struct Layer {
+    Tensor attention_norm;
+    WeightMatrix q, k, v, o;
+    Tensor ffn_norm;
+    WeightMatrix gate, up, down;
+    Tensor k_cache;  // [context, kv_heads, head_dim] f32; k is rotated
+    Tensor v_cache;
+  };
+  struct Step {
+    Tensor ids;                                // [T] i32
+    std::unique_ptr<PreparedProgram> program;  // outputs: logits [T, vocabulary] f32, best token [1] i32 where T = 1
+  };
+
+  Llama(LlamaConfig config, std::shared_ptr<Runtime> runtime) : config_(config), runtime_(std::move(runtime)) {}
+
+  Status load_weights(const gguf::File& file);
+  Result<Layer> load_layer(const gguf::File& file, int64_t index);
+  Status make_rope_tables();
+  Result<Step*> step(int64_t tokens);
+  Status run(std::span<const TokenId> ids, int64_t position, std::vector<float>* logits);
+
+  // The graph. T is the number of positions; x is [T, dim].
+  Tensor forward(const Tensor& ids, const ir::NodePtr& pos, int64_t tokens) const;
+  Tensor normalise(const Tensor& x, const Tensor& weight) const;
+  Tensor attention(const Layer& layer, const Tensor& h, const ir::NodePtr& pos, int64_t tokens) const;
+  Tensor rotated_keys(const Layer& layer, const Tensor& h, const Tensor& cosine, const Tensor& sine,
+                      int64_t tokens) const;
+  Tensor feed_forward(const Layer& layer, const Tensor& h) const;
+
+  LlamaConfig config_;
+  std::shared_ptr<Runtime> runtime_;
+  int64_t context_ = 0;
+  int64_t chunk_tokens_ = 1;
+  std::vector<Layer> layers_;
+  std::vector<WeightMatrix> matrices_;  // token embedding, and the output matrix unless it is the same
+  Tensor output_norm_;
+  Tensor rope_cosine_;             // [context, head_dim / 2, 1] f32
+  Tensor rope_sine_;               // [context, head_dim / 2, 2] f32: -sin for the first of a pair, sin for the second
+  std::map<int64_t, Step> steps_;  // by T
+};
+
+}  // namespace bw::tensor

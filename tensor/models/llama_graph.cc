@@ -1,0 +1,83 @@
+// Owns: the graph of a step of the LLaMA decoder.
+//
+// contiguous() marks what becomes a buffer, so that the number of kernels of a step is known: 12 a layer and 4 besides.
+#include <cmath>
+
+#include "tensor/models/llama.h"
+
+namespace bw::tensor {
+
+// Root mean square normalisation (Zhang and Sennrich, 2019). The mean is computed anew for every element, which costs
+// less than a kernel of its own.
+Tensor Llama::normalise(const Tensor& x, const Tensor& weight) const {
+  const Tensor mean_square = (x * x).mean({-1}, Reduced::kKeep);
+  return (x * (mean_square + config_.rms_epsilon).rsqrt() * weight).contiguous();
+}
+
+// Keys after rotation: a pair (a, b) of a head turns into (a cos - b sin, b cos + a sin). Both products with the
+// weights are summed in one kernel: flipping the pairs of rows exchanges a and b.
+Tensor Llama::rotated_keys(const Layer& layer, const Tensor& h, const Tensor& cosine, const Tensor& sine,
+                           int64_t tokens) const {
+  const WeightMatrix& k = layer.k;
+  const Tensor inputs = h.reshape({tokens, 1, 1, 1, k.blocks(), k.block_columns()});
+  const Tensor weights =
+      k.values().reshape({1, config_.kv_heads, config_.head_dim / 2, 2, k.blocks(), k.block_columns()});
+  const Tensor straight = (inputs * weights).sum({-2, -1});
+  const Tensor crossed = (inputs * weights.flip({3})).sum({-2, -1});
+  const Tensor rotated = straight * cosine.unsqueeze(1) + crossed * sine.unsqueeze(1);
+  return rotated.reshape({tokens, config_.kv_heads, config_.head_dim});
+}
+
+// Grouped-query attention with rotary position embedding (Su et al., 2021; pairs are neighbours, as GGUF stores q and
+// k). h [T, dim] -> [T, heads * head_dim].
+Tensor Llama::attention(const Layer& layer, const Tensor& h, const ir::NodePtr& pos, int64_t tokens) const {
+  const int64_t groups = config_.heads / config_.kv_heads;
+  const Dim begin(pos, 0);
+  const Dim end(pos, tokens);
+  const Tensor cosine = rope_cosine_.slice(0, begin, end);
+  const Tensor sine = rope_sine_.slice(0, begin, end);
+
+  const Tensor keys = rotated_keys(layer, h, cosine, sine, tokens);
+  const Tensor values = layer.v.apply(h).reshape({tokens, config_.kv_heads, config_.head_dim});
+  const Tensor k_cache = layer.k_cache.slice(0, begin, end).store(keys).slice(0, 0, end);
+  const Tensor v_cache = layer.v_cache.slice(0, begin, end).store(values).slice(0, 0, end);
+
+  // Axes from here on: kv head, group, position, cached position, element of a head.
+  const Tensor q = layer.q.apply(h).contiguous().reshape({tokens, config_.heads, config_.head_dim / 2, 2});
+  const Tensor q_rotated = q * cosine.unsqueeze(1) + q.flip({3}) * sine.unsqueeze(1);
+  const Tensor q_heads =
+      q_rotated.reshape({tokens, config_.kv_heads, groups, config_.head_dim}).permute({1, 2, 0, 3}).unsqueeze(3);
+  const Tensor k_heads = k_cache.permute({1, 0, 2}).reshape({config_.kv_heads, 1, 1, end, config_.head_dim});
+  Tensor scores = (q_heads * k_heads).sum({-1}) * (1.0 / std::sqrt(static_cast<double>(config_.head_dim)));
+  if (tokens > 1) {
+    const Tensor query_position =
+        Tensor::arange(runtime_, DType::kI32, tokens).reshape({tokens, 1}) + Tensor(runtime_, pos);
+    const Tensor key_position = Tensor::arange(runtime_, DType::kI32, end);
+    scores = where(query_position.lt(key_position), scores.scalar(-INFINITY), scores);
+  }
+  scores = scores.contiguous();
+
+  const Tensor largest = scores.max({-1}, Reduced::kKeep).contiguous();
+  const Tensor powers = (scores - largest).exp();
+  const Tensor inverse_sum = powers.sum({-1}, Reduced::kKeep).recip().contiguous();
+  const Tensor v_heads = v_cache.permute({1, 2, 0}).reshape({config_.kv_heads, 1, 1, config_.head_dim, end});
+  const Tensor mixed = (powers.unsqueeze(3) * v_heads).sum({-1}) * inverse_sum;
+  return mixed.permute({2, 0, 1, 3}).contiguous().reshape({tokens, config_.dim});
+}
+
+// down(silu(gate(h)) * up(h)); Shazeer, 2020.
+Tensor Llama::feed_forward(const Layer& layer, const Tensor& h) const {
+  return layer.down.apply((layer.gate.apply(h).silu() * layer.up.apply(h)).contiguous());
+}
+
+Tensor Llama::forward(const Tensor& ids, const ir::NodePtr& pos, int64_t tokens) const {
+  Tensor x = matrices_.front().gather_rows(ids).contiguous();
+  for (const Layer& layer : layers_) {
+    const Tensor attended = attention(layer, normalise(x, layer.attention_norm), pos, tokens);
+    x = (x + layer.o.apply(attended)).contiguous();
+    x = (x + feed_forward(layer, normalise(x, layer.ffn_norm))).contiguous();
+  }
+  return matrices_.back().apply(normalise(x, output_norm_)).contiguous();
+}
+
+}  // namespace bw::tensor

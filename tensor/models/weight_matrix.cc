@@ -1,0 +1,100 @@
+#include "tensor/models/weight_matrix.h"
+
+#include <string>
+#include <utility>
+
+namespace bw::tensor {
+namespace {
+
+using gguf::TensorType;
+
+// A quantised block begins with its scale in f16.
+constexpr int64_t kScaleBytes = 2;
+constexpr int64_t kBlockColumns = 32;
+
+std::string shape_text(std::span<const int64_t> shape) {
+  return fmt::format("[{}]", fmt::join(shape, ", "));
+}
+
+Status check_shape(const gguf::TensorInfo& info, const std::vector<int64_t>& wanted) {
+  if (info.shape == wanted) return Status::ok();
+  return error(StatusCode::kInvalidArgument, "tensor '{}' has the shape {}, but the metadata asks for {}", info.name,
+               shape_text(info.shape), shape_text(wanted));
+}
+
+}  // namespace
+
+WeightMatrix::WeightMatrix(TensorType type, Tensor memory, int64_t rows, int64_t columns)
+    : type_(type),
+      memory_(std::move(memory)),
+      rows_(rows),
+      columns_(columns),
+      block_columns_(gguf::block_elements(type) == 1 ? columns : kBlockColumns) {}
+
+Result<WeightMatrix> WeightMatrix::upload(const std::shared_ptr<Runtime>& runtime, const gguf::TensorInfo& info,
+                                          int64_t rows, int64_t columns) {
+  BW_RETURN_IF_ERROR(check_shape(info, {rows, columns}));
+  DType dtype = DType::kU8;
+  std::vector<int64_t> shape = {rows, columns / kBlockColumns, gguf::block_size_bytes(info.type)};
+  if (gguf::block_elements(info.type) == 1) {
+    dtype = info.type == TensorType::kF16 ? DType::kF16 : DType::kF32;
+    shape = {rows, columns};
+  }
+  const Tensor memory = Tensor::from_bytes(runtime, dtype, info.data, std::move(shape), std::string(info.name));
+  BW_RETURN_IF_ERROR(memory.status());
+  return WeightMatrix(info.type, memory, rows, columns);
+}
+
+std::vector<Tensor> WeightMatrix::views() const {
+  switch (type_) {
+    case TensorType::kF32:
+    case TensorType::kF16:
+      return {memory_};
+    case TensorType::kQ8_0:
+      return {memory_.bitcast(DType::kF16), memory_.bitcast(DType::kI8)};
+    case TensorType::kQ4_0:
+      return {memory_.bitcast(DType::kF16), memory_};
+  }
+  return {};
+}
+
+Tensor WeightMatrix::dequantise(const std::vector<Tensor>& views) const {
+  if (type_ == TensorType::kF32 || type_ == TensorType::kF16) {
+    return views[0].cast(DType::kF32).reshape({-1, 1, columns_});
+  }
+  const Tensor scale = views[0].slice(-1, 0, 1).cast(DType::kF32);
+  const Tensor quants = views[1].slice(-1, kScaleBytes, gguf::block_size_bytes(type_));
+  if (type_ == TensorType::kQ8_0) return quants.cast(DType::kF32) * scale;
+  // Q4_0: the low nibbles of the 16 bytes are the first half of the block, the high ones the second; 8 stands for 0.
+  const Tensor shift = (Tensor::arange(memory_.runtime(), DType::kI32, 2) * 4.0).cast(DType::kU8).reshape({2, 1});
+  const Tensor nibbles = (quants.unsqueeze(2) >> shift) & quants.scalar(15);
+  return (nibbles.cast(DType::kF32) - 8.0).reshape({-1, blocks(), kBlockColumns}) * scale;
+}
+
+Tensor WeightMatrix::values() const {
+  return dequantise(views());
+}
+
+Tensor WeightMatrix::gather_rows(const Tensor& index) const {
+  std::vector<Tensor> gathered;
+  for (const Tensor& view : views()) gathered.push_back(view.gather(index));
+  return dequantise(gathered).reshape({-1, columns_});
+}
+
+Tensor WeightMatrix::apply(const Tensor& x) const {
+  const Tensor inputs = x.reshape({-1, 1, blocks(), block_columns_});
+  return (inputs * values()).sum({-2, -1});
+}
+
+Result<Tensor> upload_vector(const std::shared_ptr<Runtime>& runtime, const gguf::TensorInfo& info, int64_t extent) {
+  BW_RETURN_IF_ERROR(check_shape(info, {extent}));
+  if (info.type != TensorType::kF32) {
+    return error(StatusCode::kUnsupported, "tensor '{}' has type {}, only F32 is supported for vectors", info.name,
+                 gguf::name(info.type));
+  }
+  const Tensor memory = Tensor::from_bytes(runtime, DType::kF32, info.data, {extent}, std::string(info.name));
+  BW_RETURN_IF_ERROR(memory.status());
+  return memory;
+}
+
+}  // namespace bw::tensor

@@ -1,0 +1,106 @@
+#include "tensor/runtime.h"
+
+#include <algorithm>
+#include <limits>
+#include <unordered_set>
+#include <utility>
+
+namespace bw::tensor {
+namespace {
+
+constexpr uint64_t kMaxBufferBytes = uint64_t{1} << 40;
+
+Result<uint64_t> buffer_size(ir::DType dtype, const std::vector<int64_t>& shape, const std::string& name) {
+  uint64_t size = ir::size_bytes(dtype);
+  for (int64_t extent : shape) {
+    if (extent < 1) {
+      return error(StatusCode::kInvalidArgument, "making '{}': an extent is {}, not at least 1", name, extent);
+    }
+    if (static_cast<uint64_t>(extent) > kMaxBufferBytes / size) {
+      return error(StatusCode::kInvalidArgument, "making '{}': it would be larger than {} bytes", name,
+                   kMaxBufferBytes);
+    }
+    size *= static_cast<uint64_t>(extent);
+  }
+  return size;
+}
+
+// Ids of all params that `outputs` depend on.
+std::unordered_set<uint64_t> params_of(std::span<const ir::NodePtr> outputs) {
+  std::unordered_set<uint64_t> ids;
+  std::unordered_set<const ir::Node*> seen;
+  std::vector<const ir::Node*> open;
+  for (const ir::NodePtr& output : outputs) open.push_back(output.get());
+  while (!open.empty()) {
+    const ir::Node* node = open.back();
+    open.pop_back();
+    if (!seen.insert(node).second) continue;
+    if (node->op == ir::Op::kParam) ids.insert(node->attr<ir::ParamAttr>().id);
+    for (const ir::NodePtr& input : node->inputs) open.push_back(input.get());
+  }
+  return ids;
+}
+
+}  // namespace
+
+std::shared_ptr<Runtime> Runtime::create(std::unique_ptr<Executor> executor) {
+  return std::shared_ptr<Runtime>(new Runtime(std::move(executor)));  // NOLINT: the constructor is private
+}
+
+Result<ir::NodePtr> Runtime::allocate(ir::DType dtype, std::vector<int64_t> shape, std::string name) {
+  BW_ASSIGN(const uint64_t size, buffer_size(dtype, shape, name));
+  sweep();
+  auto buffer = executor_->allocate(size);
+  if (!buffer.is_ok()) {
+    return std::move(buffer).status().with_context(fmt::format("making '{}' ({} bytes)", name, size));
+  }
+  return adopt(std::move(buffer).value(), dtype, std::move(shape), std::move(name));
+}
+
+Result<ir::NodePtr> Runtime::upload(std::span<const std::byte> data, ir::DType dtype, std::vector<int64_t> shape,
+                                    std::string name) {
+  BW_ASSIGN(const uint64_t size, buffer_size(dtype, shape, name));
+  if (size != data.size()) {
+    return error(StatusCode::kInvalidArgument, "making '{}': its shape needs {} bytes, but {} are given", name, size,
+                 data.size());
+  }
+  BW_ASSIGN(ir::NodePtr param, allocate(dtype, std::move(shape), name));
+  if (Status status = buffer_of(param)->write(0, data); !status.is_ok()) {
+    return std::move(status).with_context(fmt::format("uploading '{}'", name));
+  }
+  return param;
+}
+
+Result<ir::NodePtr> Runtime::adopt(std::shared_ptr<DeviceBuffer> buffer, ir::DType dtype, std::vector<int64_t> shape,
+                                   std::string name) {
+  const uint64_t id = next_id_++;
+  BW_ASSIGN(ir::NodePtr param, builder_.param(id, std::move(name), dtype, std::move(shape)));
+  buffers_[id] = Entry{param, std::move(buffer)};
+  return param;
+}
+
+std::shared_ptr<DeviceBuffer> Runtime::buffer_of(const ir::NodePtr& param) const {
+  if (param->op != ir::Op::kParam) return nullptr;
+  const auto found = buffers_.find(param->attr<ir::ParamAttr>().id);
+  return found == buffers_.end() ? nullptr : found->second.buffer;
+}
+
+Result<std::unique_ptr<PreparedProgram>> Runtime::prepare(std::span<const ir::NodePtr> outputs) {
+  ParamBuffers params;
+  for (uint64_t id : params_of(outputs)) {
+    const auto found = buffers_.find(id);
+    if (found == buffers_.end()) {
+      return error(StatusCode::kInvalidArgument, "preparing a program: param {} belongs to another runtime", id);
+    }
+    params[id] = found->second.buffer;
+  }
+  return executor_->prepare(outputs, params);
+}
+
+void Runtime::sweep() {
+  if (buffers_.size() < sweep_at_) return;
+  std::erase_if(buffers_, [](const auto& item) { return item.second.param.expired(); });
+  sweep_at_ = std::max<size_t>(64, buffers_.size() * 2);
+}
+
+}  // namespace bw::tensor

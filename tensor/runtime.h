@@ -1,0 +1,70 @@
+// Owns: what tensors share: the graph builder, the executor, and the buffers behind the graph's params.
+//
+//   BW_ASSIGN(std::shared_ptr<Runtime> runtime, Runtime::create(driver));
+//   Tensor x = Tensor::from<float>(runtime, values, {2, 3});
+//   BW_ASSIGN(std::vector<float> y, (x * 2.0 + 1.0).to_vector<float>());
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/status.h"
+#include "ir/builder.h"
+#include "kfd/driver.h"
+#include "tensor/executor.h"
+
+namespace bw::tensor {
+
+struct RuntimeOptions {
+  uint32_t gpu_index = 0;  // among the gfx1100 GPUs
+  std::string cache_dir;   // of compiled kernels; "": none on disk (see compiler::default_cache_dir())
+  size_t compiler_threads = 1;
+};
+
+// Belongs to one thread at a time, as do its tensors. Tensors keep it alive.
+class Runtime : public std::enable_shared_from_this<Runtime> {
+ public:
+  // On a GPU; `driver` must outlive the runtime. Errors: what opening the device says, with advice.
+  static Result<std::shared_ptr<Runtime>> create(kfd::KernelDriver& driver, const RuntimeOptions& options = {});
+  static std::shared_ptr<Runtime> create(std::unique_ptr<Executor> executor);
+
+  ir::Builder& builder() { return builder_; }
+  Executor& executor() { return *executor_; }
+
+  // A param over new memory of undefined contents. The memory goes when no graph uses the param any more.
+  // Errors: kInvalidArgument for an extent below 1 or a size that overflows; the device's, e.g. kOutOfMemory.
+  Result<ir::NodePtr> allocate(ir::DType dtype, std::vector<int64_t> shape, std::string name);
+  // The same, filled straight from `data` (which may be a mapped file), without a copy in between.
+  Result<ir::NodePtr> upload(std::span<const std::byte> data, ir::DType dtype, std::vector<int64_t> shape,
+                             std::string name);
+  // A param over memory that exists already.
+  Result<ir::NodePtr> adopt(std::shared_ptr<DeviceBuffer> buffer, ir::DType dtype, std::vector<int64_t> shape,
+                            std::string name);
+  // The memory of a param made by this runtime; null for any other node.
+  std::shared_ptr<DeviceBuffer> buffer_of(const ir::NodePtr& param) const;
+
+  // Compiles and loads the program of `outputs`. The result keeps the memory it uses; it may outlive the tensors.
+  Result<std::unique_ptr<PreparedProgram>> prepare(std::span<const ir::NodePtr> outputs);
+
+ private:
+  struct Entry {
+    std::weak_ptr<const ir::Node> param;
+    std::shared_ptr<DeviceBuffer> buffer;
+  };
+
+  explicit Runtime(std::unique_ptr<Executor> executor) : executor_(std::move(executor)) {}
+  void sweep();
+
+  std::unique_ptr<Executor> executor_;
+  ir::Builder builder_;
+  std::unordered_map<uint64_t, Entry> buffers_;  // by ParamAttr::id
+  uint64_t next_id_ = 1;
+  size_t sweep_at_ = 64;  // size of buffers_ at which those of dead params are dropped
+};
+
+}  // namespace bw::tensor
