@@ -2,8 +2,10 @@
 // (compiler/lower_llvm.h).
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "base/status.h"
@@ -24,9 +26,18 @@ struct Schedule {
   std::vector<size_t> outputs;
 };
 
-// Elementwise chains fuse into each other and into reductions; movement costs nothing. A value becomes a buffer where
-// it is an output, kContiguous, stored, gathered from, or a reduction whose recomputation in all its uses would cost
-// more than a kernel launch.
+// Elementwise chains and gathers fuse into each other and into reductions; movement costs nothing. A value becomes a
+// buffer where it is an output, kContiguous, stored, or a reduction whose recomputation in all its uses would cost more
+// than a kernel launch (compiler/fusion.h). Dead nodes and empty tensors are not computed.
+//
+// An output that is a kStore is the param's own buffer, any other has a temporary buffer of its own kind; outputs that
+// only reshape the same value are the same buffer. Temporary buffers whose lives do not overlap share memory, but for
+// outputs.
+// Errors: kInvalidArgument for a graph that does not verify or whose stores have no order, kUnsupported for what is too
+// large or would need an old state of a param after it was overwritten by a chain of stores.
 Result<Schedule> schedule(std::span<const ir::NodePtr> outputs);
+
+// For debugging: each launch with its buffers and its kernel.
+std::string print_schedule(const Schedule& schedule);
 
 }  // namespace bw::compiler

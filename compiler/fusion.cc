@@ -1,0 +1,188 @@
+#include "compiler/fusion.h"
+
+#include <algorithm>
+#include <functional>
+#include <queue>
+
+#include "compiler/fusion_versions.h"
+#include "ir/text.h"
+
+namespace bw::compiler {
+namespace {
+
+using ir::Node;
+using ir::Op;
+
+// What a kernel launch costs, in operations of single lanes. A launch takes about 4 us on the card. In that time a
+// small kernel - 8 to 32 waves, each on a SIMD of its own that issues a dependent instruction every 5 cycles of
+// 2.4 GHz - gets through 0.5 to 2 million. Recomputing less than that is cheaper than another launch.
+constexpr double kLaunchOps = 1 << 21;
+// Up to so many operations an element, recomputing is not worth a thought: loading it costs as much.
+constexpr double kLightOps = 32;
+// The same for what has no reduction in it, which the lanes of the consumer do side by side. Dequantising a weight must
+// stay below.
+constexpr double kLightElementwiseOps = 128;
+// Inside another reduction a reduction is carried out by fewer lanes, one after the other: it has to be small.
+constexpr double kSerialOps = 1 << 16;
+// A reduction to few elements that is this long wants a workgroup for each, so it cannot be part of a wider kernel.
+constexpr int64_t kGroupTrips = 1024;
+constexpr int64_t kGroupOutputs = 64;
+// Nodes from the value that a kernel stores down to its loads; bounds the depth of recursion of all that follows.
+constexpr int kMaxDepth = 128;
+// Users looked at to find out where a value goes.
+constexpr int kMaxUsersSeen = 256;
+
+// What is known of a value as it would be computed inside a kernel.
+struct Facts {
+  double ops = 1;  // of one element, with its reductions
+  int depth = 0;
+  bool has_reduction = false;
+};
+
+// Where a value goes, through ops that keep one element for one element.
+struct Uses {
+  bool meet = false;       // all ways lead to one such op: what happens can be decided there
+  double evaluations = 0;  // of its elements by all that use it otherwise
+  bool reduced = false;
+};
+
+bool keeps_elements(const FlatGraph& graph, NodeId from, NodeId user) {
+  const Node& node = graph.node(user);
+  if (graph.nodes[user].count != graph.nodes[from].count) return false;
+  return ir::is_elementwise(node.op) || node.op == Op::kReshape || node.op == Op::kPermute || node.op == Op::kFlip;
+}
+
+int64_t trips(const FlatGraph& graph, NodeId reduction) {
+  const FlatNode& flat = graph.nodes[reduction];
+  return flat.count == 0 ? 0 : graph.nodes[flat.inputs[0]].count / flat.count;
+}
+
+class Chooser {
+ public:
+  Chooser(const FlatGraph& graph, MemoryVersions& versions)
+      : graph_(graph), versions_(versions), buffers_(graph.nodes.size()), facts_(graph.nodes.size()) {}
+
+  Result<std::vector<bool>> run() {
+    for (NodeId id = 0; id < graph_.nodes.size(); ++id) {
+      BW_RETURN_IF_ERROR(keep_old_values(id));
+      facts_[id] = facts_of(id);
+      if (must_be_buffer(id) || pays(id)) buffers_[id] = true;
+      versions_.note(id, buffers_);
+    }
+    return std::move(buffers_);
+  }
+
+ private:
+  // What a node uses must not be read from memory that has been overwritten by then.
+  Status keep_old_values(NodeId id) {
+    for (const NodeId input : graph_.nodes[id].inputs) {
+      if (buffers_[input] && graph_.node(input).op != Op::kStore) continue;
+      if (!versions_.is_overwritten_before(input, id)) continue;
+      if (graph_.node(input).op == Op::kStore) {
+        return error(StatusCode::kUnsupported,
+                     "scheduling {}: it needs {} after that was overwritten (make it contiguous before)",
+                     ir::print_node(graph_.node(id)), ir::print_node(graph_.node(input)));
+      }
+      buffers_[input] = true;
+      versions_.note(input, buffers_);
+    }
+    return Status::ok();
+  }
+
+  Facts facts_of(NodeId id) const {
+    Facts facts;
+    const Node& node = graph_.node(id);
+    if (is_memory(node) || node.inputs.empty()) return facts;
+    const std::vector<NodeId>& inputs = graph_.nodes[id].inputs;
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      if (std::find(inputs.begin(), inputs.begin() + i, inputs[i]) != inputs.begin() + i) continue;
+      if (is_loaded(graph_, buffers_, inputs[i])) {
+        facts.ops += 1;
+        continue;
+      }
+      const Facts& input = facts_[inputs[i]];
+      facts.ops += input.ops;
+      facts.depth = std::max(facts.depth, input.depth + 1);
+      facts.has_reduction |= input.has_reduction;
+    }
+    if (ir::is_reduce(node.op)) {
+      facts.has_reduction = true;
+      facts.ops *= static_cast<double>(std::max<int64_t>(trips(graph_, id), 1));
+    }
+    return facts;
+  }
+
+  bool must_be_buffer(NodeId id) const {
+    const FlatNode& flat = graph_.nodes[id];
+    if (flat.node->op == Op::kStore) return true;
+    if (is_memory(*flat.node)) return flat.is_output;
+    if (flat.is_output || facts_[id].depth >= kMaxDepth) return true;
+    if (flat.node->op == Op::kContiguous) return !buffers_[flat.inputs[0]];
+    return false;
+  }
+
+  // Whether computing the value where it is used would cost more than a kernel for it alone.
+  bool pays(NodeId id) const {
+    const Facts& facts = facts_[id];
+    if (facts.ops <= (facts.has_reduction ? kLightOps : kLightElementwiseOps)) return false;
+    const FlatNode& flat = graph_.nodes[id];
+    const Uses uses = find_uses(id);
+    if (uses.meet) return false;
+    const auto count = static_cast<double>(flat.count);
+    if ((uses.evaluations - count) * facts.ops > kLaunchOps) return true;
+    if (uses.reduced && facts.has_reduction && count * facts.ops > kSerialOps) return true;
+    const bool wants_group = ir::is_reduce(flat.node->op) && flat.count <= kGroupOutputs;
+    return wants_group && trips(graph_, id) >= kGroupTrips && (uses.reduced || uses.evaluations > count);
+  }
+
+  Uses find_uses(NodeId id) const {
+    Uses uses;
+    double padded = 0;
+    // Users ascending, each after all that it can be reached through, so that the only one left is where all ways meet.
+    std::priority_queue<std::pair<NodeId, NodeId>, std::vector<std::pair<NodeId, NodeId>>, std::greater<>> open;
+    const auto push_users = [&](NodeId from) {
+      for (const NodeId user : graph_.nodes[from].users) open.emplace(user, from);
+    };
+    push_users(id);
+    int seen = 0;
+    while (!open.empty()) {
+      const auto [user, from] = open.top();
+      while (!open.empty() && open.top().first == user) open.pop();
+      const bool keeps = keeps_elements(graph_, from, user);
+      if (keeps && open.empty() && uses.evaluations == 0 && padded == 0) {
+        uses.meet = true;
+        return uses;
+      }
+      if (keeps && !graph_.nodes[user].is_output && ++seen < kMaxUsersSeen) {
+        push_users(user);
+        continue;
+      }
+      const Op op = graph_.node(user).op;
+      const auto from_count = static_cast<double>(graph_.nodes[from].count);
+      const auto user_count = static_cast<double>(graph_.nodes[user].count);
+      uses.reduced |= ir::is_reduce(op);
+      if (op == Op::kPad) {
+        // Padded values are added to others of the same shape, at the same indices: one kernel, most likely.
+        padded = std::max(padded, user_count);
+      } else {
+        uses.evaluations += ir::is_reduce(op) || op == Op::kStore ? from_count : user_count;
+      }
+    }
+    uses.evaluations += padded;
+    return uses;
+  }
+
+  const FlatGraph& graph_;
+  MemoryVersions& versions_;
+  std::vector<bool> buffers_;
+  std::vector<Facts> facts_;
+};
+
+}  // namespace
+
+Result<std::vector<bool>> choose_buffers(const FlatGraph& graph) {
+  MemoryVersions versions(graph);
+  return Chooser(graph, versions).run();
+}
+
+}  // namespace bw::compiler

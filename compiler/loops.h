@@ -1,0 +1,32 @@
+// Owns: from one node that is to become a buffer to the kernel that computes it. Not here: which nodes those are
+// (compiler/fusion.h), the order of kernels and their buffers (compiler/schedule.h).
+#pragma once
+
+#include <array>
+#include <vector>
+
+#include "compiler/fusion_graph.h"
+#include "compiler/loops_value.h"
+#include "ir/kernel.h"
+
+namespace bw::compiler {
+
+struct LoopNest {
+  NodeId root = kNoNode;
+  ir::Kernel kernel;
+  std::array<ir::Dim, 3> grid{1, 1, 1};  // work-items
+  std::vector<BufferRef> arguments;      // one for each param of the kernel; the first is written
+  std::vector<NodeId> reads;             // values that the kernel loads from buffers of theirs, ascending
+  std::vector<NodeId> states;            // params and stores whose memory the kernel loads from, ascending
+};
+
+// A kernel, or the node that must become a buffer before there can be one.
+struct LoweredRoot {
+  LoopNest nest;
+  NodeId cut_first = kNoNode;
+};
+
+// `root` must have elements. Errors: kUnsupported for a node that is too much for one kernel and cannot be cut.
+Result<LoweredRoot> lower_to_loops(const FlatGraph& graph, const std::vector<bool>& buffers, NodeId root);
+
+}  // namespace bw::compiler

@@ -1,0 +1,130 @@
+#include "compiler/loops_lanes.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace bw::compiler {
+namespace {
+
+using ir::Dim;
+using ir::RangeKind;
+using ir::Shape;
+
+constexpr int64_t kWave = 32;
+// Lanes that give each of the 192 SIMDs of the card a wave.
+constexpr int64_t kLanesOfAllSimds = 192 * kWave;
+constexpr uint32_t kMaxWorkgroup = 256;
+// An axis this long, and a multiple of a wave, is left alone along x: merging it would only cost divisions.
+constexpr int64_t kLongAxis = 64;
+
+bool can_merge(const LaneAxis& lanes, const Dim& dim) {
+  if (!lanes.extent.is_static() || !dim.is_static()) return false;
+  return lanes.extent.offset <= std::numeric_limits<int32_t>::max() / dim.offset;
+}
+
+void merge(LaneAxis& lanes, size_t axis, const Dim& dim) {
+  lanes.axes.insert(lanes.axes.begin(), axis);
+  lanes.extent.offset *= dim.offset;
+}
+
+// Takes the axes for x from the end of `rest`.
+LaneAxis take_x(const Shape& shape, std::vector<size_t>& rest, Cooperation cooperation) {
+  LaneAxis x{{}, RangeKind::kGlobalX, 1, 1};
+  if (cooperation == Cooperation::kGroup) {
+    for (size_t i = rest.size(); i-- > 0;) {
+      if (!can_merge(x, shape[rest[i]])) continue;
+      merge(x, rest[i], shape[rest[i]]);
+      rest.erase(rest.begin() + i);
+    }
+    return x;
+  }
+  if (rest.empty()) return x;
+  x = {{rest.back()}, RangeKind::kGlobalX, shape[rest.back()], 1};
+  rest.pop_back();
+  while (!rest.empty() && can_merge(x, shape[rest.back()]) &&
+         (x.extent.offset < kLongAxis || x.extent.offset % kWave != 0)) {
+    merge(x, rest.back(), shape[rest.back()]);
+    rest.pop_back();
+  }
+  return x;
+}
+
+// The other axes, from the last to the first; static ones as one where there are more than the grid has dimensions.
+std::vector<LaneAxis> take_rest(const Shape& shape, const std::vector<size_t>& rest) {
+  std::vector<LaneAxis> result;
+  LaneAxis* merged = nullptr;
+  result.reserve(rest.size());
+  for (size_t i = rest.size(); i-- > 0;) {
+    const Dim& dim = shape[rest[i]];
+    if (rest.size() > 2 && merged != nullptr && can_merge(*merged, dim)) {
+      merge(*merged, rest[i], dim);
+      continue;
+    }
+    result.push_back({{rest[i]}, RangeKind::kLoop, dim, 1});
+    if (merged == nullptr && dim.is_static()) merged = &result.back();
+  }
+  return result;
+}
+
+}  // namespace
+
+LaneAxis* LanePlan::along(RangeKind kind) {
+  for (LaneAxis& range : ranges) {
+    if (range.kind == kind) return &range;
+  }
+  return nullptr;
+}
+
+int64_t LanePlan::count_lanes() const {
+  int64_t lanes = 1;
+  for (const LaneAxis& range : ranges) {
+    if (range.kind != RangeKind::kLoop) lanes *= std::max<int64_t>(range.extent.max() / range.tile, 1);
+  }
+  return lanes;
+}
+
+LanePlan plan_lanes(const Shape& shape, Cooperation cooperation) {
+  std::vector<size_t> rest;
+  for (size_t axis = 0; axis < shape.size(); ++axis) {
+    if (shape[axis] != Dim(1)) rest.push_back(axis);
+  }
+  LanePlan plan;
+  LaneAxis x = take_x(shape, rest, cooperation);
+  if (!x.axes.empty()) plan.ranges.push_back(std::move(x));
+  // What the grid has no dimension for is a loop in each lane.
+  RangeKind next = RangeKind::kGlobalY;
+  for (LaneAxis& range : take_rest(shape, rest)) {
+    range.kind = next;
+    next = next == RangeKind::kGlobalY ? RangeKind::kGlobalZ : RangeKind::kLoop;
+    plan.ranges.push_back(std::move(range));
+  }
+  return plan;
+}
+
+uint32_t choose_workgroup_size(LanePlan& plan) {
+  const LaneAxis* x = plan.along(RangeKind::kGlobalX);
+  if (x == nullptr) return 1;
+  // Small grids are spread over as many compute units as there are; large ones save on launching workgroups.
+  const int64_t lanes = plan.count_lanes();
+  uint32_t size = kWave;
+  while (size < kMaxWorkgroup && lanes > kLanesOfAllSimds * (size / kWave)) size *= 2;
+  const int64_t extent = std::max<int64_t>(x->extent.max() / x->tile, 1);
+  while (size > kWave && size / 2 >= extent) size /= 2;
+  return size;
+}
+
+bool set_tile(LanePlan& plan, int64_t x, int64_t y, int64_t min_lanes) {
+  LanePlan tiled = plan;
+  const auto set = [&tiled](RangeKind kind, int64_t tile) {
+    if (tile == 1) return true;
+    LaneAxis* range = tiled.along(kind);
+    if (range == nullptr || !range->extent.is_static() || range->extent.offset % tile != 0) return false;
+    range->tile = tile;
+    return true;
+  };
+  if (!set(RangeKind::kGlobalX, x) || !set(RangeKind::kGlobalY, y) || tiled.count_lanes() < min_lanes) return false;
+  plan = std::move(tiled);
+  return true;
+}
+
+}  // namespace bw::compiler

@@ -1,0 +1,44 @@
+// Owns: which lane computes which elements of what a kernel stores: the axes of the output laid out on the grid.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "compiler/loops_index.h"
+#include "ir/kernel.h"
+
+namespace bw::compiler {
+
+// Some axes of the output, walked through by one range.
+struct LaneAxis {
+  std::vector<size_t> axes;  // the last one changes fastest
+  ir::RangeKind kind = ir::RangeKind::kLoop;
+  ir::Dim extent;    // of the axes together
+  int64_t tile = 1;  // neighbouring elements that one lane computes
+};
+
+struct LanePlan {
+  std::vector<LaneAxis> ranges;
+
+  // The range along x, y or z; null if there is none.
+  LaneAxis* along(ir::RangeKind kind);
+  // Lanes, at most, as far as the ranges are spread over the grid.
+  int64_t count_lanes() const;
+};
+
+enum class Cooperation : uint8_t {
+  kNone,   // each lane computes its elements alone
+  kGroup,  // a workgroup computes one element, so that the extent along x must be static
+};
+
+LanePlan plan_lanes(const ir::Shape& shape, Cooperation cooperation);
+
+// Lanes of a workgroup, where each works alone.
+uint32_t choose_workgroup_size(LanePlan& plan);
+
+// Tries to give each lane a tile of elements, `x` by `y` of them. False where extents do not divide or too few lanes
+// would be left; the plan is as before then.
+bool set_tile(LanePlan& plan, int64_t x, int64_t y, int64_t min_lanes);
+
+}  // namespace bw::compiler

@@ -1,0 +1,301 @@
+#include "compiler/loops_value.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "base/check.h"
+#include "compiler/fusion.h"
+
+namespace bw::compiler {
+namespace {
+
+using ir::Dim;
+using ir::DType;
+using ir::Node;
+using ir::NodePtr;
+using ir::Op;
+using ir::RangeKind;
+
+bool is_one(const Dim& dim) {
+  return dim.is_static() && dim.offset == 1;
+}
+
+// The axes of a reduction that lanes share: all as one, or the longest where that cannot be.
+std::vector<size_t> axes_to_share(const ir::Shape& shape, const std::vector<size_t>& axes) {
+  int64_t total = 1;
+  bool as_one = true;
+  for (size_t axis : axes) {
+    as_one = as_one && shape[axis].is_static();
+    total *= shape[axis].max();
+  }
+  if (as_one && total <= std::numeric_limits<int32_t>::max()) return axes;
+  return {
+      *std::max_element(axes.begin(), axes.end(), [&](size_t a, size_t b) { return shape[a].max() < shape[b].max(); })};
+}
+
+}  // namespace
+
+size_t ValueLowering::PointHash::operator()(const Point& point) const {
+  size_t hash = point.id;
+  for (const NodePtr& part : point.index) {
+    hash = (hash ^ (reinterpret_cast<uintptr_t>(part.get()) >> 4)) * 0x9e3779b97f4a7c15u;
+    hash ^= hash >> 29;
+  }
+  return hash;
+}
+
+ValueLowering::ValueLowering(const FlatGraph& graph, const std::vector<bool>& buffers, const Cone& cone,
+                             uint32_t group_lanes)
+    : graph_(graph), buffers_(buffers), cone_(cone), group_lanes_(group_lanes) {
+  if (group_lanes > 0) group_range_ = builder_.range(group_lanes, RangeKind::kGroup);
+}
+
+BufferRef ValueLowering::buffer_of(NodeId id) const {
+  const Node& node = graph_.node(id);
+  if (node.op == Op::kStore || (is_memory(node) && !buffers_[id])) return {true, memory_param_id(node)};
+  return {false, id};
+}
+
+NodePtr ValueLowering::argument(const BufferRef& buffer, DType dtype, int64_t count) {
+  for (const Argument& known : arguments_) {
+    if (known.buffer == buffer && known.param->dtype == dtype && known.param->shape[0].offset == count) {
+      return known.param;
+    }
+  }
+  const size_t position = arguments_.size();
+  arguments_.push_back({buffer, builder_.param(position, fmt::format("b{}", position), dtype, {count})});
+  too_large_ |= arguments_.size() > kMaxArguments;
+  return arguments_.back().param;
+}
+
+NodePtr ValueLowering::zero(DType dtype) {
+  return builder_.constant(dtype, ir::is_float(dtype) ? ir::Scalar(0.0) : ir::Scalar(int64_t{0}));
+}
+
+NodePtr ValueLowering::identity(Op op, DType dtype) {
+  const bool real = ir::is_float(dtype);
+  if (op == Op::kReduceAdd) return zero(dtype);
+  if (op == Op::kReduceMul) return builder_.constant(dtype, real ? ir::Scalar(1.0) : ir::Scalar(int64_t{1}));
+  if (real) return builder_.constant(dtype, -std::numeric_limits<double>::infinity());
+  return builder_.constant(dtype, dtype == DType::kBool ? 0 : ir::min_integer(dtype));
+}
+
+NodePtr ValueLowering::root_value(const Index& index) {
+  const NodeId root = cone_.nodes.back();
+  if (graph_.node(root).op == Op::kStore) return value(graph_.nodes[root].inputs[1], index);
+  Index normal = index;
+  for (size_t axis = 0; axis < normal.size(); ++axis) {
+    if (is_one(graph_.node(root).shape[axis])) normal[axis] = math_.constant(0);
+  }
+  return compute(root, normal);
+}
+
+// Recursion is as deep as the fusion lets a kernel be.
+NodePtr ValueLowering::value(NodeId id, Index index) {
+  const Node& node = graph_.node(id);
+  BW_CHECK(index.size() == node.shape.size());
+  if (too_large_ || is_empty(node.shape)) return zero(node.dtype);
+  for (size_t axis = 0; axis < index.size(); ++axis) {
+    if (is_one(node.shape[axis])) index[axis] = math_.constant(0);
+  }
+  Point point{id, std::move(index)};
+  const auto known = known_.find(point);
+  if (known != known_.end()) return known->second;
+  NodePtr result = is_loaded(graph_, buffers_, id) ? load(id, point.index) : compute(id, point.index);
+  too_large_ |= known_.size() >= kMaxPoints;
+  known_.emplace(std::move(point), result);
+  return result;
+}
+
+NodePtr ValueLowering::compute(NodeId id, const Index& index) {
+  const Node& node = graph_.node(id);
+  const std::vector<NodeId>& inputs = graph_.nodes[id].inputs;
+  if (is_memory(node)) return load(id, index);
+  if (ir::is_elementwise(node.op)) return elementwise(id, index);
+  if (ir::is_reduce(node.op)) return reduce(id, index);
+  switch (node.op) {
+    case Op::kConst:
+      return builder_.constant(node.dtype, node.attr<ir::ConstAttr>().value);
+    case Op::kVariable:
+      return builder_.variable(graph_.nodes[id].node);
+    case Op::kRange:
+      return index[0];
+    case Op::kContiguous:
+      return value(inputs[0], index);
+    case Op::kPad:
+      return pad(id, index);
+    case Op::kGather:
+      return gather(id, index);
+    default:
+      return value(inputs[0], math_.source_index(node, index));
+  }
+}
+
+NodePtr ValueLowering::elementwise(NodeId id, const Index& index) {
+  std::vector<NodePtr> inputs;
+  for (const NodeId input : graph_.nodes[id].inputs) inputs.push_back(value(input, index));
+  return builder_.op(graph_.node(id).op, graph_.node(id).dtype, std::move(inputs));
+}
+
+NodePtr ValueLowering::load(NodeId id, const Index& index) {
+  const Node& node = graph_.node(id);
+  Index safe = index;
+  // Proven already, but where the proof needs more than intervals.
+  for (size_t axis = 0; axis < safe.size(); ++axis) {
+    safe[axis] = builder_.clamp(safe[axis], 0, node.shape[axis].max() - 1);
+  }
+  // The root of a kernel that copies a param reads the param.
+  const bool copies = id == cone_.nodes.back() && is_memory(node);
+  const BufferRef buffer = copies ? BufferRef{true, memory_param_id(node)} : buffer_of(id);
+  const NodePtr param = argument(buffer, node.dtype, ir::max_element_count(node.shape));
+  std::vector<NodeId>& sources = buffer.is_param ? states_ : reads_;
+  const auto place = std::lower_bound(sources.begin(), sources.end(), id);
+  if (place == sources.end() || *place != id) sources.insert(place, id);
+  loads_.push_back(builder_.load(param, math_.position(safe, max_extents(node.shape))));
+  return loads_.back();
+}
+
+NodePtr ValueLowering::pad(NodeId id, const Index& index) {
+  const Node& node = graph_.node(id);
+  const ir::Shape& from = graph_.node(graph_.nodes[id].inputs[0]).shape;
+  const auto& attr = node.attr<ir::PadAttr>();
+  if (is_empty(from)) return zero(node.dtype);
+  Index inner = index;
+  NodePtr inside;
+  const auto require = [&](NodePtr condition) {
+    inside = inside == nullptr ? condition : builder_.op(Op::kAnd, DType::kBool, {inside, condition});
+  };
+  for (size_t axis = 0; axis < index.size(); ++axis) {
+    const int64_t before = attr.before[axis];
+    if (before == 0 && attr.after[axis] == 0) continue;
+    const ir::Interval bounds = builder_.bounds(index[axis]);
+    if (bounds.high < before || bounds.low >= before + from[axis].max()) return zero(node.dtype);
+    if (bounds.low < before) {
+      require(builder_.op(Op::kCmpLt, DType::kBool, {math_.constant(before - 1), index[axis]}));
+    }
+    inner[axis] = builder_.add(index[axis], -before);
+    if (bounds.high >= before + from[axis].min()) {
+      require(builder_.op(Op::kCmpLt, DType::kBool, {inner[axis], builder_.dim(from[axis])}));
+    }
+    inner[axis] = math_.clamp(inner[axis], from[axis]);
+  }
+  NodePtr result = value(graph_.nodes[id].inputs[0], std::move(inner));
+  if (inside == nullptr) return result;
+  return builder_.op(Op::kWhere, node.dtype, {inside, result, zero(node.dtype)});
+}
+
+// An element of a gather's index as an i32 within 0..extent-1.
+NodePtr ValueLowering::gather_position(const NodePtr& raw, const Dim& extent) {
+  const int64_t last = extent.max() - 1;
+  NodePtr position = raw;
+  if (raw->dtype == DType::kU64) {
+    const NodePtr limit = builder_.constant(DType::kU64, last);
+    const NodePtr below = builder_.op(Op::kCmpLt, DType::kBool, {raw, limit});
+    position = builder_.op(Op::kWhere, DType::kU64, {below, raw, limit});
+  }
+  if (raw->dtype == DType::kU32 || raw->dtype == DType::kU64) {
+    position = builder_.op(Op::kCast, DType::kI64, {position});
+  }
+  if (position->dtype == DType::kI64) position = builder_.clamp(position, 0, last);
+  if (position->dtype != DType::kI32) position = builder_.op(Op::kCast, DType::kI32, {position});
+  return math_.clamp(position, extent);
+}
+
+NodePtr ValueLowering::gather(NodeId id, const Index& index) {
+  const std::vector<NodeId>& inputs = graph_.nodes[id].inputs;
+  const size_t split = graph_.node(inputs[1]).shape.size();
+  const NodePtr raw = value(inputs[1], Index(index.begin(), index.begin() + split));
+  Index source{gather_position(raw, graph_.node(inputs[0]).shape[0])};
+  source.insert(source.end(), index.begin() + split, index.end());
+  return value(inputs[0], std::move(source));
+}
+
+NodePtr ValueLowering::loop(LoopKey& key, const Dim& extent) {
+  const auto [known, is_new] = loops_.try_emplace(key, nullptr);
+  ++key.number;
+  if (is_new) {
+    known->second = builder_.range(extent, RangeKind::kLoop);
+    if (loop_count_ < 64) loops_of_[known->second.get()] = uint64_t{1} << loop_count_;
+    too_large_ |= ++loop_count_ > kMaxLoops;
+  }
+  return known->second;
+}
+
+// An index along an axis that is dealt out to the lanes of a group. `in_range` becomes null where each lane has as
+// many.
+NodePtr ValueLowering::share(LoopKey& key, const Dim& extent, NodePtr* in_range, std::vector<NodePtr>& ranges) {
+  const int64_t lanes = group_lanes_;
+  const int64_t steps = (extent.max() + lanes - 1) / lanes;
+  NodePtr index = group_range_;
+  ranges.push_back(group_range_);
+  if (steps > 1) {
+    ranges.push_back(loop(key, steps));
+    index = builder_.add(builder_.mul(ranges.back(), lanes), group_range_);
+  }
+  if (!extent.is_static() || steps * lanes != extent.offset) {
+    *in_range = builder_.op(Op::kCmpLt, DType::kBool, {index, builder_.dim(extent)});
+    index = math_.clamp(index, extent);
+  }
+  return index;
+}
+
+NodePtr ValueLowering::reduce(NodeId id, const Index& index) {
+  const Node& node = graph_.node(id);
+  const NodeId input = graph_.nodes[id].inputs[0];
+  const ir::Shape& from = graph_.node(input).shape;
+  if (is_empty(from)) return identity(node.op, node.dtype);
+  std::vector<size_t> axes;
+  LoopKey key{{}, {}, cone_.heights.at(id), 0, 0};
+  for (int axis : node.attr<ir::AxesAttr>().axes) {
+    if (is_one(from[axis])) continue;
+    axes.push_back(axis);
+    key.extents.push_back(from[axis].offset);
+    key.variables.push_back(from[axis].variable.get());
+  }
+  if (axes.empty()) return value(input, index);
+  for (const NodePtr& part : index) key.outer_loops |= loops_of(part);
+
+  Index inner = index;
+  std::vector<NodePtr> ranges;
+  NodePtr in_range;
+  const int64_t trips = graph_.nodes[input].count / std::max<int64_t>(graph_.nodes[id].count, 1);
+  if (group_lanes_ > 0 && trips >= group_lanes_) {
+    const std::vector<size_t> dealt_out = axes_to_share(from, axes);
+    std::vector<int64_t> extents;
+    int64_t total = 1;
+    for (size_t axis : dealt_out) extents.push_back(from[axis].max());
+    for (int64_t extent : extents) total *= extent;
+    const Dim extent = dealt_out.size() == 1 ? from[dealt_out[0]] : Dim(total);
+    const Index parts = math_.split(share(key, extent, &in_range, ranges), extents);
+    for (size_t i = 0; i < parts.size(); ++i) inner[dealt_out[i]] = parts[i];
+    std::erase_if(axes,
+                  [&](size_t axis) { return std::find(dealt_out.begin(), dealt_out.end(), axis) != dealt_out.end(); });
+  }
+  for (size_t axis : axes) {
+    ranges.push_back(loop(key, from[axis]));
+    inner[axis] = ranges.back();
+  }
+  NodePtr element = value(input, std::move(inner));
+  if (in_range != nullptr) {
+    element = builder_.op(Op::kWhere, node.dtype, {in_range, element, identity(node.op, node.dtype)});
+  }
+  ranges.insert(ranges.begin(), std::move(element));
+  return builder_.op(node.op, node.dtype, std::move(ranges));
+}
+
+uint64_t ValueLowering::loops_of(const NodePtr& expression) {
+  const auto known = loops_of_.find(expression.get());
+  if (known != loops_of_.end()) return known->second;
+  uint64_t loops = 0;
+  if (ir::is_reduce(expression->op)) {
+    loops = loops_of(expression->inputs[0]);
+    for (size_t i = 1; i < expression->inputs.size(); ++i) loops &= ~loops_of(expression->inputs[i]);
+  } else {
+    for (const NodePtr& input : expression->inputs) loops |= loops_of(input);
+  }
+  loops_of_.emplace(expression.get(), loops);
+  return loops;
+}
+
+}  // namespace bw::compiler

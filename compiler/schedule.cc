@@ -1,0 +1,189 @@
+#include "compiler/schedule.h"
+
+#include <algorithm>
+#include <map>
+#include <unordered_map>
+
+#include "compiler/fusion.h"
+#include "compiler/loops.h"
+#include "compiler/schedule_order.h"
+#include "ir/text.h"
+#include "ir/verifier.h"
+
+namespace bw::compiler {
+namespace {
+
+using ir::NodePtr;
+using ir::Op;
+
+class Scheduler {
+ public:
+  explicit Scheduler(FlatGraph graph) : graph_(std::move(graph)) {}
+
+  Result<Schedule> run() {
+    BW_ASSIGN(buffers_, choose_buffers(graph_));
+    BW_RETURN_IF_ERROR(lower_all());
+    BW_ASSIGN(order_, order_kernels(graph_, nests_));
+    plan_params();
+    plan_temporaries();
+    for (const size_t i : order_) add_kernel(nests_[i]);
+    for (const NodeId output : graph_.outputs) schedule_.outputs.push_back(buffer_of(output));
+    return std::move(schedule_);
+  }
+
+ private:
+  // Lowers every buffer that the outputs need. Where a kernel would be too large, part of it becomes a buffer too.
+  Status lower_all() {
+    std::vector<bool> wanted(graph_.nodes.size());
+    std::vector<NodeId> open;
+    const auto want = [&](NodeId id) {
+      if (!buffers_[id] || wanted[id]) return;
+      wanted[id] = true;
+      open.push_back(id);
+    };
+    const auto want_store = [&](NodeId state) {
+      if (graph_.node(state).op == Op::kStore) want(state);
+    };
+    for (const NodeId output : graph_.outputs) want(output);
+    while (!open.empty()) {
+      const NodeId root = open.back();
+      const FlatNode& flat = graph_.nodes[root];
+      const bool is_store = flat.node->op == Op::kStore;
+      if (is_store) want_store(flat.inputs[0]);
+      if (is_empty(is_store ? graph_.node(flat.inputs[1]).shape : flat.node->shape)) {
+        open.pop_back();
+        continue;
+      }
+      BW_ASSIGN(LoweredRoot lowered, lower_to_loops(graph_, buffers_, root));
+      if (lowered.cut_first != kNoNode) {
+        buffers_[lowered.cut_first] = true;
+        continue;
+      }
+      open.pop_back();
+      for (const NodeId read : lowered.nest.reads) want(read);
+      for (const NodeId state : lowered.nest.states) want_store(state);
+      nests_.push_back(std::move(lowered.nest));
+    }
+    return Status::ok();
+  }
+
+  // Params first, in the order in which launches use them.
+  void plan_params() {
+    for (const FlatNode& flat : graph_.nodes) {
+      if (!is_memory(*flat.node) || flat.node->op == Op::kStore) continue;
+      const uint64_t bytes = static_cast<uint64_t>(flat.count) * ir::size_bytes(flat.node->dtype);
+      uint64_t& size = param_bytes_[memory_param_id(*flat.node)];
+      size = std::max(size, bytes);
+    }
+    for (const size_t i : order_) {
+      for (const BufferRef& argument : nests_[i].arguments) {
+        if (argument.is_param) add_param(argument.id);
+      }
+    }
+  }
+
+  size_t add_param(uint64_t id) {
+    const auto [known, is_new] = indices_.try_emplace(BufferRef{true, id}, schedule_.buffers.size());
+    if (is_new) schedule_.buffers.push_back({BufferKind::kParam, id, param_bytes_[id]});
+    return known->second;
+  }
+
+  void plan_temporaries() {
+    std::vector<NodeId> values;
+    std::vector<Lifetime> lives;
+    std::map<uint64_t, size_t> life_of;
+    for (size_t position = 0; position < order_.size(); ++position) {
+      const LoopNest& nest = nests_[order_[position]];
+      for (const BufferRef& argument : nest.arguments) {
+        if (!argument.is_param && argument.id != nest.root) lives[life_of.at(argument.id)].last = position;
+      }
+      if (nest.arguments[0].is_param) continue;
+      const FlatNode& flat = graph_.nodes[nest.root];
+      life_of[nest.root] = lives.size();
+      values.push_back(nest.root);
+      lives.push_back({static_cast<uint64_t>(flat.count) * ir::size_bytes(flat.node->dtype), position,
+                       flat.is_output ? order_.size() : position});
+    }
+    // An output keeps its buffer for itself.
+    std::vector<Lifetime> shared;
+    std::vector<NodeId> shared_values;
+    for (size_t i = 0; i < values.size(); ++i) {
+      if (graph_.nodes[values[i]].is_output) {
+        indices_[{false, values[i]}] = schedule_.buffers.size();
+        schedule_.buffers.push_back({BufferKind::kTemporary, 0, lives[i].size_bytes});
+      } else {
+        shared.push_back(lives[i]);
+        shared_values.push_back(values[i]);
+      }
+    }
+    const MemoryPlan plan = share_memory(shared);
+    for (size_t i = 0; i < shared.size(); ++i) {
+      indices_[{false, shared_values[i]}] = schedule_.buffers.size() + plan.slots[i];
+    }
+    for (const uint64_t size : plan.sizes_bytes) schedule_.buffers.push_back({BufferKind::kTemporary, 0, size});
+  }
+
+  // Of an output; one without elements has no kernel and gets a buffer of no bytes here.
+  size_t buffer_of(NodeId id) {
+    const FlatNode& flat = graph_.nodes[id];
+    if (flat.node->op == Op::kStore) return add_param(memory_param_id(*flat.node));
+    const auto [known, is_new] = indices_.try_emplace(BufferRef{false, id}, schedule_.buffers.size());
+    if (is_new) schedule_.buffers.push_back({BufferKind::kTemporary, 0, 0});
+    return known->second;
+  }
+
+  void add_kernel(LoopNest& nest) {
+    ScheduledKernel scheduled;
+    scheduled.launch.kernel = schedule_.kernels.size();
+    for (const BufferRef& argument : nest.arguments) scheduled.launch.buffers.push_back(indices_.at(argument));
+    scheduled.launch.variables = nest.kernel.variables;
+    scheduled.launch.written_buffers = 1;
+    scheduled.grid = nest.grid;
+    scheduled.kernel = std::move(nest.kernel);
+    schedule_.kernels.push_back(std::move(scheduled));
+  }
+
+  FlatGraph graph_;
+  std::vector<bool> buffers_;
+  std::vector<LoopNest> nests_;
+  std::vector<size_t> order_;
+  std::map<BufferRef, size_t> indices_;  // into Schedule::buffers
+  std::map<uint64_t, uint64_t> param_bytes_;
+  Schedule schedule_;
+};
+
+std::string print_buffer(const Schedule& schedule, size_t index) {
+  const BufferPlan& buffer = schedule.buffers[index];
+  const bool is_param = buffer.kind == BufferKind::kParam;
+  return fmt::format("{} ({}, {} bytes)", index, is_param ? fmt::format("param {}", buffer.param_id) : "temporary",
+                     buffer.size_bytes);
+}
+
+}  // namespace
+
+Result<Schedule> schedule(std::span<const NodePtr> outputs) {
+  for (const NodePtr& output : outputs) {
+    if (output == nullptr) return error(StatusCode::kInvalidArgument, "scheduling: an output is missing");
+  }
+  BW_RETURN_IF_ERROR(ir::verify_graph(outputs));
+  BW_ASSIGN(FlatGraph graph, flatten(outputs));
+  return Scheduler(std::move(graph)).run();
+}
+
+std::string print_schedule(const Schedule& schedule) {
+  std::string text;
+  for (const ScheduledKernel& scheduled : schedule.kernels) {
+    text += fmt::format("launch {}: grid {} x {} x {}\n", scheduled.launch.kernel, ir::print_dim(scheduled.grid[0]),
+                        ir::print_dim(scheduled.grid[1]), ir::print_dim(scheduled.grid[2]));
+    for (size_t i = 0; i < scheduled.launch.buffers.size(); ++i) {
+      text += fmt::format("  argument {}: buffer {}\n", i, print_buffer(schedule, scheduled.launch.buffers[i]));
+    }
+    text += ir::print_kernel(scheduled.kernel) + "\n";
+  }
+  for (size_t i = 0; i < schedule.outputs.size(); ++i) {
+    text += fmt::format("output {}: buffer {}\n", i, print_buffer(schedule, schedule.outputs[i]));
+  }
+  return text;
+}
+
+}  // namespace bw::compiler
