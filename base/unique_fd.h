@@ -25,6 +25,8 @@ class UniqueFd {
 
   bool is_valid() const { return fd_ >= 0; }
   int get() const { return fd_; }
+  // Gives the descriptor up without closing it.
+  int release() { return std::exchange(fd_, -1); }
   void reset() {
     if (fd_ >= 0) ::close(fd_);
     fd_ = -1;
