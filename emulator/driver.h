@@ -1,0 +1,61 @@
+// Owns: the emulated RX 7900 XTX as a KernelDriver: its device files, their descriptors and mappings. Behind it stand
+// the driver's requests (emulator/kernel), the sysfs tree (emulator/sysfs), the engines (emulator/queue) and the shader
+// cores (emulator/shader).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "emulator/fault_report.h"
+#include "emulator/kernel/queues.h"
+#include "kfd/driver.h"
+
+namespace bw::emulator {
+
+struct EmulatedOptions {
+  uint32_t card_count = 1;
+  uint32_t kfd_minor_version = 14;
+  // Host threads that execute shaders; 0: one for each processor of the host.
+  uint32_t worker_threads = 0;
+  uint64_t vram_bytes = 24ull << 30;
+  // What executes shaders; nothing: the interpreter (emulator/shader/interpreter.h).
+  ShaderCoresFactory make_shader_cores;
+};
+
+// One machine with emulated cards, seen by one process. Each open() of /dev/kfd sees the same process state, as on
+// Linux, and closing it takes nothing away; a second program is a second EmulatedDriver. Threads start with the first
+// queue.
+//
+// The read pointer of a compute queue is written back modulo the ring's size, in dwords, that of an SDMA queue counts
+// bytes for ever; both as the hardware does. Paths that are no part of the emulated machine go to the host.
+class EmulatedDriver final : public kfd::KernelDriver {
+ public:
+  // kInvalidArgument for options out of range; else what the host says.
+  static Result<std::unique_ptr<EmulatedDriver>> create(EmulatedOptions options = {});
+  // Queues and buffers go; memory that the client has mapped stays valid.
+  ~EmulatedDriver() override;
+
+  int open(const char* path, int flags) override;
+  int close(int fd) override;
+  int ioctl(int fd, unsigned long request, void* argument) override;
+  int mmap(void* address, size_t length_bytes, int protection, int flags, int fd, off_t offset, void** result) override;
+  int munmap(void* address, size_t length_bytes) override;
+  int read_file(const std::string& path, std::string* content) override;
+  int list_dir(const std::string& path, std::vector<std::string>* names) override;
+
+  // Why queues stopped, oldest first; the latest 64.
+  std::vector<FaultReport> fault_reports() const;
+  // Wave instructions executed so far.
+  uint64_t instruction_count() const;
+
+ private:
+  struct Machine;
+  explicit EmulatedDriver(std::unique_ptr<Machine> machine);
+
+  std::unique_ptr<Machine> machine_;
+};
+
+}  // namespace bw::emulator

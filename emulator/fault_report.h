@@ -1,0 +1,56 @@
+// Owns: what is known of a queue that stopped because of a bad packet or program, for people to read.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "emulator/memory/gpu_memory.h"
+#include "emulator/shader/dispatch.h"
+
+namespace bw::emulator {
+
+enum class FaultKind : uint8_t {
+  kPacket,  // malformed, unknown or not implemented by this emulator
+  kMemory,  // an engine's access outside the page tables or against their rights
+  kShader,  // the program that the packet dispatched
+};
+
+struct FaultReport {
+  FaultKind kind = FaultKind::kPacket;
+  uint32_t gpu_id = 0;
+  uint32_t queue_id = 0;
+  std::string engine;               // "compute" or "sdma"
+  uint64_t packet_address = 0;      // GPU virtual address of the packet's first dword
+  uint64_t ring_offset_dwords = 0;  // of the packet of the ring that led here, from the ring's start
+  std::vector<uint32_t> dwords;     // of the packet
+  std::optional<MemoryFault> memory;
+  std::optional<ShaderFault> shader;
+  std::string message;  // one line with all of the above
+};
+
+// The latest reports of a device. Written by the engines, read by anyone.
+class FaultLog {
+ public:
+  void add(FaultReport report) {
+    std::lock_guard lock(mutex_);
+    reports_.push_back(std::move(report));
+    if (reports_.size() > kKept) reports_.pop_front();
+  }
+  // Oldest first.
+  std::vector<FaultReport> reports() const {
+    std::lock_guard lock(mutex_);
+    return {reports_.begin(), reports_.end()};
+  }
+
+ private:
+  static constexpr size_t kKept = 64;
+  mutable std::mutex mutex_;
+  std::deque<FaultReport> reports_;
+};
+
+}  // namespace bw::emulator

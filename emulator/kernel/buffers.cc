@@ -1,0 +1,189 @@
+#include "emulator/kernel/buffers.h"
+
+#include <sys/mman.h>
+
+#include <bit>
+#include <cerrno>
+
+#include "base/bits.h"
+#include "emulator/kernel/user_memory.h"
+#include "kfd/uapi.h"
+
+namespace bw::emulator {
+namespace {
+
+namespace alloc_flag = kfd::uapi::alloc_flag;
+
+constexpr uint64_t kPageBytes = 4096;
+constexpr uint64_t kLargePageBytes = 2ull << 20;  // fragment of the card's page tables
+constexpr uint64_t kVaEnd = 1ull << 47;
+// What the kernel keeps of VRAM for page tables and itself; unverified as a number.
+constexpr uint64_t kReservedVramBytes = 64ull << 20;
+
+// The range is readable, and writable if the GPU is to write it; the kernel pins its pages likewise.
+int check_user_range(uint64_t address, uint64_t size_bytes, bool writable) {
+  if (int status = probe_user_range(address, size_bytes); status != 0) return status;
+  if (!writable) return 0;
+  if (::madvise(reinterpret_cast<void*>(address), size_bytes, MADV_POPULATE_WRITE) == 0) return 0;
+  // Hosts before Linux 5.14 do not know the request.
+  return errno == EINVAL ? 0 : -EFAULT;
+}
+
+}  // namespace
+
+BufferTable::BufferTable(const Arena& arena, std::span<const Card> cards)
+    : arena_(arena), free_gtt_(arena.gtt().offset, arena.gtt().size_bytes) {
+  for (const Card& card : cards) devices_.push_back(std::make_unique<Device>(arena.vram(card.index), card.gpu_id));
+}
+
+BufferTable::~BufferTable() = default;
+
+int BufferTable::allocate(const BufferRequest& request, const Buffer** result) {
+  if (request.size_bytes == 0 || request.size_bytes > kVaEnd) return -EINVAL;
+  Buffer buffer;
+  buffer.card = request.card;
+  buffer.flags = request.flags;
+  buffer.va = request.va;
+  buffer.size_bytes = align_up(request.size_bytes, kPageBytes);
+  if (int status = place(request, &buffer); status != 0) return status;
+  Device& device = *devices_[request.card];
+  buffer.handle = make_u64(device.next_index++, device.gpu_id);
+  const Buffer& stored = buffers_.emplace(buffer.handle, std::move(buffer)).first->second;
+  if (stored.arena_offset != 0) by_offset_.insert_or_assign(stored.arena_offset, &stored);
+  *result = &stored;
+  return 0;
+}
+
+int BufferTable::place(const BufferRequest& request, Buffer* buffer) {
+  const uint32_t type = request.flags & alloc_flag::kTypeMask;
+  if (std::popcount(type) != 1) return -EINVAL;
+  // Doubled rings are for the generations before gfx9.
+  if ((request.flags & alloc_flag::kAqlQueueMem) != 0) return -EINVAL;
+  switch (type) {
+    case alloc_flag::kVram:
+      return place_in(devices_[request.card]->free_vram, arena_.vram(request.card), buffer);
+    case alloc_flag::kGtt:
+      return place_in(free_gtt_, arena_.gtt(), buffer);
+    case alloc_flag::kUserptr:
+      return place_user(request, buffer);
+    case alloc_flag::kDoorbell:
+      if (request.size_bytes != kfd::uapi::kDoorbellAreaBytes) return -EINVAL;
+      buffer->arena_offset = arena_.doorbells(request.card).offset;
+      buffer->host = arena_.doorbells(request.card).host;
+      return 0;
+    case alloc_flag::kMmioRemap:
+      if (request.size_bytes != kPageBytes) return -EINVAL;
+      buffer->arena_offset = arena_.mmio(request.card).offset;
+      buffer->host = arena_.mmio(request.card).host;
+      return 0;
+  }
+  return -EINVAL;
+}
+
+int BufferTable::place_in(RangeAllocator& allocator, const ArenaRegion& region, Buffer* buffer) const {
+  const bool is_vram = (buffer->flags & alloc_flag::kVram) != 0;
+  if (is_vram && buffer->size_bytes > available_vram_bytes(buffer->card)) return -ENOMEM;
+  const uint64_t alignment = buffer->size_bytes >= kLargePageBytes ? kLargePageBytes : kPageBytes;
+  const auto offset = allocator.allocate(buffer->size_bytes, alignment);
+  if (!offset) return -ENOMEM;
+  buffer->arena_offset = *offset;
+  buffer->host = region.at(*offset);
+  return 0;
+}
+
+int BufferTable::place_user(const BufferRequest& request, Buffer* buffer) const {
+  if (request.user_address == 0 || !is_aligned(request.user_address, kPageBytes)) return -EINVAL;
+  const bool writable = (request.flags & alloc_flag::kWritable) != 0;
+  if (int status = check_user_range(request.user_address, buffer->size_bytes, writable); status != 0) return status;
+  buffer->host = reinterpret_cast<std::byte*>(request.user_address);
+  return 0;
+}
+
+const Buffer* BufferTable::find(uint64_t handle) const {
+  auto it = buffers_.find(handle);
+  return it == buffers_.end() ? nullptr : &it->second;
+}
+
+Buffer* BufferTable::find_mutable(uint64_t handle) {
+  auto it = buffers_.find(handle);
+  return it == buffers_.end() ? nullptr : &it->second;
+}
+
+int BufferTable::release(uint64_t handle) {
+  const Buffer* buffer = find(handle);
+  if (buffer == nullptr) return -EINVAL;
+  if (!buffer->mapped.empty()) return -EBUSY;
+  if ((buffer->flags & (alloc_flag::kVram | alloc_flag::kGtt)) != 0) {
+    arena_.discard(buffer->arena_offset, buffer->size_bytes);
+    RangeAllocator& allocator =
+        (buffer->flags & alloc_flag::kVram) != 0 ? devices_[buffer->card]->free_vram : free_gtt_;
+    allocator.release(buffer->arena_offset, buffer->size_bytes);
+  }
+  if (buffer->arena_offset != 0) {
+    auto it = by_offset_.find(buffer->arena_offset);
+    // Several buffers may stand for one doorbell area or register page.
+    if (it != by_offset_.end() && it->second == buffer) by_offset_.erase(it);
+  }
+  buffers_.erase(handle);
+  return 0;
+}
+
+int BufferTable::map(uint64_t handle, uint32_t card) {
+  Buffer* buffer = find_mutable(handle);
+  if (buffer == nullptr) return -EINVAL;
+  if (buffer->mapped.contains(card)) return 0;
+  if (!is_aligned(buffer->va, kPageBytes) || buffer->va == 0 || buffer->va >= kVaEnd ||
+      buffer->size_bytes > kVaEnd - buffer->va) {
+    return -EINVAL;
+  }
+  const int status = space(card).map({.begin = buffer->va,
+                                      .end = buffer->va + buffer->size_bytes,
+                                      .host = buffer->host,
+                                      .writable = (buffer->flags & alloc_flag::kWritable) != 0,
+                                      .executable = (buffer->flags & alloc_flag::kExecutable) != 0});
+  if (status == 0) buffer->mapped.insert(card);
+  return status;
+}
+
+int BufferTable::unmap(uint64_t handle, uint32_t card) {
+  Buffer* buffer = find_mutable(handle);
+  if (buffer == nullptr) return -EINVAL;
+  if (buffer->mapped.erase(card) != 0) space(card).unmap(buffer->va, buffer->va + buffer->size_bytes);
+  return 0;
+}
+
+bool BufferTable::may_map(uint64_t arena_offset, uint64_t size_bytes) const {
+  for (uint32_t card = 0; card < devices_.size(); ++card) {
+    const ArenaRegion& doorbells = arena_.doorbells(card);
+    if (doorbells.offset == arena_offset) return size_bytes == doorbells.size_bytes;
+  }
+  auto it = by_offset_.upper_bound(arena_offset);
+  if (it == by_offset_.begin()) return false;
+  const Buffer& buffer = *std::prev(it)->second;
+  const uint64_t skipped = arena_offset - buffer.arena_offset;
+  return skipped < buffer.size_bytes && size_bytes <= buffer.size_bytes - skipped;
+}
+
+void BufferTable::invalidate_user_range(uint64_t begin, uint64_t end) {
+  for (auto& [handle, buffer] : buffers_) {
+    if ((buffer.flags & alloc_flag::kUserptr) == 0) continue;
+    const uint64_t host = reinterpret_cast<uint64_t>(buffer.host);
+    if (host >= end || host + buffer.size_bytes <= begin) continue;
+    for (uint32_t card : buffer.mapped) space(card).unmap(buffer.va, buffer.va + buffer.size_bytes);
+  }
+}
+
+uint64_t BufferTable::available_vram_bytes(uint32_t card) const {
+  const uint64_t free_bytes = devices_[card]->free_vram.free_bytes();
+  return free_bytes > kReservedVramBytes ? align_down(free_bytes - kReservedVramBytes, kLargePageBytes) : 0;
+}
+
+uint64_t BufferTable::used_vram_bytes(uint32_t card) const {
+  return arena_.vram(card).size_bytes - devices_[card]->free_vram.free_bytes();
+}
+
+uint64_t BufferTable::used_gtt_bytes() const {
+  return arena_.gtt().size_bytes - free_gtt_.free_bytes();
+}
+
+}  // namespace bw::emulator

@@ -1,0 +1,83 @@
+// Owns: the buffers of one process: where their memory comes from, their handles, and their mapping into the page
+// tables of each card. Semantics follow Linux, kfd_chardev.c and amdgpu_amdkfd_gpuvm.c (6.6). Not here: the argument
+// structs' way in and out (emulator/kernel/memory_ioctls). Callers hold the process's mutex.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <span>
+#include <vector>
+
+#include "emulator/card.h"
+#include "emulator/memory/address_space.h"
+#include "emulator/memory/arena.h"
+#include "emulator/memory/range_allocator.h"
+
+namespace bw::emulator {
+
+struct Buffer {
+  uint64_t handle = 0;
+  uint32_t card = 0;
+  uint32_t flags = 0;  // kfd::uapi::alloc_flag
+  uint64_t va = 0;
+  uint64_t size_bytes = 0;  // whole pages
+  std::byte* host = nullptr;
+  uint64_t arena_offset = 0;  // 0 for USERPTR, which is the client's own memory
+  std::set<uint32_t> mapped;  // cards
+};
+
+struct BufferRequest {
+  uint32_t card = 0;
+  uint32_t flags = 0;
+  uint64_t va = 0;
+  uint64_t size_bytes = 0;
+  uint64_t user_address = 0;  // USERPTR
+};
+
+// Calls that return int return 0 or a negative errno.
+class BufferTable {
+ public:
+  BufferTable(const Arena& arena, std::span<const Card> cards);
+  ~BufferTable();
+
+  int allocate(const BufferRequest& request, const Buffer** buffer);
+  int release(uint64_t handle);
+  const Buffer* find(uint64_t handle) const;
+  int map(uint64_t handle, uint32_t card);
+  int unmap(uint64_t handle, uint32_t card);
+  // Whether [offset, offset + size) of the arena is one that a client may map: part of a buffer, or a whole doorbell
+  // area.
+  bool may_map(uint64_t arena_offset, uint64_t size_bytes) const;
+  // The client takes [begin, end) of its own memory away: buffers over it leave the page tables.
+  void invalidate_user_range(uint64_t begin, uint64_t end);
+
+  AddressSpace& space(uint32_t card) { return devices_[card]->space; }
+  uint64_t available_vram_bytes(uint32_t card) const;
+  uint64_t used_vram_bytes(uint32_t card) const;
+  uint64_t used_gtt_bytes() const;
+
+ private:
+  struct Device {
+    Device(const ArenaRegion& vram, uint32_t id) : gpu_id(id), free_vram(vram.offset, vram.size_bytes) {}
+    uint32_t gpu_id;
+    uint32_t next_index = 1;
+    AddressSpace space;
+    RangeAllocator free_vram;
+  };
+
+  int place(const BufferRequest& request, Buffer* buffer);
+  int place_in(RangeAllocator& allocator, const ArenaRegion& region, Buffer* buffer) const;
+  int place_user(const BufferRequest& request, Buffer* buffer) const;
+  Buffer* find_mutable(uint64_t handle);
+
+  const Arena& arena_;
+  std::vector<std::unique_ptr<Device>> devices_;
+  RangeAllocator free_gtt_;
+  std::map<uint64_t, Buffer> buffers_;           // by handle
+  std::map<uint64_t, const Buffer*> by_offset_;  // those in the arena
+};
+
+}  // namespace bw::emulator

@@ -1,0 +1,117 @@
+#include "emulator/kernel/process.h"
+
+#include <sys/ioctl.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstddef>
+
+#include "emulator/kernel/handlers.h"
+#include "emulator/kernel/user_memory.h"
+
+namespace bw::emulator {
+namespace {
+
+namespace uapi = kfd::uapi;
+
+constexpr size_t kLargestArgument = sizeof(ioctls::GetProcessAperturesOldArgs);
+
+struct Request {
+  unsigned long number;
+  uint32_t since_minor;
+  int (*call)(Process&, std::byte*);
+};
+
+template <typename Args, int (*Handler)(Process&, Args&)>
+int call_with(Process& process, std::byte* argument) {
+  static_assert(sizeof(Args) <= kLargestArgument);
+  return Handler(process, *reinterpret_cast<Args*>(argument));
+}
+
+template <auto Handler>
+struct Entry;
+template <typename Args, int (*Handler)(Process&, Args&)>
+struct Entry<Handler> {
+  static constexpr auto kCall = &call_with<Args, Handler>;
+};
+
+constexpr unsigned long kGetProcessAperturesOld = _IOR(uapi::kRequestType, 0x06, ioctls::GetProcessAperturesOldArgs);
+
+constexpr Request kRequests[] = {
+    {uapi::kGetVersion, 0, Entry<ioctls::get_version>::kCall},
+    {uapi::kCreateQueue, 0, Entry<ioctls::create_queue>::kCall},
+    {uapi::kDestroyQueue, 0, Entry<ioctls::destroy_queue>::kCall},
+    {uapi::kSetMemoryPolicy, 0, Entry<ioctls::set_memory_policy>::kCall},
+    {uapi::kGetClockCounters, 0, Entry<ioctls::get_clock_counters>::kCall},
+    {kGetProcessAperturesOld, 0, Entry<ioctls::get_process_apertures>::kCall},
+    {uapi::kUpdateQueue, 0, Entry<ioctls::update_queue>::kCall},
+    {uapi::kCreateEvent, 0, Entry<ioctls::create_event>::kCall},
+    {uapi::kDestroyEvent, 0, Entry<ioctls::destroy_event>::kCall},
+    {uapi::kSetEvent, 0, Entry<ioctls::set_event>::kCall},
+    {uapi::kResetEvent, 0, Entry<ioctls::reset_event>::kCall},
+    {uapi::kWaitEvents, 0, Entry<ioctls::wait_events>::kCall},
+    {uapi::kSetScratchBackingVa, 0, Entry<ioctls::set_scratch_backing_va>::kCall},
+    {uapi::kSetTrapHandler, 0, Entry<ioctls::set_trap_handler>::kCall},
+    {uapi::kGetProcessApertures, 0, Entry<ioctls::get_process_apertures_new>::kCall},
+    {uapi::kAcquireVm, 0, Entry<ioctls::acquire_vm>::kCall},
+    {uapi::kAllocMemory, 0, Entry<ioctls::alloc_memory_of_gpu>::kCall},
+    {uapi::kFreeMemory, 0, Entry<ioctls::free_memory_of_gpu>::kCall},
+    {uapi::kMapMemory, 0, Entry<ioctls::map_memory_to_gpu>::kCall},
+    {uapi::kUnmapMemory, 0, Entry<ioctls::unmap_memory_from_gpu>::kCall},
+    {uapi::kSetXnackMode, 5, Entry<ioctls::set_xnack_mode>::kCall},
+    {uapi::kAvailableMemory, uapi::kMinorAvailableMemory, Entry<ioctls::available_memory>::kCall},
+    {uapi::kRuntimeEnable, uapi::kMinorRuntimeEnable, Entry<ioctls::runtime_enable>::kCall},
+};
+
+const Request* find_request(unsigned nr, uint32_t minor_version) {
+  for (const Request& request : kRequests) {
+    if (uapi::request_nr(request.number) == nr && request.since_minor <= minor_version) return &request;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+Process::Process(const Arena& arena, const FileTable& files, std::span<const Card> cards, uint32_t minor_version,
+                 ShaderCoresFactory make_shader_cores)
+    : files_(files),
+      minor_version_(minor_version),
+      events_(arena.event_page().host),
+      buffers_(arena, cards),
+      queues_(arena, cards, buffers_, events_, std::move(make_shader_cores)) {
+  for (const Card& card : cards) devices_.emplace_back().card = card;
+}
+
+// As Linux: the number alone tells requests apart; sizes may differ between versions of user space and driver. The
+// shorter of the two is copied in, the rest is zero; what the caller's size asks for is copied out.
+int Process::ioctl(unsigned long request, void* argument) {
+  const Request* known = find_request(uapi::request_nr(request), minor_version_);
+  if (known == nullptr) return -ENOTTY;
+  alignas(8) std::array<std::byte, kLargestArgument> copy{};
+  const size_t size = std::min(uapi::request_size_bytes(request), copy.size());
+  const uint64_t user_address = reinterpret_cast<uint64_t>(argument);
+  if ((_IOC_DIR(known->number) & _IOC_WRITE) != 0) {
+    const size_t known_size = std::min(size, uapi::request_size_bytes(known->number));
+    if (int status = copy_from_user(copy.data(), user_address, known_size); status != 0) return status;
+  }
+  const int result = known->call(*this, copy.data());
+  if ((_IOC_DIR(known->number) & _IOC_READ) != 0) {
+    if (int status = copy_to_user(user_address, copy.data(), size); status != 0) return status;
+  }
+  return result;
+}
+
+ProcessDevice* Process::find_device(uint32_t gpu_id) {
+  auto it = std::find_if(devices_.begin(), devices_.end(),
+                         [&](const ProcessDevice& device) { return device.card.gpu_id == gpu_id; });
+  return it == devices_.end() ? nullptr : &*it;
+}
+
+int Process::bind(uint32_t gpu_id, ProcessDevice** device) {
+  *device = find_device(gpu_id);
+  if (*device == nullptr) return -EINVAL;
+  return (*device)->drm_file.has_value() ? 0 : -ENODEV;
+}
+
+}  // namespace bw::emulator

@@ -1,0 +1,64 @@
+// Owns: what the driver keeps for one process that opened /dev/kfd, and the table of its requests. As on Linux, closing
+// /dev/kfd takes nothing away: the state ends with the process (here: with the EmulatedDriver).
+// Not here: the requests themselves (emulator/kernel/*_ioctls), descriptors (emulator/files).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "emulator/card.h"
+#include "emulator/kernel/buffers.h"
+#include "emulator/kernel/events.h"
+#include "emulator/kernel/queues.h"
+#include "emulator/memory/arena.h"
+
+namespace bw::emulator {
+
+class FileTable;
+
+struct ProcessDevice {
+  Card card;
+  std::optional<uint64_t> drm_file;  // the opening of the render node whose page tables are in use (ACQUIRE_VM)
+  uint64_t trap_handler = 0;
+  uint64_t trap_memory = 0;
+  uint64_t scratch_backing = 0;
+};
+
+class Process {
+ public:
+  Process(const Arena& arena, const FileTable& files, std::span<const Card> cards, uint32_t minor_version,
+          ShaderCoresFactory make_shader_cores);
+
+  // An ioctl on /dev/kfd: 0 or a negative errno.
+  int ioctl(unsigned long request, void* argument);
+
+  // The device that this process has acquired with that id: -EINVAL if there is none such, -ENODEV before ACQUIRE_VM.
+  int bind(uint32_t gpu_id, ProcessDevice** device);
+  ProcessDevice* find_device(uint32_t gpu_id);
+
+  // Guards devices(), buffers() and queues(); events() have their own.
+  std::mutex& mutex() { return mutex_; }
+  std::span<ProcessDevice> devices() { return devices_; }
+  BufferTable& buffers() { return buffers_; }
+  QueueTable& queues() { return queues_; }
+  EventTable& events() { return events_; }
+  const FileTable& files() const { return files_; }
+  uint32_t minor_version() const { return minor_version_; }
+  bool is_runtime_enabled = false;
+
+ private:
+  const FileTable& files_;
+  const uint32_t minor_version_;
+  std::mutex mutex_;
+  std::vector<ProcessDevice> devices_;
+  EventTable events_;
+  BufferTable buffers_;
+  QueueTable queues_;  // last: its engines use all of the above until it is destroyed
+};
+
+}  // namespace bw::emulator

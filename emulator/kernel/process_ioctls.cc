@@ -1,0 +1,134 @@
+// KFD's requests about the process and the device as a whole.
+#include <algorithm>
+#include <cerrno>
+#include <vector>
+
+#include "emulator/files.h"
+#include "emulator/kernel/clock.h"
+#include "emulator/kernel/handlers.h"
+#include "emulator/kernel/user_memory.h"
+
+namespace bw::emulator::ioctls {
+namespace {
+
+using namespace kfd::uapi;
+
+// Linux kfd_flat_memory.c, kfd_init_apertures_v9(): the high words tell LDS, scratch and memory apart.
+DeviceApertures apertures_of(const Card& card) {
+  constexpr uint64_t kLdsBase = 1ull << 48;
+  constexpr uint64_t kScratchBase = 2ull << 48;
+  constexpr uint64_t kApertureMask = 0xffffffff;
+  return {.lds_base = kLdsBase,
+          .lds_limit = kLdsBase | kApertureMask,
+          .scratch_base = kScratchBase,
+          .scratch_limit = kScratchBase | kApertureMask,
+          .gpuvm_base = 0x1000000,
+          .gpuvm_limit = (1ull << 47) - 1,
+          .gpu_id = card.gpu_id,
+          .pad = 0};
+}
+
+bool is_cache_policy(uint32_t policy) {
+  return policy == static_cast<uint32_t>(CachePolicy::kCoherent) ||
+         policy == static_cast<uint32_t>(CachePolicy::kNonCoherent);
+}
+
+}  // namespace
+
+int get_version(Process& process, GetVersionArgs& args) {
+  args.major_version = kMajorVersion;
+  args.minor_version = process.minor_version();
+  return 0;
+}
+
+int acquire_vm(Process& process, AcquireVmArgs& args) {
+  const auto file = process.files().find(static_cast<int>(args.drm_fd));
+  std::lock_guard lock(process.mutex());
+  ProcessDevice* device = process.find_device(args.gpu_id);
+  if (device == nullptr || !file || file->kind != FileKind::kRender || file->card != device->card.index) {
+    return -EINVAL;
+  }
+  if (device->drm_file.has_value()) return *device->drm_file == file->id ? 0 : -EBUSY;
+  device->drm_file = file->id;
+  return 0;
+}
+
+int set_memory_policy(Process& process, SetMemoryPolicyArgs& args) {
+  if (!is_cache_policy(args.default_policy) || !is_cache_policy(args.alternate_policy)) return -EINVAL;
+  std::lock_guard lock(process.mutex());
+  ProcessDevice* device = nullptr;
+  const int status = process.bind(args.gpu_id, &device);
+  return status == -ENODEV ? -ESRCH : status;
+}
+
+int get_clock_counters(Process& process, GetClockCountersArgs& args) {
+  args.gpu_clock_counter = process.find_device(args.gpu_id) != nullptr ? gpu_clock() : 0;
+  args.cpu_clock_counter = host_clock_ns(CLOCK_MONOTONIC_RAW);
+  args.system_clock_counter = host_clock_ns(CLOCK_BOOTTIME);
+  args.system_clock_freq = 1'000'000'000;
+  return 0;
+}
+
+int get_process_apertures(Process& process, GetProcessAperturesOldArgs& args) {
+  args.num_of_nodes = 0;
+  for (const ProcessDevice& device : process.devices()) {
+    if (args.num_of_nodes == std::size(args.process_apertures)) break;
+    args.process_apertures[args.num_of_nodes++] = apertures_of(device.card);
+  }
+  return 0;
+}
+
+int get_process_apertures_new(Process& process, GetProcessAperturesArgs& args) {
+  const auto count = static_cast<uint32_t>(process.devices().size());
+  if (args.num_of_nodes == 0) {
+    args.num_of_nodes = count;
+    return 0;
+  }
+  std::vector<DeviceApertures> apertures;
+  for (const ProcessDevice& device : process.devices()) apertures.push_back(apertures_of(device.card));
+  const uint32_t filled = std::min(args.num_of_nodes, count);
+  args.num_of_nodes = filled;
+  return copy_to_user(args.kfd_process_device_apertures_ptr, apertures.data(), filled * sizeof(DeviceApertures));
+}
+
+int set_scratch_backing_va(Process& process, SetScratchBackingVaArgs& args) {
+  std::lock_guard lock(process.mutex());
+  ProcessDevice* device = nullptr;
+  if (int status = process.bind(args.gpu_id, &device); status != 0) return status;
+  device->scratch_backing = args.va_addr;
+  return 0;
+}
+
+int set_trap_handler(Process& process, SetTrapHandlerArgs& args) {
+  std::lock_guard lock(process.mutex());
+  ProcessDevice* device = nullptr;
+  if (int status = process.bind(args.gpu_id, &device); status != 0) return status == -ENODEV ? -ESRCH : status;
+  device->trap_handler = args.tba_addr;
+  device->trap_memory = args.tma_addr;
+  return 0;
+}
+
+int set_xnack_mode(Process& process, SetXnackModeArgs& args) {
+  std::lock_guard lock(process.mutex());
+  if (args.xnack_enabled < 0) {
+    args.xnack_enabled = 0;
+    return 0;
+  }
+  if (args.xnack_enabled == 0) return 0;
+  // gfx11 cannot retry a faulting access.
+  return process.queues().empty() ? -EPERM : -EBUSY;
+}
+
+int runtime_enable(Process& process, RuntimeEnableArgs& args) {
+  std::lock_guard lock(process.mutex());
+  if ((args.mode_mask & kRuntimeModeEnable) == 0) {
+    process.is_runtime_enabled = false;
+    return 0;
+  }
+  if (process.is_runtime_enabled) return -EBUSY;
+  if (!process.queues().empty()) return -EEXIST;
+  process.is_runtime_enabled = true;
+  return 0;
+}
+
+}  // namespace bw::emulator::ioctls

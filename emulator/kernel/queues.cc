@@ -1,0 +1,271 @@
+#include "emulator/kernel/queues.h"
+
+#include <bit>
+#include <cerrno>
+#include <optional>
+
+#include "base/bits.h"
+#include "emulator/card_facts.h"
+
+namespace bw::emulator {
+namespace {
+
+using namespace kfd::uapi;
+
+// How long Linux lets a queue take to leave the hardware (queue_preemption_timeout_ms).
+constexpr std::chrono::milliseconds kPreemptionTimeout{9000};
+constexpr int kKernelNotSupported = 524;  // ENOTSUPP, which Linux lets through to user space
+constexpr size_t kMaxQueuesPerProcess = 1024;
+constexpr uint32_t kDoorbells = kDoorbellAreaBytes / kDoorbellBytes;
+
+bool is_sdma(uint32_t type) {
+  return type == static_cast<uint32_t>(QueueType::kSdma) || type == static_cast<uint32_t>(QueueType::kSdmaByEngineId);
+}
+
+// Whether all of [address, address + size) is in the page tables.
+bool is_mapped(const AddressSpace& space, uint64_t address, uint64_t size_bytes) {
+  const uint64_t end = address + size_bytes;
+  if (end < address) return false;
+  Mapping mapping;
+  while (address < end) {
+    if (!space.find(address, &mapping)) return false;
+    address = mapping.end;
+  }
+  return true;
+}
+
+// gfx11's SDMA_TRAP and end-of-pipe interrupts reach the process's events; a fault reaches its exception events.
+class Listener : public QueueListener {
+ public:
+  Listener(uint32_t gpu_id, EventTable& events, FaultLog& log) : gpu_id_(gpu_id), events_(events), log_(log) {}
+
+  void interrupt(uint32_t context_id) override { events_.signal_from_gpu(context_id); }
+
+  void fault(FaultReport report) override {
+    const std::optional<MemoryFault> memory = report.memory;
+    log_.add(std::move(report));  // first: who is woken by the event reads the log
+    if (memory) {
+      events_.raise_memory_exception(exception_of(*memory));
+    } else {
+      events_.raise_hw_exception({.reset_type = static_cast<uint32_t>(ResetType::kPerEngine),
+                                  .reset_cause = static_cast<uint32_t>(ResetCause::kGpuHang),
+                                  .memory_lost = 0,
+                                  .gpu_id = gpu_id_});
+    }
+  }
+
+ private:
+  // As Linux's kfd_signal_vm_fault_event(): the address of the page.
+  MemoryExceptionData exception_of(const MemoryFault& memory) const {
+    return {.failure = {.NotPresent = memory.reason == MemoryFaultReason::kNotPresent,
+                        .ReadOnly = memory.reason == MemoryFaultReason::kReadOnly,
+                        .NoExecute = memory.reason == MemoryFaultReason::kNoExecute,
+                        .imprecise = 0},
+            .va = align_down(memory.address, 4096),
+            .gpu_id = gpu_id_,
+            .ErrorType = static_cast<uint32_t>(MemoryErrorType::kNoRas)};
+  }
+
+  const uint32_t gpu_id_;
+  EventTable& events_;
+  FaultLog& log_;
+};
+
+}  // namespace
+
+// What one card lends to the queues on it.
+class QueueTable::Device {
+ public:
+  Device(const Card& card, const ArenaRegion& doorbells, EventTable& events, FaultLog& log)
+      : gpu_id(card.gpu_id), listener(card.gpu_id, events, log), doorbells_(doorbells) {}
+
+  // An unused doorbell, set to zero.
+  std::optional<uint32_t> take_doorbell() {
+    for (uint32_t i = 0; i < kDoorbells; ++i) {
+      if (used_[i]) continue;
+      used_.set(i);
+      doorbell(i)->store(0, std::memory_order_relaxed);
+      return i;
+    }
+    return std::nullopt;
+  }
+  void give_back_doorbell(uint32_t index) { used_.reset(index); }
+  std::atomic<uint64_t>* doorbell(uint32_t index) const {
+    static_assert(sizeof(std::atomic<uint64_t>) == kDoorbellBytes);
+    return reinterpret_cast<std::atomic<uint64_t>*>(doorbells_.host + index * kDoorbellBytes);
+  }
+  uint64_t doorbell_offset(uint32_t index) const { return doorbells_.offset + index * kDoorbellBytes; }
+
+  const uint32_t gpu_id;
+  Listener listener;
+  uint32_t sdma_queues = 0;
+  Engine compute{"bw-emu-compute"};
+  Engine sdma{"bw-emu-sdma"};
+
+ private:
+  const ArenaRegion& doorbells_;
+  std::bitset<kDoorbells> used_;
+};
+
+struct QueueTable::Queue {
+  Device* device = nullptr;
+  uint32_t card = 0;
+  uint32_t type = 0;
+  uint32_t doorbell = 0;
+  QueueSetup setup;
+  std::shared_ptr<QueueProcessor> processor;
+  bool running = false;
+
+  Engine& engine() const { return is_sdma(type) ? device->sdma : device->compute; }
+};
+
+QueueTable::QueueTable(const Arena& arena, std::span<const Card> cards, BufferTable& buffers, EventTable& events,
+                       ShaderCoresFactory make_shader_cores)
+    : arena_(arena), buffers_(buffers), make_shader_cores_(std::move(make_shader_cores)) {
+  for (const Card& card : cards) {
+    devices_.push_back(std::make_unique<Device>(card, arena_.doorbells(card.index), events, fault_log_));
+  }
+}
+
+QueueTable::~QueueTable() {
+  devices_.clear();  // ends the engines before what their queues use goes away
+}
+
+uint64_t QueueTable::instruction_count() const {
+  const ShaderCores* cores = shader_cores_view_.load(std::memory_order_acquire);
+  return cores == nullptr ? 0 : cores->instruction_count();
+}
+
+// The order and the errors of Linux: type, ring and pointers (kfd_queue.c, kfd_queue_acquire_buffers()), engines.
+int QueueTable::check(uint32_t card, const CreateQueueArgs& args) const {
+  const AddressSpace& space = buffers_.space(card);
+  switch (static_cast<QueueType>(args.queue_type)) {
+    case QueueType::kCompute:
+    case QueueType::kSdma:
+    case QueueType::kSdmaByEngineId:
+      break;
+    case QueueType::kSdmaXgmi:
+      return -ENOMEM;  // Linux counts its engines: this card has none
+    case QueueType::kComputeAql:
+      return -EOPNOTSUPP;  // not built yet
+    default:
+      return -kKernelNotSupported;
+  }
+  if (args.queue_type == static_cast<uint32_t>(QueueType::kSdmaByEngineId) &&
+      args.sdma_engine_id >= facts::kSdmaEngines) {
+    return -EINVAL;
+  }
+  if (args.ring_size < kMinQueueRingBytes || !is_mapped(space, args.ring_base_address, args.ring_size)) return -EINVAL;
+  if (!is_aligned(args.ring_base_address, 256)) return -EINVAL;  // the hardware holds the address in units of 256
+  for (uint64_t pointer : {args.read_pointer_address, args.write_pointer_address}) {
+    if (!is_aligned(pointer, sizeof(uint64_t)) || !is_mapped(space, pointer, sizeof(uint64_t))) return -EINVAL;
+  }
+  if (is_sdma(args.queue_type)) {
+    const bool full = devices_[card]->sdma_queues >= facts::kSdmaEngines * facts::kSdmaQueuesPerEngine;
+    return full ? -ENOMEM : 0;
+  }
+  return check_compute_buffers(space, args);
+}
+
+int QueueTable::check_compute_buffers(const AddressSpace& space, const CreateQueueArgs& args) const {
+  if (args.eop_buffer_address != 0) {
+    if (args.eop_buffer_size != facts::kEopBufferBytes) return -EINVAL;
+    if (!is_mapped(space, args.eop_buffer_address, facts::kEopBufferBytes)) return -EINVAL;
+  }
+  if (args.ctl_stack_size != facts::kControlStackBytes) return -EINVAL;
+  if (args.ctx_save_restore_size != facts::kContextSaveBytes) return -EINVAL;
+  constexpr uint64_t kTotal = facts::kContextSaveBytes + facts::kContextDebugBytes;
+  return is_mapped(space, args.ctx_save_restore_address, kTotal) ? 0 : -EINVAL;
+}
+
+int QueueTable::require_shader_cores() {
+  if (shader_cores_ != nullptr) return 0;
+  auto made = make_shader_cores_();
+  if (!made.is_ok()) {
+    FaultReport report;
+    report.kind = FaultKind::kShader;
+    report.engine = "compute";
+    report.message = fmt::format("starting the shader cores: {}", made.status().message());
+    fault_log_.add(std::move(report));
+    return -ENODEV;
+  }
+  shader_cores_ = std::move(made).value();
+  shader_cores_view_.store(shader_cores_.get(), std::memory_order_release);
+  return 0;
+}
+
+int QueueTable::create(uint32_t card, CreateQueueArgs& args) {
+  if (int status = check(card, args); status != 0) return status;
+  if (queues_.size() >= kMaxQueuesPerProcess) return -ENOMEM;
+  if (!is_sdma(args.queue_type)) {
+    if (int status = require_shader_cores(); status != 0) return status;
+  }
+  Device& device = *devices_[card];
+  const auto doorbell = device.take_doorbell();
+  if (!doorbell) return -EBUSY;
+
+  uint32_t id = 0;
+  while (queues_.contains(id)) ++id;
+  auto queue = std::make_unique<Queue>();
+  queue->device = &device;
+  queue->card = card;
+  queue->type = args.queue_type;
+  queue->doorbell = *doorbell;
+  queue->setup = {.gpu_id = device.gpu_id,
+                  .queue_id = id,
+                  .ring_address = args.ring_base_address,
+                  .ring_bytes = args.ring_size,
+                  .read_pointer_address = args.read_pointer_address,
+                  .doorbell = device.doorbell(*doorbell)};
+  const QueueContext context{buffers_.space(card), device.listener};
+  if (is_sdma(args.queue_type)) {
+    queue->processor = make_sdma_queue(queue->setup, context);
+    ++device.sdma_queues;
+  } else {
+    queue->processor = make_pm4_queue(queue->setup, context, *shader_cores_);
+  }
+  if ((args.queue_percentage & 0xff) != 0) start(*queue);
+  queues_.emplace(id, std::move(queue));
+  args.queue_id = id;
+  args.doorbell_offset = device.doorbell_offset(*doorbell);
+  return 0;
+}
+
+void QueueTable::start(Queue& queue) {
+  queue.engine().add(queue.processor);
+  queue.running = true;
+}
+
+bool QueueTable::stop(Queue& queue) {
+  queue.running = false;
+  return queue.engine().remove(queue.processor.get(), kPreemptionTimeout);
+}
+
+int QueueTable::destroy(uint32_t queue_id) {
+  auto it = queues_.find(queue_id);
+  if (it == queues_.end()) return -EINVAL;
+  Queue& queue = *it->second;
+  // A program that does not end in time: Linux would reset the card. The engine keeps what it still uses.
+  const bool stopped = stop(queue);
+  if (is_sdma(queue.type)) --queue.device->sdma_queues;
+  queue.device->give_back_doorbell(queue.doorbell);
+  queues_.erase(it);
+  return stopped ? 0 : -ETIME;
+}
+
+int QueueTable::update(const UpdateQueueArgs& args) {
+  auto it = queues_.find(args.queue_id);
+  if (it == queues_.end()) return -EINVAL;
+  Queue& queue = *it->second;
+  // No ring, like no share of the hardware, suspends the queue.
+  const bool has_ring = args.ring_base_address != 0 && args.ring_size != 0;
+  if (has_ring && (args.ring_base_address != queue.setup.ring_address || args.ring_size != queue.setup.ring_bytes)) {
+    return -EOPNOTSUPP;  // moving a ring is not built yet
+  }
+  const bool shall_run = has_ring && (args.queue_percentage & 0xff) != 0;
+  if (queue.running && !shall_run) return stop(queue) ? 0 : -ETIME;
+  if (!queue.running && shall_run) start(queue);
+  return 0;
+}
+
+}  // namespace bw::emulator

@@ -1,0 +1,153 @@
+#include "emulator/memory/gpu_memory.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+
+#include "base/bits.h"
+
+namespace bw::emulator {
+namespace {
+
+const char* name_of(Access access) {
+  switch (access) {
+    case Access::kRead:
+      return "read";
+    case Access::kWrite:
+      return "write";
+    case Access::kExecute:
+      return "instruction fetch";
+  }
+  return "access";
+}
+
+template <typename T>
+std::atomic_ref<T> atomic_at(std::byte* host) {
+  return std::atomic_ref<T>(*reinterpret_cast<T*>(host));
+}
+
+}  // namespace
+
+MemoryFault explain_fault(const AddressSpace& space, uint64_t address, Access access) {
+  Mapping mapping;
+  if (!space.find(address, &mapping)) return {address, access, MemoryFaultReason::kNotPresent};
+  if (mapping.allows(access)) {
+    // The access began inside a mapping and ran past its end.
+    return {mapping.end, access, MemoryFaultReason::kNotPresent};
+  }
+  return {address, access, access == Access::kWrite ? MemoryFaultReason::kReadOnly : MemoryFaultReason::kNoExecute};
+}
+
+std::string describe(const MemoryFault& fault) {
+  const char* reason = "no page is mapped there";
+  if (fault.reason == MemoryFaultReason::kReadOnly) reason = "the page is read-only";
+  if (fault.reason == MemoryFaultReason::kNoExecute) reason = "the page is not executable";
+  return fmt::format("{} at {:#x}: {}", name_of(fault.access), fault.address, reason);
+}
+
+std::byte* GpuMemory::word(uint64_t address, uint32_t size_bytes, Access access) {
+  std::byte* host = tlb_.translate(address, size_bytes, access);
+  if (host == nullptr) fault_ = explain_fault(space_, address, access);
+  return host;
+}
+
+std::byte* GpuMemory::run(uint64_t address, Access access, uint64_t* size_bytes) {
+  Mapping mapping;
+  if (!space_.find(address, &mapping) || !mapping.allows(access)) {
+    fault_ = explain_fault(space_, address, access);
+    return nullptr;
+  }
+  *size_bytes = std::min(*size_bytes, mapping.end - address);
+  return mapping.host + (address - mapping.begin);
+}
+
+bool GpuMemory::load_u32(uint64_t address, uint32_t* value) {
+  std::byte* host = word(address, sizeof(*value), Access::kRead);
+  if (host == nullptr) return false;
+  *value = atomic_at<uint32_t>(host).load(std::memory_order_acquire);
+  return true;
+}
+
+bool GpuMemory::load_u64(uint64_t address, uint64_t* value) {
+  std::byte* host = word(address, sizeof(*value), Access::kRead);
+  if (host == nullptr) return false;
+  *value = atomic_at<uint64_t>(host).load(std::memory_order_acquire);
+  return true;
+}
+
+bool GpuMemory::store_u32(uint64_t address, uint32_t value) {
+  std::byte* host = word(address, sizeof(value), Access::kWrite);
+  if (host == nullptr) return false;
+  atomic_at<uint32_t>(host).store(value, std::memory_order_release);
+  return true;
+}
+
+bool GpuMemory::store_u64(uint64_t address, uint64_t value) {
+  std::byte* host = word(address, sizeof(value), Access::kWrite);
+  if (host == nullptr) return false;
+  atomic_at<uint64_t>(host).store(value, std::memory_order_release);
+  return true;
+}
+
+bool GpuMemory::read(uint64_t address, void* destination, uint64_t size_bytes) {
+  auto* out = static_cast<std::byte*>(destination);
+  while (size_bytes != 0) {
+    uint64_t count = size_bytes;
+    const std::byte* host = run(address, Access::kRead, &count);
+    if (host == nullptr) return false;
+    std::memcpy(out, host, count);
+    out += count;
+    address += count;
+    size_bytes -= count;
+  }
+  return true;
+}
+
+bool GpuMemory::write(uint64_t address, const void* source, uint64_t size_bytes) {
+  const auto* in = static_cast<const std::byte*>(source);
+  while (size_bytes != 0) {
+    uint64_t count = size_bytes;
+    std::byte* host = run(address, Access::kWrite, &count);
+    if (host == nullptr) return false;
+    std::memcpy(host, in, count);
+    in += count;
+    address += count;
+    size_bytes -= count;
+  }
+  return true;
+}
+
+bool GpuMemory::copy(uint64_t destination, uint64_t source, uint64_t size_bytes) {
+  while (size_bytes != 0) {
+    uint64_t count = size_bytes;
+    const std::byte* from = run(source, Access::kRead, &count);
+    if (from == nullptr) return false;
+    std::byte* to = run(destination, Access::kWrite, &count);
+    if (to == nullptr) return false;
+    std::memmove(to, from, count);
+    source += count;
+    destination += count;
+    size_bytes -= count;
+  }
+  return true;
+}
+
+bool GpuMemory::fill(uint64_t address, uint32_t value, uint32_t unit_bytes, uint64_t size_bytes) {
+  while (size_bytes != 0) {
+    uint64_t count = size_bytes;
+    std::byte* host = run(address, Access::kWrite, &count);
+    if (host == nullptr) return false;
+    if (unit_bytes == 1) {
+      std::memset(host, static_cast<int>(value & 0xff), count);
+    } else {
+      for (uint64_t i = 0; i < count; i += unit_bytes) std::memcpy(host + i, &value, unit_bytes);
+    }
+    address += count;
+    size_bytes -= count;
+  }
+  return true;
+}
+
+}  // namespace bw::emulator

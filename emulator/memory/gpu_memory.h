@@ -1,0 +1,56 @@
+// Owns: how the engines (command processor, SDMA) reach memory by GPU virtual address, and what is remembered of an
+// access that fails. Not here: the shader cores' accesses, which go through a Tlb of their own.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "emulator/memory/address_space.h"
+
+namespace bw::emulator {
+
+enum class MemoryFaultReason : uint8_t { kNotPresent, kReadOnly, kNoExecute };
+
+struct MemoryFault {
+  uint64_t address = 0;
+  Access access = Access::kRead;
+  MemoryFaultReason reason = MemoryFaultReason::kNotPresent;
+};
+
+// Why `access` at `address` fails in `space`.
+MemoryFault explain_fault(const AddressSpace& space, uint64_t address, Access access);
+// "write of 0x1000: the page is read-only".
+std::string describe(const MemoryFault& fault);
+
+// One per queue, used only by the thread that runs the queue. Every call returns false on a fault and leaves it in
+// fault(); what was done before the fault stays done, as on the card. Loads are acquire and stores are release, so that
+// a value that another processor polls publishes all that came before it. Addresses of atomic accesses must be aligned.
+class GpuMemory {
+ public:
+  explicit GpuMemory(const AddressSpace& space) : space_(space), tlb_(space) {}
+
+  bool load_u32(uint64_t address, uint32_t* value);
+  bool load_u64(uint64_t address, uint64_t* value);
+  bool store_u32(uint64_t address, uint32_t value);
+  bool store_u64(uint64_t address, uint64_t value);
+  bool read(uint64_t address, void* destination, uint64_t size_bytes);
+  bool write(uint64_t address, const void* source, uint64_t size_bytes);
+  bool copy(uint64_t destination, uint64_t source, uint64_t size_bytes);
+  // Repeats the `unit_bytes` (1, 2 or 4) low bytes of `value`; size_bytes is a multiple of it.
+  bool fill(uint64_t address, uint32_t value, uint32_t unit_bytes, uint64_t size_bytes);
+  // Host address of one aligned word, for atomic operations; nullptr on a fault.
+  std::byte* word(uint64_t address, uint32_t size_bytes, Access access);
+
+  const MemoryFault& fault() const { return fault_; }
+
+ private:
+  // Host address of the longest run from `address`, at most *size_bytes, which it sets to the run's length.
+  std::byte* run(uint64_t address, Access access, uint64_t* size_bytes);
+
+  const AddressSpace& space_;
+  Tlb tlb_;
+  MemoryFault fault_;
+};
+
+}  // namespace bw::emulator

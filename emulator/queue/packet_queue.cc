@@ -1,0 +1,165 @@
+#include "emulator/queue/packet_queue.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace bw::emulator {
+namespace {
+
+constexpr int kPacketsPerTurn = 64;
+constexpr size_t kReportedDwords = 16;
+
+}  // namespace
+
+PacketQueue::PacketQueue(const QueueSetup& setup, const QueueContext& context, std::string engine,
+                         uint32_t bytes_per_count)
+    : setup_(setup),
+      context_(context),
+      engine_(std::move(engine)),
+      bytes_per_count_(bytes_per_count),
+      memory_(context.memory) {}
+
+StepResult PacketQueue::step() {
+  if (stopped_) return StepResult::kStopped;
+  for (int i = 0; i < kPacketsPerTurn && !stop_requested(); ++i) {
+    const StepResult without_more = i == 0 ? StepResult::kIdle : StepResult::kProgress;
+    if (!has_packet_) {
+      const Fetch fetched = fetch();
+      if (fetched == Fetch::kFault) return stop();
+      if (fetched == Fetch::kNothing) return without_more;
+      has_packet_ = true;
+    }
+    const Outcome outcome = execute();
+    if (outcome == Outcome::kFault) return stop();
+    if (outcome == Outcome::kBlocked) return i == 0 ? StepResult::kBlocked : StepResult::kProgress;
+    has_packet_ = false;
+    if (!retire()) return stop();
+  }
+  return StepResult::kProgress;
+}
+
+PacketQueue::Fetch PacketQueue::fetch() {
+  return buffers_.empty() ? fetch_from_ring() : fetch_from_buffer();
+}
+
+PacketQueue::Fetch PacketQueue::fetch_from_ring() {
+  const uint64_t written = setup_.doorbell->load(std::memory_order_acquire) * bytes_per_count_ / sizeof(uint32_t);
+  const uint64_t available = written - ring_next_;
+  if (available == 0) return Fetch::kNothing;
+  ring_packet_ = ring_next_;
+  packet_address_ = setup_.ring_address + ring_next_ % ring_dwords() * sizeof(uint32_t);
+  packet_.clear();
+  if (available > ring_dwords()) {
+    fail("the doorbell says {} dwords, {} are done: that is not within a ring of {} dwords", written, ring_next_,
+         ring_dwords());
+    return Fetch::kFault;
+  }
+  uint32_t need = 1;
+  while (packet_.size() < need) {
+    // The rest of the packet may be yet to come.
+    if (need > available) return Fetch::kNothing;
+    if (!read_ring(ring_next_, need)) return Fetch::kFault;
+    need = packet_dwords(packet_.data(), need);
+    if (need == 0) return Fetch::kFault;
+    if (need > ring_dwords()) {
+      fail("the packet has {} dwords, the ring {}", need, ring_dwords());
+      return Fetch::kFault;
+    }
+  }
+  ring_next_ += need;
+  return Fetch::kReady;
+}
+
+PacketQueue::Fetch PacketQueue::fetch_from_buffer() {
+  PacketBuffer& buffer = buffers_.back();
+  packet_address_ = buffer.address;
+  packet_.clear();
+  uint32_t need = 1;
+  while (packet_.size() < need) {
+    if (need > buffer.remaining_dwords) {
+      fail("the packet has {} dwords, the indirect buffer only {} more", need, buffer.remaining_dwords);
+      return Fetch::kFault;
+    }
+    if (!read_buffer(buffer.address, need)) return Fetch::kFault;
+    need = packet_dwords(packet_.data(), need);
+    if (need == 0) return Fetch::kFault;
+  }
+  buffer.address += need * sizeof(uint32_t);
+  buffer.remaining_dwords -= need;
+  return Fetch::kReady;
+}
+
+bool PacketQueue::read_ring(uint64_t at, uint32_t count) {
+  const uint64_t begin = at % ring_dwords();
+  const auto first = static_cast<uint32_t>(std::min<uint64_t>(count, ring_dwords() - begin));
+  packet_.resize(count);
+  if (memory_.read(setup_.ring_address + begin * sizeof(uint32_t), packet_.data(), first * sizeof(uint32_t)) &&
+      memory_.read(setup_.ring_address, packet_.data() + first, (count - first) * sizeof(uint32_t))) {
+    return true;
+  }
+  memory_fault();
+  return false;
+}
+
+bool PacketQueue::read_buffer(uint64_t address, uint32_t count) {
+  packet_.resize(count);
+  const auto size_bytes = static_cast<uint32_t>(count * sizeof(uint32_t));
+  if (const std::byte* host = memory_.word(address, size_bytes, Access::kRead); host != nullptr) {
+    std::memcpy(packet_.data(), host, size_bytes);
+    return true;
+  }
+  // It may cross from one buffer of the client into the next.
+  if (memory_.read(address, packet_.data(), size_bytes)) return true;
+  packet_.clear();
+  memory_fault();
+  return false;
+}
+
+bool PacketQueue::retire() {
+  while (!buffers_.empty() && buffers_.back().remaining_dwords == 0) buffers_.pop_back();
+  if (!buffers_.empty() || published_ == ring_next_) return true;
+  if (!publish_read_pointer(ring_next_)) {
+    memory_fault();
+    return false;
+  }
+  published_ = ring_next_;
+  return true;
+}
+
+PacketQueue::Outcome PacketQueue::memory_fault() {
+  memory_fault_ = memory_.fault();
+  return fail("{}", describe(*memory_fault_));
+}
+
+PacketQueue::Outcome PacketQueue::shader_fault(ShaderFault fault) {
+  if (fault.kind == ShaderFaultKind::kMemory) {
+    memory_fault_ = explain_fault(context_.memory, fault.address, fault.access);
+    memory_fault_->address = fault.address;
+  }
+  shader_fault_ = std::move(fault);
+  return fail("{}", shader_fault_->message);
+}
+
+StepResult PacketQueue::stop() {
+  stopped_ = true;
+  FaultReport report;
+  report.kind = shader_fault_ ? FaultKind::kShader : memory_fault_ ? FaultKind::kMemory : FaultKind::kPacket;
+  report.gpu_id = setup_.gpu_id;
+  report.queue_id = setup_.queue_id;
+  report.engine = engine_;
+  report.packet_address = packet_address_;
+  report.ring_offset_dwords = ring_packet_ % ring_dwords();
+  report.dwords = packet_;
+  report.memory = memory_fault_;
+  report.shader = shader_fault_;
+  std::string dwords;
+  for (size_t i = 0; i < std::min(packet_.size(), kReportedDwords); ++i) dwords += fmt::format(" {:08x}", packet_[i]);
+  if (packet_.size() > kReportedDwords) dwords += " ...";
+  report.message = fmt::format("gpu {:#x}, {} queue {}: {} at {:#x} (dword {} of the ring): {}; packet:{}",
+                               setup_.gpu_id, engine_, setup_.queue_id, packet_.empty() ? "fetch" : packet_name(),
+                               packet_address_, report.ring_offset_dwords, reason_, dwords);
+  context_.listener.fault(std::move(report));
+  return StepResult::kStopped;
+}
+
+}  // namespace bw::emulator

@@ -1,0 +1,100 @@
+// Owns: what all queues of packets have in common: reading packets from the ring and from indirect buffers, the read
+// pointer, waiting on a packet that is not satisfied, and stopping with a report. Not here: the packets (pm4_*,
+// sdma_*).
+#pragma once
+
+#include <fmt/format.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "emulator/memory/gpu_memory.h"
+#include "emulator/queue/queue_processor.h"
+
+namespace bw::emulator {
+
+class PacketQueue : public QueueProcessor {
+ public:
+  StepResult step() final;
+
+ protected:
+  enum class Outcome : uint8_t {
+    kDone,
+    kBlocked,  // try the same packet again later
+    kFault,    // fail() or memory_fault() has been called
+  };
+
+  // `bytes_per_count` is the unit of the doorbell.
+  PacketQueue(const QueueSetup& setup, const QueueContext& context, std::string engine, uint32_t bytes_per_count);
+
+  // How many dwords the packet at `head` has, of which the first `have` (at least 1) are there; what is returned for
+  // few dwords may be less than for all of them. 0: not a packet (fail() has been called).
+  virtual uint32_t packet_dwords(const uint32_t* head, uint32_t have) = 0;
+  virtual Outcome execute() = 0;
+  // Of the packet at hand, for reports.
+  virtual std::string packet_name() const = 0;
+  // All before `count_dwords` (since the queue was made) is done: writes the read pointer back.
+  virtual bool publish_read_pointer(uint64_t count_dwords) = 0;
+
+  const std::vector<uint32_t>& packet() const { return packet_; }
+  uint32_t dword(size_t index) const { return packet_[index]; }
+  uint64_t address_at(size_t index) const { return uint64_t{packet_[index + 1]} << 32 | packet_[index]; }
+  uint64_t ring_dwords() const { return setup_.ring_bytes / sizeof(uint32_t); }
+  const QueueSetup& setup() const { return setup_; }
+  const AddressSpace& space() const { return context_.memory; }
+  GpuMemory& memory() { return memory_; }
+  QueueListener& listener() { return context_.listener; }
+
+  // Goes on in a buffer of packets: below the present one (returning afterwards), or instead of it.
+  void call_buffer(uint64_t address, uint64_t count_dwords) { buffers_.push_back({address, count_dwords}); }
+  void chain_buffer(uint64_t address, uint64_t count_dwords) { buffers_.back() = {address, count_dwords}; }
+  size_t buffer_depth() const { return buffers_.size(); }
+
+  // Each remembers why the packet at hand cannot be executed.
+  template <typename... Args>
+  Outcome fail(fmt::format_string<Args...> format, Args&&... args) {
+    reason_ = fmt::format(format, std::forward<Args>(args)...);
+    return Outcome::kFault;
+  }
+  Outcome memory_fault();  // what memory() says
+  Outcome shader_fault(ShaderFault fault);
+
+ private:
+  enum class Fetch : uint8_t { kReady, kNothing, kFault };
+  struct PacketBuffer {
+    uint64_t address;
+    uint64_t remaining_dwords;
+  };
+
+  Fetch fetch();
+  Fetch fetch_from_ring();
+  Fetch fetch_from_buffer();
+  // Reads `count` dwords of the ring from position `at` (dwords since the queue was made).
+  bool read_ring(uint64_t at, uint32_t count);
+  bool read_buffer(uint64_t address, uint32_t count);
+  bool retire();
+  StepResult stop();
+
+  const QueueSetup setup_;
+  const QueueContext context_;
+  const std::string engine_;
+  const uint32_t bytes_per_count_;
+  GpuMemory memory_;
+
+  uint64_t ring_next_ = 0;    // dwords taken from the ring since the queue was made
+  uint64_t ring_packet_ = 0;  // where in the ring the packet stands that led here
+  uint64_t published_ = 0;    // ring_next_ as the client knows it
+  std::vector<PacketBuffer> buffers_;
+  std::vector<uint32_t> packet_;
+  uint64_t packet_address_ = 0;
+  bool has_packet_ = false;
+  bool stopped_ = false;
+
+  std::string reason_;
+  std::optional<MemoryFault> memory_fault_;
+  std::optional<ShaderFault> shader_fault_;
+};
+
+}  // namespace bw::emulator

@@ -1,0 +1,68 @@
+// Owns: what an engine thread needs of a queue, and what a queue needs of the device around it.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+
+#include "emulator/fault_report.h"
+#include "emulator/memory/address_space.h"
+#include "emulator/shader/dispatch.h"
+
+namespace bw::emulator {
+
+enum class StepResult : uint8_t {
+  kProgress,  // did something; call again soon
+  kBlocked,   // waits for memory to change
+  kIdle,      // has nothing to do until the doorbell moves
+  kStopped,   // faulted; will never do anything again
+};
+
+// One hardware queue as a state machine. step() is only called by one engine thread at a time.
+class QueueProcessor {
+ public:
+  virtual ~QueueProcessor() = default;
+  virtual StepResult step() = 0;
+  // Asks a running step() to return after the packet at hand. From any thread.
+  void request_stop() { stop_requested_.store(true, std::memory_order_relaxed); }
+  // Before the queue gets turns again. Not while a step() runs.
+  void allow_running() { stop_requested_.store(false, std::memory_order_relaxed); }
+
+ protected:
+  bool stop_requested() const { return stop_requested_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<bool> stop_requested_{false};
+};
+
+// Where a queue's interrupts and faults go. Called by engine threads.
+class QueueListener {
+ public:
+  virtual ~QueueListener() = default;
+  virtual void interrupt(uint32_t context_id) = 0;
+  virtual void fault(FaultReport report) = 0;
+};
+
+// A queue as CREATE_QUEUE describes it.
+struct QueueSetup {
+  uint32_t gpu_id = 0;
+  uint32_t queue_id = 0;
+  uint64_t ring_address = 0;  // GPU virtual addresses
+  uint64_t ring_bytes = 0;    // power of two
+  uint64_t read_pointer_address = 0;
+  // Written by the client with release, read by the engine with acquire: the write pointer, counting up for ever, in
+  // dwords (compute) or bytes (SDMA).
+  std::atomic<uint64_t>* doorbell = nullptr;
+};
+
+// The device around a queue. All of it outlives the queue.
+struct QueueContext {
+  const AddressSpace& memory;
+  QueueListener& listener;
+};
+
+std::unique_ptr<QueueProcessor> make_pm4_queue(const QueueSetup& setup, const QueueContext& context,
+                                               ShaderCores& shader_cores);
+std::unique_ptr<QueueProcessor> make_sdma_queue(const QueueSetup& setup, const QueueContext& context);
+
+}  // namespace bw::emulator

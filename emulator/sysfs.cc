@@ -1,0 +1,238 @@
+#include "emulator/sysfs.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <set>
+#include <string_view>
+
+#include "emulator/card_facts.h"
+#include "kfd/uapi.h"
+
+namespace bw::emulator {
+namespace {
+
+const std::string kTopology = kfd::uapi::kTopologyPath;
+
+// Paths that are links on Linux: what they begin with, and where that leads.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 1> kLinks = {{
+    {"/sys/class/kfd/kfd", "/sys/devices/virtual/kfd/kfd"},
+}};
+constexpr std::array<std::string_view, 6> kOwned = {
+    "/sys/class/kfd", "/sys/devices/virtual/kfd", "/sys/class/drm", "/sys/dev/char/226:", "/dev/dri", "/dev/accel"};
+
+bool begins_with_folder(std::string_view path, std::string_view folder) {
+  return path.starts_with(folder) && (path.size() == folder.size() || path[folder.size()] == '/');
+}
+
+// Without repeated and trailing slashes, and with links resolved.
+std::string resolve(const std::string& path) {
+  std::string clean;
+  for (char c : path) {
+    if (c != '/' || clean.empty() || clean.back() != '/') clean.push_back(c);
+  }
+  while (clean.size() > 1 && clean.back() == '/') clean.pop_back();
+  for (const auto& [from, to] : kLinks) {
+    if (begins_with_folder(clean, from)) return std::string(to) + clean.substr(from.size());
+  }
+  // Every name of a render node or card leads to one device.
+  constexpr std::string_view kChar = "/sys/dev/char/226:";
+  if (clean.starts_with(kChar)) {
+    const std::string rest = clean.substr(kChar.size());
+    const size_t slash = std::min(rest.find('/'), rest.size());
+    const std::string minor = rest.substr(0, slash);
+    return fmt::format("/sys/class/drm/{}{}{}", minor.size() >= 3 ? "renderD" : "card", minor, rest.substr(slash));
+  }
+  return clean;
+}
+
+std::string link_properties(uint32_t from, uint32_t to) {
+  // PCIe 4.0 x16; the direction back exists because all VRAM is visible to the host.
+  return fmt::format(
+      "type 2\nversion_major 0\nversion_minor 0\nnode_from {}\nnode_to {}\nweight 20\nmin_latency 0\nmax_latency 0\n"
+      "min_bandwidth 312\nmax_bandwidth 31504\nrecommended_transfer_size 0\nrecommended_sdma_engine_id_mask 0\n"
+      "flags 1\n",
+      from, to);
+}
+
+std::string bank_properties(uint32_t heap_type, uint64_t size_bytes, uint32_t width, uint32_t clock_mhz) {
+  return fmt::format("heap_type {}\nsize_in_bytes {}\nflags 0\nwidth {}\nmem_clk_max {}\n", heap_type, size_bytes,
+                     width, clock_mhz);
+}
+
+}  // namespace
+
+Sysfs::Sysfs(std::span<const Card> cards) {
+  add(kTopology + "/generation_id", "2\n");
+  add(kTopology + "/system_properties", "platform_oem 0\nplatform_id 0\nplatform_rev 0\n");
+  add_host_node(cards);
+  for (const Card& card : cards) {
+    add_gpu_node(card);
+    add_drm(card);
+  }
+}
+
+bool Sysfs::owns(const std::string& path) {
+  return std::any_of(kOwned.begin(), kOwned.end(), [&](std::string_view part) { return path.starts_with(part); });
+}
+
+void Sysfs::add(const std::string& path, std::string content) {
+  files_.emplace(path, std::move(content));
+}
+
+void Sysfs::add_host_node(std::span<const Card> cards) {
+  constexpr uint64_t kHostMemoryBytes = 64ull << 30;
+  const std::string node = kTopology + "/nodes/0";
+  add(node + "/gpu_id", "0\n");
+  add(node + "/name", "\n");
+  add(node + "/properties",
+      fmt::format("cpu_cores_count 2\nsimd_count 0\nmem_banks_count 1\ncaches_count 0\nio_links_count {}\n"
+                  "p2p_links_count 0\ncpu_core_id_base 0\nsimd_id_base 0\nmax_waves_per_simd 0\nlds_size_in_kb 0\n"
+                  "gds_size_in_kb 0\nnum_gws 0\nwave_front_size 0\narray_count 0\nsimd_arrays_per_engine 0\n"
+                  "cu_per_simd_array 0\nsimd_per_cu 0\nmax_slots_scratch_cu 0\ngfx_target_version 0\nvendor_id 0\n"
+                  "device_id 0\nlocation_id 0\ndomain 0\ndrm_render_minor 0\nhive_id 0\nnum_sdma_engines 0\n"
+                  "num_sdma_xgmi_engines 0\nnum_sdma_queues_per_engine 0\nnum_cp_queues 0\n"
+                  "max_engine_clk_ccompute 2400\n",
+                  cards.size()));
+  add(node + "/mem_banks/0/properties", bank_properties(0, kHostMemoryBytes, 64, 3200));
+  for (const Card& card : cards) {
+    add(fmt::format("{}/io_links/{}/properties", node, card.index), link_properties(0, card.node_id));
+  }
+}
+
+void Sysfs::add_gpu_node(const Card& card) {
+  using namespace facts;
+  const std::string node = fmt::format("{}/nodes/{}", kTopology, card.node_id);
+  add(node + "/gpu_id", fmt::format("{}\n", card.gpu_id));
+  add(node + "/name", "ip discovery\n");
+  constexpr uint32_t kCacheCount = 206;  // 96 vector, 48 instruction, 48 scalar, 12 GL1, L2, L3
+  const uint32_t location = (0x86 + card.index) << 8;
+  const uint64_t unique_id = 0x5b61'7265'7761'7600 + card.index;
+  add(node + "/properties",
+      fmt::format("cpu_cores_count 0\nsimd_count {}\nmem_banks_count 1\ncaches_count {}\nio_links_count 1\n"
+                  "p2p_links_count 0\ncpu_core_id_base 0\nsimd_id_base 2147488032\nmax_waves_per_simd 16\n"
+                  "lds_size_in_kb 64\ngds_size_in_kb 0\nnum_gws 64\nwave_front_size 32\narray_count {}\n"
+                  "simd_arrays_per_engine {}\ncu_per_simd_array {}\nsimd_per_cu {}\nmax_slots_scratch_cu {}\n"
+                  "gfx_target_version {}\nvendor_id {}\ndevice_id {}\nlocation_id {}\ndomain 0\n"
+                  "drm_render_minor {}\nhive_id 0\nnum_sdma_engines {}\nnum_sdma_xgmi_engines 0\n"
+                  "num_sdma_queues_per_engine {}\nnum_cp_queues 8\nmax_engine_clk_fcompute {}\nlocal_mem_size 0\n"
+                  "fw_version {}\ncapability {}\ndebug_prop 1495\nsdma_fw_version {}\nunique_id {}\nnum_xcc 1\n"
+                  "max_engine_clk_ccompute 2400\n",
+                  kComputeUnits * kSimdsPerComputeUnit, kCacheCount, kShaderEngines * kArraysPerEngine,
+                  kArraysPerEngine, kComputeUnitsPerArray, kSimdsPerComputeUnit, kWaveSlotsPerComputeUnit,
+                  kGfxTargetVersion, kVendorId, kDeviceId, location, card.render_minor, kSdmaEngines,
+                  kSdmaQueuesPerEngine, kMaxEngineClockMhz, kFirmwareMec, kCapability, kFirmwareSdma, unique_id));
+  // Heap type 1: VRAM that the host sees.
+  add(node + "/mem_banks/0/properties", bank_properties(1, card.vram_bytes, kVramWidthBits, kMaxMemoryClockMhz));
+  add(node + "/io_links/0/properties", link_properties(card.node_id, 0));
+  add_caches(card, node);
+}
+
+void Sysfs::add_caches(const Card& card, const std::string& node) {
+  // Linux kfd_crat.c, kfd_fill_gpu_cache_info_from_gfx_config(): who shares what, sizes in KB, line sizes in bytes.
+  struct Kind {
+    uint32_t level, size_kb, line_bytes, units_sharing, type;
+  };
+  constexpr uint32_t kData = 1, kInstruction = 2, kGpu = 8;
+  constexpr uint32_t kUnits = facts::kComputeUnits;
+  constexpr Kind kKinds[] = {
+      {1, 32, 128, 1, kData | kGpu},         // vector L0, Linux's TCP
+      {1, 32, 128, 2, kInstruction | kGpu},  // instruction
+      {1, 16, 64, 2, kData | kGpu},          // scalar
+      {1, 256, 128, 8, kData | kGpu},        // GL1, one per shader array
+      {2, 6144, 128, kUnits, kData | kGpu},  // L2
+      {3, 98304, 0, kUnits, kData | kGpu},   // MALL
+  };
+  uint32_t index = 0;
+  for (const Kind& kind : kKinds) {
+    for (uint32_t unit = 0; unit < kUnits; unit += kind.units_sharing) {
+      std::string siblings = "1";
+      for (uint32_t i = 1; i < kind.units_sharing; ++i) siblings += ",1";
+      add(fmt::format("{}/caches/{}/properties", node, index++),
+          fmt::format("processor_id_low {}\nlevel {}\nsize {}\ncache_line_size {}\ncache_lines_per_tag 1\n"
+                      "association 0\nlatency 0\ntype {}\nsibling_map {}\n",
+                      2147488032u + unit, kind.level, kind.size_kb, kind.line_bytes, kind.type, siblings));
+    }
+  }
+  (void)card;
+}
+
+void Sysfs::add_drm(const Card& card) {
+  for (const std::string& name :
+       {fmt::format("renderD{}", card.render_minor), fmt::format("card{}", card.card_minor)}) {
+    const std::string device = fmt::format("/sys/class/drm/{}/device", name);
+    add(device + "/vendor", fmt::format("0x{:04x}\n", facts::kVendorId));
+    add(device + "/device", fmt::format("0x{:04x}\n", facts::kDeviceId));
+    add(device + "/revision", fmt::format("0x{:02x}\n", facts::kPciRevision));
+    add(device + "/subsystem_vendor", "0x1002\n");
+    add(device + "/subsystem_device", "0x0e3b\n");
+    add(device + "/mem_info_vram_total", fmt::format("{}\n", card.vram_bytes));
+    add(device + "/mem_info_vis_vram_total", fmt::format("{}\n", card.vram_bytes));
+    add(device + fmt::format("/drm/card{}/dev", card.card_minor), fmt::format("226:{}\n", card.card_minor));
+    add(device + fmt::format("/drm/renderD{}/dev", card.render_minor), fmt::format("226:{}\n", card.render_minor));
+    add_ip_discovery(device);
+  }
+}
+
+void Sysfs::add_ip_discovery(const std::string& device) {
+  struct Ip {
+    uint32_t hardware_id, major, minor, revision;
+    std::string_view base_addresses;
+  };
+  // Versions of a gfx1100 board; bases of the blocks whose registers a queue can name.
+  constexpr Ip kIps[] = {
+      {1, 13, 0, 0, ""},                                                               // MP1
+      {11, 11, 0, 0, "0x00001260\n0x0000A000\n0x0001C000\n0x02402C00\n"},              // GC
+      {34, 3, 0, 0, ""},                                                               // MMHUB
+      {40, 6, 0, 0, ""},                                                               // OSSSYS
+      {41, 6, 0, 0, "0x00000F20\n"},                                                   // HDP
+      {42, 6, 0, 0, "0x00001260\n0x0000A000\n0x0001C000\n0x02402C00\n"},               // SDMA0
+      {43, 6, 0, 0, "0x00001260\n0x0000A000\n0x0001C000\n0x02402C00\n"},               // SDMA1
+      {108, 4, 3, 0, "0x00000000\n0x00000014\n0x00000D20\n0x00010400\n0x0241B000\n"},  // NBIF
+      {255, 13, 0, 0, ""},                                                             // MP0
+  };
+  for (const Ip& ip : kIps) {
+    const std::string folder = fmt::format("{}/ip_discovery/die/0/{}/0", device, ip.hardware_id);
+    add(folder + "/hw_id", fmt::format("{}\n", ip.hardware_id));
+    add(folder + "/num_instance", "0\n");
+    add(folder + "/major", fmt::format("{}\n", ip.major));
+    add(folder + "/minor", fmt::format("{}\n", ip.minor));
+    add(folder + "/revision", fmt::format("{}\n", ip.revision));
+    add(folder + "/harvest", "0x0\n");
+    if (ip.base_addresses.empty()) continue;
+    add(folder + "/num_base_addresses",
+        fmt::format("{}\n", std::count(ip.base_addresses.begin(), ip.base_addresses.end(), '\n')));
+    add(folder + "/base_addr", std::string(ip.base_addresses));
+  }
+}
+
+bool Sysfs::is_folder(const std::string& path) const {
+  const std::string prefix = path + "/";
+  auto it = files_.lower_bound(prefix);
+  return it != files_.end() && it->first.starts_with(prefix);
+}
+
+int Sysfs::read(const std::string& path, std::string* content) const {
+  const std::string resolved = resolve(path);
+  auto it = files_.find(resolved);
+  if (it == files_.end()) return is_folder(resolved) ? -EISDIR : -ENOENT;
+  *content = it->second;
+  return 0;
+}
+
+int Sysfs::list(const std::string& path, std::vector<std::string>* names) const {
+  const std::string resolved = resolve(path);
+  if (files_.contains(resolved)) return -ENOTDIR;
+  const std::string prefix = resolved + "/";
+  std::set<std::string> found;
+  for (auto it = files_.lower_bound(prefix); it != files_.end() && it->first.starts_with(prefix); ++it) {
+    found.insert(it->first.substr(prefix.size(), it->first.find('/', prefix.size()) - prefix.size()));
+  }
+  if (found.empty()) return -ENOENT;
+  names->assign(found.begin(), found.end());
+  return 0;
+}
+
+}  // namespace bw::emulator
