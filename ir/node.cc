@@ -118,10 +118,13 @@ void append_variables(const std::vector<Dim>& dims, std::vector<NodePtr>& result
   }
 }
 
-// What must come before a node: the variables of its extents, then its inputs.
+// What must come before a node: the variables of its extents, then its inputs. A missing input, which the verifier
+// reports, is passed over.
 std::vector<NodePtr> dependencies(const Node& node) {
   std::vector<NodePtr> result = extent_variables(node);
-  result.insert(result.end(), node.inputs.begin(), node.inputs.end());
+  for (const NodePtr& input : node.inputs) {
+    if (input != nullptr) result.push_back(input);
+  }
   return result;
 }
 
@@ -170,7 +173,7 @@ std::vector<NodePtr> topological_order(std::span<const NodePtr> outputs) {
   std::unordered_set<const Node*> seen;
   std::vector<Visit> path;
   for (const NodePtr& output : outputs) {
-    if (!seen.insert(output.get()).second) continue;
+    if (output == nullptr || !seen.insert(output.get()).second) continue;
     path.push_back({output, dependencies(*output)});
     while (!path.empty()) {
       Visit& top = path.back();

@@ -101,7 +101,7 @@ NodePtr make_node(Node node);
 int64_t max_element_count(const Shape& shape);
 
 // Every node that `outputs` depend on, once, each after its inputs and after the variables of its extents. The same
-// order for equal graphs. Does not recurse.
+// order for equal graphs. Does not recurse. Null pointers are passed over.
 std::vector<NodePtr> topological_order(std::span<const NodePtr> outputs);
 
 // The variables that a node's own shape and attribute name (not those of its inputs), in order, with repetitions.
