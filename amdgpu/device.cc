@@ -160,4 +160,8 @@ Status Device::fault() const {
   return impl_->queues->fault();
 }
 
+Status Device::recover() {
+  return impl_->queues->recover();
+}
+
 }  // namespace bw::amdgpu

@@ -76,12 +76,17 @@ class Device {
 
   bool is_done(Submission submission) const;
   // kTimeout names the kernels that were running; kDeviceFault says what is known about the fault. After a fault every
-  // further call that needs the GPU returns the same report; close the device and open it again.
+  // further call that needs the GPU returns the same report, until recover().
   Status wait(Submission submission);
   Status wait(Submission submission, uint64_t timeout_ns);
   Status wait_idle();
   // The report of the fault, or ok.
   Status fault() const;
+  // After a fault: new queues in place of the old. Buffers and code stay (their contents may not); submissions made
+  // before are abandoned and count as done. On Linux this is the way to go on within a process: the driver knows one
+  // address space and one event page for a process and GPU until the process ends, and refuses a second Device::open
+  // (amdkfd, kfd_ioctl_acquire_vm and kfd_kmap_event_page). unverified: on a real card after a real fault.
+  Status recover();
 
  private:
   struct Impl;

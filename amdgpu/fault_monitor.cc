@@ -7,16 +7,19 @@ namespace bw::amdgpu {
 using kfd::uapi::EventType;
 
 Result<std::unique_ptr<FaultMonitor>> FaultMonitor::create(kfd::Gpu& gpu) {
-  std::unique_ptr<FaultMonitor> monitor(new FaultMonitor());
-  kfd::Process& process = gpu.process();
+  std::unique_ptr<FaultMonitor> monitor(new FaultMonitor(gpu.process()));
   BW_ASSIGN(monitor->page_, kfd::EventPage::create(gpu));
-  BW_ASSIGN(monitor->work_done_, kfd::Event::create(process, EventType::kSignal, kfd::EventReset::kAuto));
-  BW_ASSIGN(monitor->memory_fault_, kfd::Event::create(process, EventType::kMemory, kfd::EventReset::kManual));
-  BW_ASSIGN(monitor->hw_exception_, kfd::Event::create(process, EventType::kHwException, kfd::EventReset::kManual));
-  const std::array<const kfd::Event*, 3> events = {&monitor->work_done_, &monitor->memory_fault_,
-                                                   &monitor->hw_exception_};
-  monitor->waiter_.emplace(process, events, kfd::WaitFor::kAny);
+  BW_RETURN_IF_ERROR(monitor->renew());
   return monitor;
+}
+
+Status FaultMonitor::renew() {
+  BW_ASSIGN(work_done_, kfd::Event::create(process_, EventType::kSignal, kfd::EventReset::kAuto));
+  BW_ASSIGN(memory_fault_, kfd::Event::create(process_, EventType::kMemory, kfd::EventReset::kManual));
+  BW_ASSIGN(hw_exception_, kfd::Event::create(process_, EventType::kHwException, kfd::EventReset::kManual));
+  const std::array<const kfd::Event*, 3> events = {&work_done_, &memory_fault_, &hw_exception_};
+  waiter_.emplace(process_, events, kfd::WaitFor::kAny);
+  return Status::ok();
 }
 
 Result<std::optional<std::string>> FaultMonitor::sleep(uint32_t timeout_ms) {

@@ -25,9 +25,13 @@ class FaultMonitor {
   // Sleeps until work has ended, a fault came, or the time is over (0: only looks). The description of the fault, if
   // one came: address and flags, as the driver tells them.
   Result<std::optional<std::string>> sleep(uint32_t timeout_ms);
+  // Forgets all that the events have seen. The mailbox changes: no queue may be left that writes to the old one.
+  Status renew();
 
  private:
-  FaultMonitor() = default;
+  explicit FaultMonitor(kfd::Process& process) : process_(process) {}
+
+  kfd::Process& process_;
 
   kfd::EventPage page_;
   kfd::Event work_done_;

@@ -71,6 +71,12 @@ uint64_t HardwareQueue::completed() const {
   return word_at(pointers_, kTimelineOffset).load(std::memory_order_acquire);
 }
 
+void HardwareQueue::start_after(uint64_t value) {
+  BW_CHECK(submitted_ == 0);
+  submitted_ = value;
+  word_at(pointers_, kTimelineOffset).store(value, std::memory_order_release);
+}
+
 void HardwareQueue::retire() {
   const uint64_t done = completed();
   while (!in_flight_.empty() && in_flight_.front().value <= done) in_flight_.pop_front();

@@ -22,9 +22,14 @@ class HardwareQueue {
   static Result<HardwareQueue> create_compute(kfd::Gpu& gpu, const DeviceInfo& info, uint32_t ring_size_bytes);
   static Result<HardwareQueue> create_sdma(kfd::Gpu& gpu, uint32_t ring_size_bytes);
 
+  // Ends the hardware's use of the queue; nothing can be pushed any more.
+  void stop() { queue_ = {}; }
+
   // Values of the timeline: the last that the GPU has reached, and the last that was handed out.
   uint64_t completed() const;
   uint64_t submitted() const { return submitted_; }
+  // Lets the timeline of a queue that has done nothing yet begin after `value`.
+  void start_after(uint64_t value);
   // The GPU compares timelines in 32 bits, so that is how far they go.
   static constexpr uint64_t kLastValue = 0xffff'ffff;
   GpuAddr timeline() const { return pointers_.gpu_address() + kTimelineOffset; }

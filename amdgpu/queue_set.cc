@@ -34,12 +34,32 @@ void spin_pause() {
 }  // namespace
 
 Result<std::unique_ptr<QueueSet>> QueueSet::create(kfd::Gpu& gpu, const DeviceInfo& info, const Options& options) {
-  std::unique_ptr<QueueSet> set(new QueueSet(options));
+  std::unique_ptr<QueueSet> set(new QueueSet(gpu, info, options));
   BW_ASSIGN(set->monitor_, FaultMonitor::create(gpu));
-  BW_ASSIGN(set->lane(QueueName::kCompute).queue,
-            HardwareQueue::create_compute(gpu, info, options.compute_ring_size_bytes));
-  BW_ASSIGN(set->lane(QueueName::kSdma).queue, HardwareQueue::create_sdma(gpu, options.sdma_ring_size_bytes));
+  BW_RETURN_IF_ERROR(set->create_queues(0, 0));
   return set;
+}
+
+Status QueueSet::create_queues(uint64_t compute_value, uint64_t sdma_value) {
+  BW_ASSIGN(lane(QueueName::kCompute).queue,
+            HardwareQueue::create_compute(gpu_, info_, options_.compute_ring_size_bytes));
+  lane(QueueName::kCompute).queue.start_after(compute_value);
+  BW_ASSIGN(lane(QueueName::kSdma).queue, HardwareQueue::create_sdma(gpu_, options_.sdma_ring_size_bytes));
+  lane(QueueName::kSdma).queue.start_after(sdma_value);
+  return Status::ok();
+}
+
+Status QueueSet::recover() {
+  // Whatever fails on the way, nothing can be submitted then.
+  fault_ = error(StatusCode::kDeviceFault, "the queues could not be created again after a fault");
+  for (Lane& old : lanes_) {
+    old.queue.stop();
+    old.pending.clear();
+  }
+  BW_RETURN_IF_ERROR(monitor_->renew());
+  BW_RETURN_IF_ERROR(create_queues(last(QueueName::kCompute).value, last(QueueName::kSdma).value));
+  fault_ = Status::ok();
+  return Status::ok();
 }
 
 Result<Submission> QueueSet::next(QueueName queue) {
@@ -131,8 +151,7 @@ Status QueueSet::sleep(uint64_t timeout_ns) {
   const uint64_t ms = (std::min(timeout_ns, kLongestSleepNs) + kNsPerMs - 1) / kNsPerMs;
   BW_ASSIGN(auto description, monitor_->sleep(static_cast<uint32_t>(ms)));
   if (!description.has_value()) return Status::ok();
-  fault_ =
-      error(StatusCode::kDeviceFault, "{}; {} (close the device and open it again)", *description, describe_pending());
+  fault_ = error(StatusCode::kDeviceFault, "{}; {}", *description, describe_pending());
   return fault_;
 }
 

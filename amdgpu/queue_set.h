@@ -40,6 +40,8 @@ class QueueSet {
   Status wait(Submission submission, uint64_t timeout_ns);
   Status wait_idle();
   const Status& fault() const { return fault_; }
+  // New queues for the old ones. What was submitted is abandoned and counts as ended.
+  Status recover();
 
  private:
   struct Pending {
@@ -52,7 +54,10 @@ class QueueSet {
     HardwareQueue queue;  // goes first, and with it the GPU's use of what is pending
   };
 
-  explicit QueueSet(const Options& options) : options_(options) {}
+  QueueSet(kfd::Gpu& gpu, const DeviceInfo& info, const Options& options) : gpu_(gpu), info_(info), options_(options) {}
+
+  // Their timelines begin after these values.
+  Status create_queues(uint64_t compute_value, uint64_t sdma_value);
 
   Lane& lane(QueueName queue) { return lanes_[static_cast<size_t>(queue)]; }
   const Lane& lane(QueueName queue) const { return lanes_[static_cast<size_t>(queue)]; }
@@ -63,7 +68,9 @@ class QueueSet {
   Status sleep(uint64_t timeout_ns);
   std::string describe_pending() const;
 
-  Options options_;
+  kfd::Gpu& gpu_;
+  const DeviceInfo& info_;
+  const Options options_;
   std::unique_ptr<FaultMonitor> monitor_;
   Lane lanes_[2];
   Status fault_;
