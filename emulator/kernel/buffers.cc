@@ -25,8 +25,10 @@ int check_user_range(uint64_t address, uint64_t size_bytes, bool writable) {
   if (int status = probe_user_range(address, size_bytes); status != 0) return status;
   if (!writable) return 0;
   if (::madvise(reinterpret_cast<void*>(address), size_bytes, MADV_POPULATE_WRITE) == 0) return 0;
-  // Hosts before Linux 5.14 do not know the request.
-  return errno == EINVAL ? 0 : -EFAULT;
+  // -EINVAL is said of pages without the right to write, and by hosts before Linux 5.14, which do not know the request.
+  if (errno != EINVAL) return -EFAULT;
+  alignas(kPageBytes) std::byte own_page[kPageBytes];
+  return ::madvise(own_page, kPageBytes, MADV_POPULATE_WRITE) == 0 ? -EFAULT : 0;
 }
 
 }  // namespace
