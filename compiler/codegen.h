@@ -11,10 +11,18 @@
 
 namespace bw::compiler {
 
+inline constexpr char kTargetTriple[] = "amdgcn-amd-amdhsa";
+inline constexpr char kTargetCpu[] = "gfx1100";
+// The name of the function in every code object (its descriptor is this with ".kd"). It is always the same, so that
+// equal kernels have equal code objects, whatever they are called.
+inline constexpr char kKernelSymbol[] = "bw_kernel";
+// Part of the key of cached code objects: to be raised with every change of the code that is generated.
+inline constexpr uint32_t kCodegenVersion = 1;
+
 // What one kernel compiled to.
 struct CodeObject {
   std::vector<std::byte> elf;
-  std::string llvm_ir;   // empty unless asked for
+  std::string llvm_ir;   // as lowered, before LLVM optimises it; empty unless asked for
   std::string assembly;  // empty unless asked for
 };
 
@@ -23,5 +31,8 @@ enum class Keep : uint8_t { kObjectOnly, kListings };
 // Lowers `kernel` to LLVM IR (amdgcn-amd-amdhsa, gfx1100, wave32), optimises, compiles and links it.
 // Errors: kUnsupported for an op on a dtype that cannot be lowered (with the node). Safe to call from several threads.
 Result<CodeObject> generate_code(const ir::Kernel& kernel, Keep keep);
+
+// Bytes of the kernel-argument segment: 8 for each param, then 4 for each variable.
+uint32_t kernarg_size_bytes(const ir::Kernel& kernel);
 
 }  // namespace bw::compiler

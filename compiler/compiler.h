@@ -17,15 +17,16 @@ namespace bw::compiler {
 // A kernel ready to be loaded. Kernel arguments are, in order: one 64-bit address per buffer, then one 32-bit value per
 // variable.
 struct CompiledKernel {
-  std::string name;  // symbol of the kernel in the code object (without ".kd")
+  std::string name;    // for messages: tells what the kernel computes
+  std::string symbol;  // of the kernel in the code object (without ".kd")
   std::shared_ptr<const std::vector<std::byte>> code_object;
   std::array<uint32_t, 3> workgroup_size{1, 1, 1};
   // Work-items along x, y, z; workgroups = ceil(extent / workgroup_size). The kernel itself ignores the surplus
   // work-items.
   std::array<ir::Dim, 3> grid;
   uint32_t kernarg_size_bytes = 0;
-  uint64_t flops = 0;  // floating-point operations of one launch, at most
-  uint64_t bytes = 0;  // bytes loaded and stored by one launch, at most
+  uint64_t flops = 0;  // floating-point operations of one launch, at most; a fused multiply-add counts as two
+  uint64_t bytes = 0;  // of memory that one launch reads and writes, at most; what is read again comes from a cache
 };
 
 enum class BufferKind : uint8_t { kParam, kTemporary };
@@ -53,7 +54,7 @@ struct Program {
 };
 
 struct CompilerOptions {
-  std::string cache_dir;  // "" : no cache on disk. See default_cache_dir()
+  std::string cache_dir;  // "" : no cache on disk. See default_cache_dir(). It need not exist yet
   size_t threads = 1;     // kernels compiled side by side
 };
 
@@ -67,9 +68,14 @@ class Compiler {
   virtual ~Compiler() = default;
 
   // Outputs are values (each gets a temporary buffer) or kStore nodes (their param is the output).
+  // Kernels that are equal and have the same grid are one kernel of the program.
   // Errors: kInvalidArgument for a graph that does not verify, kUnsupported for what cannot be lowered, both with the
   // node.
   virtual Result<Program> compile(std::span<const ir::NodePtr> outputs) = 0;
+
+  // Why the cache directory is not written to (it may be read-only or the disk full), in one line for the user; ""
+  // while all is well. Compilation does not fail for it.
+  virtual std::string cache_problem() const = 0;
 };
 
 }  // namespace bw::compiler

@@ -1,0 +1,54 @@
+#include "compiler/codegen.h"
+
+#include <llvm/ADT/SmallVector.h>
+#include <llvm/IR/LLVMContext.h>
+#include <llvm/IR/Module.h>
+#include <llvm/Support/raw_ostream.h>
+#include <llvm/Transforms/Utils/Cloning.h>
+
+#include <memory>
+
+#include "compiler/codegen_target.h"
+#include "compiler/link.h"
+#include "compiler/lower_llvm.h"
+
+namespace bw::compiler {
+namespace {
+
+std::string print_module(const llvm::Module& module) {
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  module.print(stream, nullptr);
+  return text;
+}
+
+Result<CodeObject> generate(const ir::Kernel& kernel, Keep keep) {
+  CodeObject code;
+  BW_ASSIGN(Target* const target, Target::of_this_thread());
+  llvm::LLVMContext context;
+  BW_ASSIGN(const std::unique_ptr<llvm::Module> module, lower_to_llvm(kernel, target->data_layout(), context));
+  if (keep == Keep::kListings) code.llvm_ir = print_module(*module);
+  BW_RETURN_IF_ERROR(target->optimise(*module));
+  if (keep == Keep::kListings) {
+    const std::unique_ptr<llvm::Module> copy = llvm::CloneModule(*module);
+    BW_ASSIGN(const auto assembly, target->emit(*copy, Output::kAssembly));
+    code.assembly.assign(assembly.begin(), assembly.end());
+  }
+  BW_ASSIGN(const auto object, target->emit(*module, Output::kObject));
+  BW_ASSIGN(code.elf, link_code_object(std::as_bytes(std::span(object.data(), object.size()))));
+  return code;
+}
+
+}  // namespace
+
+Result<CodeObject> generate_code(const ir::Kernel& kernel, Keep keep) {
+  Result<CodeObject> code = generate(kernel, keep);
+  if (!code.is_ok()) return std::move(code).status().with_context(fmt::format("compiling kernel {}", kernel.name));
+  return code;
+}
+
+uint32_t kernarg_size_bytes(const ir::Kernel& kernel) {
+  return static_cast<uint32_t>(8 * kernel.params.size() + 4 * kernel.variables.size());
+}
+
+}  // namespace bw::compiler

@@ -1,0 +1,178 @@
+#include "compiler/codegen.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "compiler/testing/code_object_facts.h"
+#include "compiler/testing/sample_kernels.h"
+
+namespace bw::compiler {
+namespace {
+
+using ir::DType;
+using ir::Op;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+testing::CodeObjectFacts facts_of(const ir::Kernel& kernel) {
+  Result<CodeObject> code = generate_code(kernel, Keep::kObjectOnly);
+  EXPECT_TRUE(code.is_ok()) << code.status().message();
+  if (!code.is_ok()) return {};
+  testing::CodeObjectFacts facts = testing::read_code_object(code->elf);
+  EXPECT_EQ(facts.problem, "");
+  return facts;
+}
+
+std::string assembly_of(const ir::Kernel& kernel) {
+  Result<CodeObject> code = generate_code(kernel, Keep::kListings);
+  EXPECT_TRUE(code.is_ok()) << code.status().message();
+  return code.is_ok() ? code->assembly : "";
+}
+
+void expect_lean(const testing::CodeObjectFacts& facts) {
+  for (const char* number : {".sgpr_spill_count", ".vgpr_spill_count", ".private_segment_fixed_size"}) {
+    ASSERT_TRUE(facts.numbers.contains(number)) << number;
+    EXPECT_EQ(facts.numbers.at(number), 0u) << number;
+  }
+}
+
+TEST(Codegen, CodeObjectHasOneKernelWithOnlyItsOwnArguments) {
+  const auto facts = facts_of(testing::scale_kernel(1000, 64));
+  EXPECT_EQ(facts.target, "amdgcn-amd-amdhsa--gfx1100");
+  EXPECT_EQ(facts.symbol, std::string(kKernelSymbol) + ".kd");
+  EXPECT_EQ(facts.symbols.at(std::string(kKernelSymbol) + ".kd"), 64u);
+  EXPECT_GT(facts.symbols.at(kKernelSymbol), 0u);
+  EXPECT_EQ(facts.arguments, 2u);
+  EXPECT_EQ(facts.numbers.at(".kernarg_segment_size"), 16u);
+  EXPECT_EQ(facts.numbers.at(".wavefront_size"), 32u);
+  EXPECT_EQ(facts.numbers.at(".max_flat_workgroup_size"), 64u);
+  EXPECT_EQ(facts.numbers.at(".group_segment_fixed_size"), 0u);
+  expect_lean(facts);
+}
+
+TEST(Codegen, VariablesFollowTheBuffersInTheKernelArguments) {
+  const ir::Kernel kernel = testing::symbolic_sum_kernel(512);
+  const auto facts = facts_of(kernel);
+  EXPECT_EQ(facts.arguments, 3u);
+  EXPECT_EQ(facts.numbers.at(".kernarg_segment_size"), 20u);
+  EXPECT_EQ(kernarg_size_bytes(kernel), 20u);
+}
+
+TEST(Codegen, TheKernelArgumentPointerIsTheOnlyUserRegisterInput) {
+  const std::string assembly = assembly_of(testing::scale_kernel(1000, 64));
+  EXPECT_THAT(assembly, HasSubstr(".amdhsa_user_sgpr_kernarg_segment_ptr 1"));
+  for (const char* input : {"dispatch_ptr", "queue_ptr", "dispatch_id", "private_segment_size"}) {
+    EXPECT_THAT(assembly, HasSubstr(std::string(".amdhsa_user_sgpr_") + input + " 0"));
+  }
+  EXPECT_THAT(assembly, HasSubstr(".amdhsa_system_sgpr_workgroup_id_y 0"));
+  EXPECT_THAT(assembly, HasSubstr(".amdhsa_system_sgpr_workgroup_id_z 0"));
+  EXPECT_THAT(assembly, HasSubstr(".amdhsa_system_vgpr_workitem_id 0"));
+}
+
+TEST(Codegen, AddressesAreAScalarBaseAndA32BitOffset) {
+  const std::string assembly = assembly_of(testing::scale_kernel(1024, 64));
+  EXPECT_THAT(assembly, ::testing::ContainsRegex("global_load_b32 v[0-9]+, v[0-9]+, s\\["));
+  EXPECT_THAT(assembly, ::testing::ContainsRegex("global_store_b32 v[0-9]+, v[0-9]+, s\\["));
+}
+
+TEST(Codegen, UniformLoadsOfParamsThatAreOnlyReadAreScalar) {
+  // a[y, k] is the same for all lanes of a row of the grid.
+  EXPECT_THAT(assembly_of(testing::matmul_kernel(256)), HasSubstr("s_load_b256"));
+}
+
+TEST(Codegen, MultiplyAndAddStayTwoRoundingsUnlessTheIrFusesThem) {
+  EXPECT_THAT(assembly_of(testing::scale_kernel(1024, 64)), Not(::testing::ContainsRegex("v_fma")));
+  EXPECT_THAT(assembly_of(testing::matmul_kernel(64)), ::testing::ContainsRegex("v_(dual_)?fma"));
+}
+
+// LLVM 19 sinks v_permlanex16_b32 under the mask of a later branch, where its other row is switched off.
+TEST(Codegen, LaneExchangesStayOutsideDivergentBranches) {
+  for (const uint32_t lanes : {32u, 64u, 1024u}) {
+    const std::string assembly = assembly_of(testing::reduce_kernel(Op::kReduceAdd, DType::kF32, 8, 4096, lanes));
+    EXPECT_THAT(assembly, Not(HasSubstr("permlane")));
+    EXPECT_THAT(assembly, HasSubstr("v_readlane_b32"));
+    bool masked = false;
+    size_t begin = 0;
+    while (begin < assembly.size()) {
+      const size_t end = std::min(assembly.find('\n', begin), assembly.size());
+      const std::string line = assembly.substr(begin, end - begin);
+      if (line.find("v_cmpx") != line.npos || line.find("s_and_saveexec") != line.npos) masked = true;
+      if (line.find("s_or_b32 exec_lo") != line.npos || line.starts_with(".LBB")) masked = false;
+      if (masked) {
+        EXPECT_THAT(line, Not(HasSubstr("_dpp")));
+        EXPECT_THAT(line, Not(HasSubstr("readlane")));
+      }
+      begin = end + 1;
+    }
+  }
+}
+
+TEST(Codegen, EveryElementwiseOpOnEveryDtypeCompilesOrIsUnsupported) {
+  for (const testing::ElementwiseCase& test : testing::all_elementwise_cases()) {
+    SCOPED_TRACE(test.name);
+    const ir::Kernel kernel = testing::elementwise_kernel(test.op, test.inputs, test.output, 1000);
+    const Result<CodeObject> code = generate_code(kernel, Keep::kObjectOnly);
+    const bool transcendental = test.op == Op::kExp2 || test.op == Op::kLog2 || test.op == Op::kSin;
+    if (transcendental && test.output == DType::kF64) {
+      ASSERT_FALSE(code.is_ok());
+      EXPECT_EQ(code.status().code(), StatusCode::kUnsupported);
+      EXPECT_THAT(code.status().message(), HasSubstr(std::string(ir::name(test.op)) + " f64"));
+      continue;
+    }
+    ASSERT_TRUE(code.is_ok()) << code.status().message();
+    const auto facts = testing::read_code_object(code->elf);
+    EXPECT_EQ(facts.problem, "");
+    expect_lean(facts);
+  }
+}
+
+TEST(Codegen, EveryReductionOfEveryDtypeCompilesForEachSizeOfWorkgroup) {
+  for (const Op op : {Op::kReduceAdd, Op::kReduceMul, Op::kReduceMax}) {
+    for (int i = 0; i < ir::kDTypeCount; ++i) {
+      const DType dtype = static_cast<DType>(i);
+      if (dtype == DType::kBool) continue;  // not defined
+      for (const uint32_t lanes : {1u, 8u, 256u}) {
+        SCOPED_TRACE(std::string(ir::name(op)) + " " + std::string(ir::name(dtype)));
+        expect_lean(facts_of(testing::reduce_kernel(op, dtype, 3, 1024, lanes)));
+      }
+    }
+  }
+}
+
+TEST(Codegen, SharedReductionOverAnOddNumberOfLanesIsUnsupported) {
+  const auto code = generate_code(testing::reduce_kernel(Op::kReduceAdd, DType::kF32, 3, 960, 96), Keep::kObjectOnly);
+  ASSERT_FALSE(code.is_ok());
+  EXPECT_EQ(code.status().code(), StatusCode::kUnsupported);
+  EXPECT_THAT(code.status().message(), HasSubstr("not a power of two"));
+}
+
+TEST(Codegen, WorkgroupThatTheHardwareDoesNotHaveIsRefused) {
+  for (const uint32_t size : {0u, 1025u}) {
+    const auto code = generate_code(testing::scale_kernel(4096, size), Keep::kObjectOnly);
+    ASSERT_FALSE(code.is_ok());
+    EXPECT_EQ(code.status().code(), StatusCode::kInvalidArgument);
+  }
+}
+
+TEST(Codegen, EqualKernelsGiveEqualCodeWhateverTheirNamesAndThreads) {
+  ir::Kernel kernel = testing::matmul_kernel(32);
+  const Result<CodeObject> reference = generate_code(kernel, Keep::kObjectOnly);
+  ASSERT_TRUE(reference.is_ok());
+  kernel.name = "other";
+  std::vector<std::jthread> threads;
+  std::vector<std::vector<std::byte>> results(4);
+  for (auto& result : results) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < 3; ++i) {
+        if (auto code = generate_code(kernel, Keep::kObjectOnly); code.is_ok()) result = std::move(code->elf);
+      }
+    });
+  }
+  threads.clear();
+  for (const auto& result : results) EXPECT_EQ(result, reference->elf);
+}
+
+}  // namespace
+}  // namespace bw::compiler

@@ -1,0 +1,147 @@
+#include "compiler/compiler.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <mutex>
+#include <thread>
+
+#include "compiler/cache.h"
+#include "compiler/codegen.h"
+#include "compiler/codegen_costs.h"
+#include "compiler/schedule.h"
+
+namespace bw::compiler {
+namespace {
+
+// One code object to be found or made, for all kernels with the same key.
+struct Job {
+  CacheKey key;
+  const ir::Kernel* kernel = nullptr;
+  CodeCache::Bytes code_object;
+};
+
+class CachingCompiler final : public Compiler {
+ public:
+  explicit CachingCompiler(CompilerOptions options)
+      : threads_(std::max<size_t>(options.threads, 1)), cache_(std::move(options.cache_dir)) {}
+
+  Result<Program> compile(std::span<const ir::NodePtr> outputs) override;
+  std::string cache_problem() const override { return cache_.problem(); }
+
+ private:
+  Status run(std::span<Job> jobs);
+  Status generate(Job& job);
+
+  const size_t threads_;
+  CodeCache cache_;
+};
+
+bool same_grid(const CompiledKernel& kernel, const ScheduledKernel& scheduled) {
+  return kernel.grid == scheduled.grid;
+}
+
+Result<CompiledKernel> describe(const ScheduledKernel& scheduled, CodeCache::Bytes code_object) {
+  const ir::Kernel& kernel = scheduled.kernel;
+  BW_ASSIGN(const KernelCosts costs, count_costs(kernel));
+  CompiledKernel compiled;
+  compiled.name = kernel.name;
+  compiled.symbol = kKernelSymbol;
+  compiled.code_object = std::move(code_object);
+  compiled.workgroup_size = {kernel.workgroup_size, 1, 1};
+  compiled.grid = scheduled.grid;
+  compiled.kernarg_size_bytes = kernarg_size_bytes(kernel);
+  compiled.flops = costs.flops;
+  compiled.bytes = costs.bytes;
+  return compiled;
+}
+
+// Puts the job for `key` at the end of `jobs` unless it is there; returns its index.
+size_t job_for(const CacheKey& key, const ir::Kernel& kernel, std::vector<Job>& jobs) {
+  const auto it = std::find_if(jobs.begin(), jobs.end(), [&](const Job& job) { return job.key == key; });
+  if (it != jobs.end()) return static_cast<size_t>(it - jobs.begin());
+  jobs.push_back({key, &kernel, nullptr});
+  return jobs.size() - 1;
+}
+
+Status CachingCompiler::generate(Job& job) {
+  BW_ASSIGN(CodeObject code, generate_code(*job.kernel, Keep::kObjectOnly));
+  job.code_object = std::make_shared<const std::vector<std::byte>>(std::move(code.elf));
+  cache_.insert(job.key, job.code_object);
+  return Status::ok();
+}
+
+// The calling thread takes part. After a failure no further job is begun.
+Status CachingCompiler::run(std::span<Job> jobs) {
+  std::vector<Job*> missing;
+  for (Job& job : jobs) {
+    job.code_object = cache_.find(job.key);
+    if (job.code_object == nullptr) missing.push_back(&job);
+  }
+  std::atomic<size_t> next{0};
+  std::mutex mutex;
+  Status status;  // guarded by mutex: the first failure
+  const auto work = [&] {
+    for (size_t i = next.fetch_add(1); i < missing.size(); i = next.fetch_add(1)) {
+      Status generated = generate(*missing[i]);
+      if (generated.is_ok()) continue;
+      next.store(missing.size());
+      const std::lock_guard lock(mutex);
+      if (status.is_ok()) status = std::move(generated);
+    }
+  };
+  {
+    std::vector<std::jthread> helpers;
+    for (size_t i = 1; i < std::min(threads_, missing.size()); ++i) helpers.emplace_back(work);
+    work();
+  }
+  return status;
+}
+
+Result<Program> CachingCompiler::compile(std::span<const ir::NodePtr> outputs) {
+  BW_ASSIGN(Schedule plan, schedule(outputs));
+  std::vector<Job> jobs;
+  std::vector<size_t> job_of;
+  for (const ScheduledKernel& scheduled : plan.kernels) {
+    job_of.push_back(job_for(cache_key(scheduled.kernel), scheduled.kernel, jobs));
+  }
+  BW_RETURN_IF_ERROR(run(jobs));
+  Program program;
+  std::vector<size_t> kernel_job;  // for each kernel of the program
+  for (size_t i = 0; i < plan.kernels.size(); ++i) {
+    const ScheduledKernel& scheduled = plan.kernels[i];
+    size_t index = 0;
+    while (index < kernel_job.size() &&
+           !(kernel_job[index] == job_of[i] && same_grid(program.kernels[index], scheduled))) {
+      ++index;
+    }
+    if (index == kernel_job.size()) {
+      BW_ASSIGN(CompiledKernel compiled, describe(scheduled, jobs[job_of[i]].code_object));
+      program.kernels.push_back(std::move(compiled));
+      kernel_job.push_back(job_of[i]);
+    }
+    program.launches.push_back(scheduled.launch);
+    program.launches.back().kernel = index;
+  }
+  program.buffers = std::move(plan.buffers);
+  program.outputs = std::move(plan.outputs);
+  return program;
+}
+
+}  // namespace
+
+std::string default_cache_dir() {
+  // An XDG directory that is not absolute is to be ignored (XDG base directory specification).
+  if (const char* xdg = std::getenv("XDG_CACHE_HOME"); xdg != nullptr && xdg[0] == '/') {
+    return fmt::format("{}/barewave", xdg);
+  }
+  const char* home = std::getenv("HOME");
+  if (home == nullptr || home[0] != '/') return "";
+  return fmt::format("{}/.cache/barewave", home);
+}
+
+Result<std::unique_ptr<Compiler>> Compiler::create(CompilerOptions options) {
+  return std::unique_ptr<Compiler>(std::make_unique<CachingCompiler>(std::move(options)));
+}
+
+}  // namespace bw::compiler

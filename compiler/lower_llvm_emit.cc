@@ -1,0 +1,242 @@
+#include "compiler/lower_llvm_emit.h"
+
+#include <llvm/IR/IntrinsicsAMDGPU.h>
+#include <llvm/IR/MDBuilder.h>
+
+#include <algorithm>
+#include <bit>
+#include <unordered_set>
+
+#include "ir/text.h"
+
+namespace bw::compiler {
+
+using ir::Node;
+using ir::NodePtr;
+using ir::Op;
+using llvm::Value;
+
+KernelEmitter::KernelEmitter(const ir::Kernel& kernel, const KernelPlan& plan, llvm::Function& function)
+    : kernel_(kernel),
+      plan_(plan),
+      function_(function),
+      b_(llvm::BasicBlock::Create(function.getContext(), "entry", &function)),
+      ops_(b_, bounds_) {}
+
+Status KernelEmitter::emit() {
+  scopes_.push_back({.active = plan_.given, .values = {}, .splits = {}});
+  bind_arguments();
+  bind_grid();
+  emit_stores(kernel_.stores);
+  b_.CreateRetVoid();
+  return std::move(status_);
+}
+
+void KernelEmitter::fail(Status status) {
+  if (status_.is_ok()) status_ = std::move(status);
+}
+
+void KernelEmitter::bind_arguments() {
+  for (size_t i = 0; i < kernel_.variables.size(); ++i) {
+    variables_[kernel_.variables[i]->attr<ir::VariableAttr>().name] = function_.getArg(kernel_.params.size() + i);
+  }
+}
+
+Value* KernelEmitter::hardware_id(llvm::Intrinsic::ID id, int64_t end) {
+  llvm::CallInst* call = b_.CreateIntrinsic(id, {}, {});
+  const llvm::APInt high(32, static_cast<uint64_t>(end));
+  call->setMetadata(llvm::LLVMContext::MD_range,
+                    llvm::MDBuilder(b_.getContext()).createRange(llvm::APInt(32, 0), high));
+  return call;
+}
+
+// A workgroup is `workgroup_size` values of the x range, or, where its lanes share reductions, one.
+void KernelEmitter::bind_grid() {
+  constexpr llvm::Intrinsic::ID kIds[] = {llvm::Intrinsic::amdgcn_workgroup_id_x,
+                                          llvm::Intrinsic::amdgcn_workgroup_id_y,
+                                          llvm::Intrinsic::amdgcn_workgroup_id_z};
+  const int64_t size = kernel_.workgroup_size;
+  if (size > 1) lane_ = hardware_id(llvm::Intrinsic::amdgcn_workitem_id_x, size);
+  if (plan_.group != nullptr) scopes_.back().values[plan_.group] = lane_ != nullptr ? lane_ : b_.getInt32(0);
+  for (size_t i = 0; i < 3; ++i) {
+    if (plan_.global[i] == nullptr) continue;
+    const ir::Dim& extent = plan_.global[i]->attr<ir::RangeAttr>().extent;
+    const bool cut = i == 0 && size > 1 && plan_.group == nullptr;
+    const int64_t groups = cut ? (extent.max() + size - 1) / size : extent.max();
+    Value* id = hardware_id(kIds[i], std::max<int64_t>(groups, 1));
+    if (cut) {
+      id = b_.CreateAdd(b_.CreateMul(id, b_.getInt32(size), "", true, true), lane_, "", true, true);
+      return_if_surplus(id, extent);
+    }
+    scopes_.back().values[plan_.global[i]] = id;
+  }
+  if (plan_.global[0] == nullptr && plan_.group == nullptr && size > 1) return_if_surplus(lane_, ir::Dim(1));
+}
+
+void KernelEmitter::return_if_surplus(Value* x, const ir::Dim& extent) {
+  if (extent.is_static() && extent.offset % kernel_.workgroup_size == 0) return;
+  llvm::LLVMContext& context = b_.getContext();
+  auto* inside = llvm::BasicBlock::Create(context, "inside", &function_);
+  auto* surplus = llvm::BasicBlock::Create(context, "surplus", &function_);
+  b_.CreateCondBr(b_.CreateICmpULT(x, dim_value(extent)), inside, surplus);
+  b_.SetInsertPoint(surplus);
+  b_.CreateRetVoid();
+  b_.SetInsertPoint(inside);
+}
+
+Value* KernelEmitter::dim_value(const ir::Dim& dim) {
+  if (dim.is_static()) return b_.getInt32(static_cast<uint32_t>(dim.offset));
+  const auto& attr = dim.variable->attr<ir::VariableAttr>();
+  const auto it = variables_.find(attr.name);
+  if (it == variables_.end()) {
+    fail(error(StatusCode::kInvalidArgument, "lowering kernel {}: an extent needs variable '{}', which is no argument",
+               kernel_.name, attr.name));
+    return b_.getInt32(0);
+  }
+  if (dim.offset == 0) return it->second;
+  return b_.CreateAdd(it->second, b_.getInt32(static_cast<uint32_t>(dim.offset)), "", dim.offset > 0, true);
+}
+
+Value* KernelEmitter::known(const Node* node) const {
+  for (auto scope = scopes_.rbegin(); scope != scopes_.rend(); ++scope) {
+    if (const auto it = scope->values.find(node); it != scope->values.end()) return it->second;
+  }
+  return nullptr;
+}
+
+namespace {
+
+// Params and other views of their bytes are no values.
+bool is_memory(const Node& node) {
+  return node.op == Op::kParam || (node.op == Op::kBitcast && is_memory(*node.inputs[0]));
+}
+
+std::vector<NodePtr> store_roots(std::span<const NodePtr> stores) {
+  std::vector<NodePtr> roots;
+  for (const NodePtr& store : stores) roots.insert(roots.end(), {store->inputs[1], store->inputs[2]});
+  return roots;
+}
+
+}  // namespace
+
+void KernelEmitter::emit_stores(std::span<const NodePtr> stores) {
+  const std::vector<NodePtr> roots = store_roots(stores);
+  emit_ready(roots);
+  if (!status_.is_ok()) return;
+  std::vector<NodePtr> by_one_lane;
+  std::vector<NodePtr> later;
+  for (const NodePtr& store : stores) {
+    if (!is_ready(store.get())) {
+      later.push_back(store);
+    } else if (plan_.group != nullptr && lane_ != nullptr &&
+               (plan_.of(store.get()).free & plan_.bit(plan_.group)) == 0) {
+      by_one_lane.push_back(store);
+    } else {
+      emit_store(*store);
+    }
+  }
+  if (!by_one_lane.empty()) {
+    auto* first = llvm::BasicBlock::Create(b_.getContext(), "first_lane", &function_);
+    auto* rest = llvm::BasicBlock::Create(b_.getContext(), "stored", &function_);
+    b_.CreateCondBr(b_.CreateICmpEQ(lane_, b_.getInt32(0)), first, rest);
+    b_.SetInsertPoint(first);
+    for (const NodePtr& store : by_one_lane) emit_store(*store);
+    b_.CreateBr(rest);
+    b_.SetInsertPoint(rest);
+  }
+  while (!later.empty() && status_.is_ok()) {
+    const RangeMask missing = plan_.of(later[0].get()).free & ~scopes_.back().active;
+    const Node& range = *plan_.ranges[std::countr_zero(missing)];
+    const auto outside = std::stable_partition(later.begin(), later.end(), [&](const NodePtr& store) {
+      return (plan_.of(store.get()).free & plan_.bit(&range)) != 0;
+    });
+    const std::vector<NodePtr> inside(later.begin(), outside);
+    const bool innermost = std::all_of(inside.begin(), inside.end(), [&](const NodePtr& store) {
+      return (plan_.of(store.get()).free & ~scopes_.back().active) == plan_.bit(&range);
+    });
+    const int64_t copies = innermost ? body_copies(store_roots(inside), {}, inside.size()) : 1;
+    std::vector<Value*> none;
+    emit_loop(range, copies, none, [&] { emit_stores(inside); });
+    later.erase(later.begin(), outside);
+  }
+}
+
+void KernelEmitter::emit_store(const Node& store) {
+  const ir::DType dtype = memory_dtype(store);
+  Value* value = ops_.to_memory(dtype, known(store.inputs[2].get()));
+  b_.CreateAlignedStore(value, address(store), llvm::Align(ir::size_bytes(dtype)));
+}
+
+std::vector<NodePtr> KernelEmitter::ready_nodes(std::span<const NodePtr> roots) const {
+  std::unordered_set<const Node*> seen;
+  std::vector<NodePtr> stack(roots.begin(), roots.end());
+  std::vector<NodePtr> found;
+  while (!stack.empty()) {
+    const NodePtr node = std::move(stack.back());
+    stack.pop_back();
+    if (!seen.insert(node.get()).second || is_memory(*node) || known(node.get()) != nullptr) continue;
+    if (node->op != Op::kRange && is_ready(node.get())) found.push_back(node);
+    stack.insert(stack.end(), node->inputs.begin(), node->inputs.end());
+  }
+  std::sort(found.begin(), found.end(), [this](const NodePtr& a, const NodePtr& b) {
+    return plan_.of(a.get()).position < plan_.of(b.get()).position;
+  });
+  return found;
+}
+
+void KernelEmitter::emit_ready(std::span<const NodePtr> roots) {
+  std::vector<NodePtr> pending = ready_nodes(roots);
+  while (!pending.empty() && status_.is_ok()) {
+    std::erase_if(pending, [this](const NodePtr& node) {
+      const auto has_value = [this](const NodePtr& in) { return is_memory(*in) || known(in.get()) != nullptr; };
+      if (ir::is_reduce(node->op) || !std::all_of(node->inputs.begin(), node->inputs.end(), has_value)) return false;
+      emit_node(node);
+      return true;
+    });
+    if (pending.empty()) return;
+    const std::vector<NodePtr> group = next_group(pending);
+    if (group.empty()) {
+      return fail(error(StatusCode::kUnsupported, "lowering kernel {}: no order of loops in which to compute {}",
+                        kernel_.name, ir::print_node(*pending[0])));
+    }
+    emit_reductions(group);
+    std::erase_if(pending, [this](const NodePtr& node) { return known(node.get()) != nullptr; });
+  }
+}
+
+void KernelEmitter::emit_node(const NodePtr& node) {
+  Scope& scope = scopes_.back();
+  switch (node->op) {
+    case Op::kConst:
+      scope.values[node.get()] = ops_.constant(node->dtype, node->attr<ir::ConstAttr>().value);
+      return;
+    case Op::kVariable:
+      scope.values[node.get()] = dim_value(ir::Dim(node, 0));
+      return;
+    case Op::kLoad:
+      scope.values[node.get()] = emit_load(*node);
+      return;
+    default:
+      break;
+  }
+  if (Split split; split_arithmetic(node, split)) {
+    scope.values[node.get()] = join(split, ops_.register_type(node->dtype));
+    scope.splits[node.get()] = split;
+    return;
+  }
+  std::vector<Value*> inputs;
+  for (const NodePtr& input : node->inputs) inputs.push_back(known(input.get()));
+  scope.values[node.get()] = ops_.elementwise(node, inputs);
+}
+
+Value* KernelEmitter::emit_load(const Node& load) {
+  const ir::DType dtype = memory_dtype(load);
+  llvm::LoadInst* value =
+      b_.CreateAlignedLoad(ops_.memory_type(dtype), address(load), llvm::Align(ir::size_bytes(dtype)));
+  if (!plan_.params[memory_param(load).attr<ir::ParamAttr>().id].written) {
+    value->setMetadata(llvm::LLVMContext::MD_invariant_load, llvm::MDNode::get(b_.getContext(), {}));
+  }
+  return ops_.from_memory(dtype, value);
+}
+
+}  // namespace bw::compiler

@@ -1,0 +1,55 @@
+// Owns: what must be known of a kernel before code is made from it: the order of its nodes, which ranges each one
+// depends on, how its params are used, and whether all of it can be lowered. Not here: LLVM.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "base/status.h"
+#include "ir/kernel.h"
+#include "ir/node.h"
+
+namespace bw::compiler {
+
+// One bit per range of a kernel, in the order of KernelPlan::ranges.
+using RangeMask = uint64_t;
+
+struct NodePlan {
+  size_t position = 0;  // in KernelPlan::order
+  RangeMask free = 0;   // the ranges that the node's value depends on, without those that reductions have consumed
+};
+
+struct ParamUse {
+  bool read = false;
+  bool written = false;
+};
+
+struct KernelPlan {
+  std::vector<ir::NodePtr> order;  // every node, inputs before users
+  std::unordered_map<const ir::Node*, NodePlan> nodes;
+  std::vector<const ir::Node*> ranges;
+  std::array<const ir::Node*, 3> global{};  // the ranges along x, y, z; null where there is none
+  const ir::Node* group = nullptr;          // the range of the lanes of a workgroup, if there is one
+  RangeMask given = 0;                      // global and group ranges: they have a value from the start
+  std::vector<ParamUse> params;             // by position
+
+  const NodePlan& of(const ir::Node* node) const { return nodes.at(node); }
+  RangeMask bit(const ir::Node* range) const { return nodes.at(range).free; }
+};
+
+// Errors: kUnsupported with the node for what cannot be lowered, kInvalidArgument for a kernel that is not well formed
+// where the verifier does not look (one range per grid dimension, workgroup sizes that the hardware has).
+Result<KernelPlan> plan_kernel(const ir::Kernel& kernel);
+
+// The ranges of a kernel-level reduction.
+std::span<const ir::NodePtr> reduction_ranges(const ir::Node& reduction);
+// The kParam behind the first input of a kLoad or kStore, which may be seen as another dtype.
+const ir::Node& memory_param(const ir::Node& access);
+// The dtype that a kLoad or kStore moves.
+ir::DType memory_dtype(const ir::Node& access);
+
+}  // namespace bw::compiler
