@@ -25,20 +25,13 @@ Result<uint64_t> buffer_size(ir::DType dtype, const std::vector<int64_t>& shape,
   return size;
 }
 
-// Ids of all params that `outputs` depend on.
-std::unordered_set<uint64_t> params_of(std::span<const ir::NodePtr> outputs) {
-  std::unordered_set<uint64_t> ids;
-  std::unordered_set<const ir::Node*> seen;
-  std::vector<const ir::Node*> open;
-  for (const ir::NodePtr& output : outputs) open.push_back(output.get());
-  while (!open.empty()) {
-    const ir::Node* node = open.back();
-    open.pop_back();
-    if (!seen.insert(node).second) continue;
-    if (node->op == ir::Op::kParam) ids.insert(node->attr<ir::ParamAttr>().id);
-    for (const ir::NodePtr& input : node->inputs) open.push_back(input.get());
+// All params that `outputs` depend on.
+std::unordered_set<const ir::Node*> params_of(std::span<const ir::NodePtr> outputs) {
+  std::unordered_set<const ir::Node*> params;
+  for (const ir::NodePtr& node : ir::topological_order(outputs)) {
+    if (node->op == ir::Op::kParam) params.insert(node.get());
   }
-  return ids;
+  return params;
 }
 
 }  // namespace
@@ -87,10 +80,12 @@ std::shared_ptr<DeviceBuffer> Runtime::buffer_of(const ir::NodePtr& param) const
 
 Result<std::unique_ptr<PreparedProgram>> Runtime::prepare(std::span<const ir::NodePtr> outputs) {
   ParamBuffers params;
-  for (uint64_t id : params_of(outputs)) {
+  for (const ir::Node* param : params_of(outputs)) {
+    const auto& [id, name] = param->attr<ir::ParamAttr>();
     const auto found = buffers_.find(id);
-    if (found == buffers_.end()) {
-      return error(StatusCode::kInvalidArgument, "preparing a program: param {} belongs to another runtime", id);
+    // Ids of two runtimes may be equal, nodes are not.
+    if (found == buffers_.end() || found->second.param.lock().get() != param) {
+      return error(StatusCode::kInvalidArgument, "preparing a program: '{}' belongs to another runtime", name);
     }
     params[id] = found->second.buffer;
   }
