@@ -45,17 +45,15 @@ Digest digest_of(std::span<const std::byte> bytes) {
   return result;
 }
 
-// The text without the names of params, the only part of it that a code object does not depend on. (Variables are
-// referred to by name.)
-std::string without_param_names(std::string_view text) {
+// The text without the names of params and variables, which end their lines. (Other lines refer to both by number.)
+std::string without_names(std::string_view text) {
   std::string result;
   for (size_t begin = 0; begin < text.size();) {
-    const size_t end = std::min(text.find('\n', begin), text.size() - 1) + 1;
+    const size_t end = std::min(text.find('\n', begin), text.size());
     const std::string_view line = text.substr(begin, end - begin);
-    const bool in_param = line.find(" = param ") != std::string_view::npos;
-    result += in_param ? line.substr(0, line.find('"')) : line;
-    if (in_param) result += '\n';
-    begin = end;
+    result += line.substr(0, line.find('"'));
+    result += '\n';
+    begin = end + 1;
   }
   return result;
 }
@@ -98,7 +96,7 @@ CacheKey cache_key(const ir::Kernel& kernel) {
   ir::Kernel nameless = kernel;
   nameless.name.assign(1, 'k');
   const std::string text = fmt::format("{} {} codegen {} llvm {}\n{}", kTargetTriple, kTargetCpu, kCodegenVersion,
-                                       LLVM_VERSION_STRING, without_param_names(ir::print_kernel(nameless)));
+                                       LLVM_VERSION_STRING, without_names(ir::print_kernel(nameless)));
   return {digest_of(std::as_bytes(std::span(text)))};
 }
 
