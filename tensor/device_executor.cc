@@ -118,7 +118,7 @@ Status GpuProgram::load() {
       module = fresh.get();
       modules_.push_back(std::move(fresh));
     }
-    BW_ASSIGN(const amdgpu::Kernel* found, module->kernel(kernel.name));
+    BW_ASSIGN(const amdgpu::Kernel* found, module->kernel(kernel.symbol));
     kernels_.push_back(found);
   }
   return Status::ok();
