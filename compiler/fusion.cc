@@ -5,7 +5,6 @@
 #include <queue>
 
 #include "compiler/fusion_versions.h"
-#include "ir/text.h"
 
 namespace bw::compiler {
 namespace {
@@ -62,9 +61,9 @@ class Chooser {
   Chooser(const FlatGraph& graph, MemoryVersions& versions)
       : graph_(graph), versions_(versions), buffers_(graph.nodes.size()), facts_(graph.nodes.size()) {}
 
-  Result<std::vector<bool>> run() {
+  std::vector<bool> run() {
     for (NodeId id = 0; id < graph_.nodes.size(); ++id) {
-      BW_RETURN_IF_ERROR(keep_old_values(id));
+      keep_old_values(id);
       facts_[id] = facts_of(id);
       if (must_be_buffer(id) || pays(id)) buffers_[id] = true;
       versions_.note(id, buffers_);
@@ -74,19 +73,12 @@ class Chooser {
 
  private:
   // What a node uses must not be read from memory that has been overwritten by then.
-  Status keep_old_values(NodeId id) {
+  void keep_old_values(NodeId id) {
     for (const NodeId input : graph_.nodes[id].inputs) {
-      if (buffers_[input] && graph_.node(input).op != Op::kStore) continue;
-      if (!versions_.is_overwritten_before(input, id)) continue;
-      if (graph_.node(input).op == Op::kStore) {
-        return error(StatusCode::kUnsupported,
-                     "scheduling {}: it needs {} after that was overwritten (make it contiguous before)",
-                     ir::print_node(graph_.node(id)), ir::print_node(graph_.node(input)));
-      }
+      if (buffers_[input] || !versions_.is_overwritten_before(input, id)) continue;
       buffers_[input] = true;
       versions_.note(input, buffers_);
     }
-    return Status::ok();
   }
 
   Facts facts_of(NodeId id) const {
@@ -180,7 +172,7 @@ class Chooser {
 
 }  // namespace
 
-Result<std::vector<bool>> choose_buffers(const FlatGraph& graph) {
+std::vector<bool> choose_buffers(const FlatGraph& graph) {
   MemoryVersions versions(graph);
   return Chooser(graph, versions).run();
 }

@@ -10,8 +10,7 @@ namespace bw::compiler {
 
 // For each node: whether a kernel of its own writes it to memory. kStore nodes are among them. A param can be among
 // them: it is copied, because its value is needed after it was overwritten.
-// Errors: kUnsupported where the result of a store is needed after that was overwritten.
-Result<std::vector<bool>> choose_buffers(const FlatGraph& graph);
+std::vector<bool> choose_buffers(const FlatGraph& graph);
 
 // Whether a value is read from memory by the kernels that use it.
 inline bool is_loaded(const FlatGraph& graph, const std::vector<bool>& buffers, NodeId id) {

@@ -41,11 +41,38 @@ class Flattener {
   }
 
   // The nodes whose values a node needs; a store needs the memory that it overwrites, not the view of it.
-  static std::vector<NodePtr> needs(const Node& node) {
-    if (node.op != Op::kStore) return node.inputs;
-    NodePtr base = node.inputs[0];
-    while (!is_memory(*base)) base = base->inputs[0];
-    return {base, node.inputs[1]};
+  std::vector<NodePtr> needs(const Node& node) {
+    if (is_read(node)) return node.inputs;
+    std::vector<NodePtr> result = node.inputs;
+    for (NodePtr& input : result) {
+      if (input->op == Op::kStore) input = read_of(input);
+    }
+    if (node.op == Op::kStore) {
+      result[0] = node.inputs[0];
+      while (!is_memory(*result[0])) result[0] = result[0]->inputs[0];
+    }
+    return result;
+  }
+
+  bool is_read(const Node& node) const {
+    if (node.inputs.empty()) return false;
+    const auto known = reads_.find(node.inputs[0].get());
+    return known != reads_.end() && known->second.get() == &node;
+  }
+
+  // What a store leaves in memory, as a value: it can become a buffer of its own, should the memory be overwritten
+  // before the last use of the value.
+  NodePtr read_of(const NodePtr& store) {
+    NodePtr& read = reads_[store.get()];
+    if (read != nullptr) return read;
+    Node node;
+    node.op = Op::kReshape;
+    node.dtype = store->dtype;
+    node.shape = store->shape;
+    node.inputs = {store};
+    node.attribute = ir::ShapeAttr{store->shape};
+    read = ir::make_node(std::move(node));
+    return read;
   }
 
   Result<NodePtr> resolve(const NodePtr& node) {
@@ -145,6 +172,7 @@ class Flattener {
   ir::Builder builder_;
   std::unordered_map<const Node*, NodeId> ids_;
   std::unordered_map<const Node*, NodePtr> replaced_;
+  std::unordered_map<const Node*, NodePtr> reads_;  // by kStore
 };
 
 }  // namespace

@@ -15,7 +15,7 @@ using ir::Shape;
 constexpr int64_t kSplitFromTrips = 65536;
 // Fewer outputs than this leave most of the 96 compute units without a workgroup.
 constexpr int64_t kSplitUpToOutputs = 32;
-constexpr int64_t kMaxParts = 1024;
+constexpr int64_t kMaxParts = 4096;
 constexpr int64_t kMinParts = 16;
 
 // The largest number of equal parts an extent can be cut into, 1 where it is no more than a few.
@@ -47,16 +47,17 @@ Result<NodePtr> split_long_reduction(ir::Builder& builder, const NodePtr& node) 
     }
   }
   if (split_axis < 0) return node;
-  // [.., n, ..] -> [.., parts, n / parts, ..]; all but the parts are reduced first.
+  // [.., n, ..] -> [.., n / parts, parts, ..]; all but the parts are reduced first. Neighbouring lanes, each at a part
+  // of its own, so load neighbouring elements.
   Shape cut = input->shape;
-  cut[split_axis] = cut[split_axis].offset / parts;
-  cut.insert(cut.begin() + split_axis, Dim(parts));
+  cut[split_axis] = parts;
+  cut.insert(cut.begin() + split_axis, Dim(input->shape[split_axis].offset / parts));
   std::vector<int> first;
-  for (int axis : axes) first.push_back(axis < split_axis ? axis : axis + 1);
+  for (int axis : axes) first.push_back(axis <= split_axis ? axis : axis + 1);
   BW_ASSIGN(NodePtr pieces, builder.reshape(input, cut));
   BW_ASSIGN(NodePtr partial, builder.reduce(node->op, pieces, first));
   BW_ASSIGN(NodePtr stored, builder.contiguous(partial));
-  BW_ASSIGN(NodePtr total, builder.reduce(node->op, stored, {split_axis}));
+  BW_ASSIGN(NodePtr total, builder.reduce(node->op, stored, {split_axis + 1}));
   return builder.reshape(total, node->shape);
 }
 

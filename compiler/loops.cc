@@ -163,7 +163,7 @@ class RootLowering {
     for (size_t i = 0; i < ranges_.size(); ++i) {
       shared_[i] = false;
       for (const NodePtr& load : values.loads()) {
-        if (values.loops_of(load) != 0 && !depends_on(load, ranges_[i])) shared_[i] = true;
+        if (values.is_in_loop(load) && !depends_on(load, ranges_[i])) shared_[i] = true;
       }
     }
   }
@@ -220,7 +220,8 @@ class RootLowering {
     for (const auto& [name, variable] : variables) nest.kernel.variables.push_back(variable);
   }
 
-  // What the kernel does last and how much of it: "reduce_add_8x32"; the largest extents, marked, where symbolic.
+  // What the kernel does last and for how many elements: "reduce_add_8x32"; symbolic extents are marked "s", and their
+  // largest value stands for them.
   std::string kernel_name() const {
     NodeId id = root_;
     if (graph_.node(id).op == Op::kStore) id = graph_.nodes[id].inputs[1];
@@ -231,6 +232,7 @@ class RootLowering {
     name += ir::name(graph_.node(id).op);
     const char* separator = "_";
     for (const Dim& dim : output_shape()) {
+      if (dim == Dim(1)) continue;
       name += fmt::format("{}{}{}", separator, dim.is_static() ? "" : "s", dim.max());
       separator = "x";
     }

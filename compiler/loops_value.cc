@@ -216,7 +216,7 @@ NodePtr ValueLowering::loop(LoopKey& key, const Dim& extent) {
   ++key.number;
   if (is_new) {
     known->second = builder_.range(extent, RangeKind::kLoop);
-    if (loop_count_ < 64) loops_of_[known->second.get()] = uint64_t{1} << loop_count_;
+    if (loop_count_ < kMaxLoops) loops_of_[known->second.get()].around = uint64_t{1} << loop_count_;
     too_large_ |= ++loop_count_ > kMaxLoops;
   }
   return known->second;
@@ -246,7 +246,7 @@ NodePtr ValueLowering::reduce(NodeId id, const Index& index) {
   const ir::Shape& from = graph_.node(input).shape;
   if (is_empty(from)) return identity(node.op, node.dtype);
   std::vector<size_t> axes;
-  LoopKey key{{}, {}, cone_.heights.at(id), 0, 0};
+  LoopKey key{{}, {}, cone_.heights.at(id), {}, 0};
   for (int axis : node.attr<ir::AxesAttr>().axes) {
     if (is_one(from[axis])) continue;
     axes.push_back(axis);
@@ -254,7 +254,11 @@ NodePtr ValueLowering::reduce(NodeId id, const Index& index) {
     key.variables.push_back(from[axis].variable.get());
   }
   if (axes.empty()) return value(input, index);
-  for (const NodePtr& part : index) key.outer_loops |= loops_of(part);
+  for (const NodePtr& part : index) {
+    const Loops loops = loops_of(part);
+    key.index_loops.around |= loops.around;
+    key.index_loops.within |= loops.within;
+  }
 
   Index inner = index;
   std::vector<NodePtr> ranges;
@@ -284,15 +288,18 @@ NodePtr ValueLowering::reduce(NodeId id, const Index& index) {
   return builder_.op(node.op, node.dtype, std::move(ranges));
 }
 
-uint64_t ValueLowering::loops_of(const NodePtr& expression) {
+ValueLowering::Loops ValueLowering::loops_of(const NodePtr& expression) {
   const auto known = loops_of_.find(expression.get());
   if (known != loops_of_.end()) return known->second;
-  uint64_t loops = 0;
+  Loops loops;
+  for (const NodePtr& input : expression->inputs) {
+    const Loops of_input = loops_of(input);
+    loops.around |= of_input.around;
+    loops.within |= of_input.within;
+  }
   if (ir::is_reduce(expression->op)) {
-    loops = loops_of(expression->inputs[0]);
-    for (size_t i = 1; i < expression->inputs.size(); ++i) loops &= ~loops_of(expression->inputs[i]);
-  } else {
-    for (const NodePtr& input : expression->inputs) loops |= loops_of(input);
+    for (size_t i = 1; i < expression->inputs.size(); ++i) loops.within |= loops_of(expression->inputs[i]).around;
+    loops.around = loops_of(expression->inputs[0]).around & ~loops.within;
   }
   loops_of_.emplace(expression.get(), loops);
   return loops;

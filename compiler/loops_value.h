@@ -48,8 +48,8 @@ class ValueLowering {
   const std::vector<NodeId>& states() const { return states_; }
   // Whether the kernel has become too large. The values are meaningless then.
   bool is_too_large() const { return too_large_; }
-  // Which of the kernel's loops an expression depends on, one bit for each.
-  uint64_t loops_of(const ir::NodePtr& expression);
+  // Whether an expression has another value in each turn of some loop.
+  bool is_in_loop(const ir::NodePtr& expression) { return loops_of(expression).around != 0; }
 
  private:
   struct Point {
@@ -60,12 +60,19 @@ class ValueLowering {
   struct PointHash {
     size_t operator()(const Point& point) const;
   };
-  // Reductions alike in all of this are carried out in one loop.
+  // Loops of the kernel, one bit for each.
+  struct Loops {
+    uint64_t around = 0;  // that an expression depends on
+    uint64_t within = 0;  // of reductions that are part of it
+    auto operator<=>(const Loops&) const = default;
+  };
+  // Reductions alike in all of this are carried out in one loop. None of them is part of another: a reduction is higher
+  // than those in the value that it reduces, and has those in the index of that value within `index_loops`.
   struct LoopKey {
     std::vector<int64_t> extents;
     std::vector<const ir::Node*> variables;
     int height;
-    uint64_t outer_loops;
+    Loops index_loops;
     size_t number;
     auto operator<=>(const LoopKey&) const = default;
   };
@@ -80,6 +87,7 @@ class ValueLowering {
   ir::NodePtr gather_position(const ir::NodePtr& raw, const ir::Dim& extent);
   ir::NodePtr loop(LoopKey& key, const ir::Dim& extent);
   ir::NodePtr share(LoopKey& key, const ir::Dim& extent, ir::NodePtr* in_range, std::vector<ir::NodePtr>& ranges);
+  Loops loops_of(const ir::NodePtr& expression);
   ir::NodePtr zero(ir::DType dtype);
   ir::NodePtr identity(ir::Op op, ir::DType dtype);
 
@@ -96,7 +104,7 @@ class ValueLowering {
   std::vector<NodeId> states_;
   std::unordered_map<Point, ir::NodePtr, PointHash> known_;
   std::map<LoopKey, ir::NodePtr> loops_;
-  std::unordered_map<const ir::Node*, uint64_t> loops_of_;
+  std::unordered_map<const ir::Node*, Loops> loops_of_;
   size_t loop_count_ = 0;
   bool too_large_ = false;
 };

@@ -21,7 +21,7 @@ class Scheduler {
   explicit Scheduler(FlatGraph graph) : graph_(std::move(graph)) {}
 
   Result<Schedule> run() {
-    BW_ASSIGN(buffers_, choose_buffers(graph_));
+    buffers_ = choose_buffers(graph_);
     BW_RETURN_IF_ERROR(lower_all());
     BW_ASSIGN(order_, order_kernels(graph_, nests_));
     plan_params();
@@ -47,19 +47,17 @@ class Scheduler {
     for (const NodeId output : graph_.outputs) want(output);
     while (!open.empty()) {
       const NodeId root = open.back();
+      open.pop_back();
       const FlatNode& flat = graph_.nodes[root];
       const bool is_store = flat.node->op == Op::kStore;
       if (is_store) want_store(flat.inputs[0]);
-      if (is_empty(is_store ? graph_.node(flat.inputs[1]).shape : flat.node->shape)) {
-        open.pop_back();
-        continue;
-      }
+      if (is_empty(is_store ? graph_.node(flat.inputs[1]).shape : flat.node->shape)) continue;
       BW_ASSIGN(LoweredRoot lowered, lower_to_loops(graph_, buffers_, root));
       if (lowered.cut_first != kNoNode) {
         buffers_[lowered.cut_first] = true;
+        open.push_back(root);
         continue;
       }
-      open.pop_back();
       for (const NodeId read : lowered.nest.reads) want(read);
       for (const NodeId state : lowered.nest.states) want_store(state);
       nests_.push_back(std::move(lowered.nest));

@@ -34,7 +34,7 @@ struct Schedule {
 // only reshape the same value are the same buffer. Temporary buffers whose lives do not overlap share memory, but for
 // outputs.
 // Errors: kInvalidArgument for a graph that does not verify or whose stores have no order, kUnsupported for what is too
-// large or would need an old state of a param after it was overwritten by a chain of stores.
+// large.
 Result<Schedule> schedule(std::span<const ir::NodePtr> outputs);
 
 // For debugging: each launch with its buffers and its kernel.

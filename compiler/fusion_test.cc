@@ -1,0 +1,206 @@
+// How many kernels common programs become, each also checked for its results.
+#include "compiler/fusion.h"
+
+#include <gtest/gtest.h>
+
+#include "compiler/schedule_testing.h"
+
+namespace bw::compiler::testing {
+namespace {
+
+using ir::Dim;
+using ir::DType;
+using ir::Op;
+
+Value rms_norm(const Value& x, const Value& weight) {
+  const int last = static_cast<int>(x.node->shape.size()) - 1;
+  const auto width = static_cast<double>(x.node->shape.back().offset);
+  const Value mean = (x * x).sum({last}) * x.number(1 / width);
+  return x * (mean + x.number(1e-5)).unary(Op::kSqrt).unary(Op::kRecip) * weight;
+}
+
+// 34 bytes a block: an f16 scale and 32 quants. The scales are made small, so that results stay in range.
+Value quantised(Inputs& inputs, int64_t rows, int64_t columns) {
+  const Value memory = inputs.param(DType::kU8, {rows, columns / 32, 34});
+  std::vector<std::byte>& bytes = inputs.params().rbegin()->second;
+  for (size_t block = 0; block < bytes.size(); block += 34) {
+    bytes[block] = std::byte{0};
+    bytes[block + 1] = std::byte{0x20};  // 2^-7
+  }
+  return memory;
+}
+
+Value dequantise(const Value& memory) {
+  const int64_t rows = memory.node->shape[0].offset;
+  const int64_t blocks = memory.node->shape[1].offset;
+  const Value scale = memory.bitcast(DType::kF16).shrink({0, 0, 0}, {rows, blocks, 1}).cast(DType::kF32);
+  const Value quants = memory.bitcast(DType::kI8).shrink({0, 0, 2}, {rows, blocks, 34}).cast(DType::kF32);
+  return (quants * scale).reshape({rows, blocks * 32});
+}
+
+TEST(Fusion, ElementwiseChainIsOneKernel) {
+  Inputs inputs;
+  const Value x = inputs.param(DType::kF32, {5, 7});
+  const Value y = inputs.param(DType::kF32, {1, 7});
+  EXPECT_EQ(check_schedule(inputs, {(x + y).silu() * x - y}), 1u);
+}
+
+TEST(Fusion, MovementIsFree) {
+  Inputs inputs;
+  const Value x = inputs.param(DType::kF32, {4, 6, 8});
+  const Value moved = x.permute({2, 0, 1}).reshape({8, 24}).flip({1}).shrink({1, 2}, {7, 22}).pad({1, 0}, {0, 3});
+  EXPECT_EQ(check_schedule(inputs, {moved + moved.number(1)}), 1u);
+}
+
+TEST(Fusion, RmsNormIsOneKernel) {
+  Inputs inputs;
+  const Value x = inputs.param(DType::kF32, {1, 256});
+  EXPECT_EQ(check_schedule(inputs, {rms_norm(x, inputs.param(DType::kF32, {256}))}), 1u);
+}
+
+TEST(Fusion, RmsNormIsNotRepeatedInAMatrixProduct) {
+  Inputs inputs;
+  const Value x = inputs.param(DType::kF32, {1, 256});
+  const Value h = rms_norm(x, inputs.param(DType::kF32, {256}));
+  EXPECT_EQ(check_schedule(inputs, {h.linear(inputs.param(DType::kF32, {64, 256}))}), 2u);
+}
+
+TEST(Fusion, MatrixProductTakesBiasAndActivation) {
+  Inputs inputs;
+  const Value x = inputs.param(DType::kF32, {8, 24});
+  const Value y = x.linear(inputs.param(DType::kF32, {40, 24})) + inputs.param(DType::kF32, {40});
+  EXPECT_EQ(check_schedule(inputs, {binary(Op::kMax, y, y.number(0))}), 1u);
+}
+
+TEST(Fusion, GateAndUpAreOneKernel) {
+  Inputs inputs;
+  const Value x = inputs.param(DType::kF32, {1, 64});
+  const Value gate = x.linear(inputs.param(DType::kF32, {96, 64}));
+  const Value up = x.linear(inputs.param(DType::kF32, {96, 64}));
+  EXPECT_EQ(check_schedule(inputs, {gate.silu() * up}), 1u);
+}
+
+TEST(Fusion, QuantisedMatrixVectorProductIsOneKernel) {
+  Inputs inputs;
+  const Value x = inputs.param(DType::kF32, {1, 256});
+  EXPECT_EQ(check_schedule(inputs, {x.linear(dequantise(quantised(inputs, 48, 256)))}), 1u);
+}
+
+TEST(Fusion, QuantisedEmbeddingReadsOnlyTheRowsItNeeds) {
+  Inputs inputs;
+  const Value ids = inputs.param(DType::kI32, {3});
+  const Value table = dequantise(quantised(inputs, 1001, 64));
+  const Value rows = table.gather(ids);
+  EXPECT_EQ(check_schedule(inputs, {rows}), 1u);
+}
+
+TEST(Fusion, SoftmaxOfLongRowsIsFewKernels) {
+  Inputs inputs;
+  const Value x = inputs.param(DType::kF32, {8, 2048});
+  const Value power = (x - x.max({1})).unary(Op::kExp2);
+  const Value y = power * power.sum({1}).unary(Op::kRecip);
+  EXPECT_EQ(check_schedule(inputs, {y}), 3u);
+}
+
+TEST(Fusion, ArgmaxOverAVocabularyIsTwoGroupReductions) {
+  Inputs inputs;
+  const Value x = inputs.param(DType::kF32, {1, 1024});
+  const Value is_largest = binary(Op::kCmpNe, x, x.max({1})).cast(DType::kI32);
+  const Value down = inputs.range(1024) * inputs.constant(DType::kI32, -1) + inputs.constant(DType::kI32, 1024);
+  const Value best = (down * (inputs.constant(DType::kI32, 1) - is_largest)).max({1});
+  EXPECT_EQ(check_schedule(inputs, {inputs.constant(DType::kI32, 1024) - best}), 2u);
+}
+
+TEST(Fusion, LongSumIsTwoKernels) {
+  Inputs inputs;
+  const Value x = inputs.param(DType::kF32, {1 << 17});
+  EXPECT_EQ(check_schedule(inputs, {x.sum({0})}, {}, 1e-2), 2u);
+}
+
+TEST(Fusion, RotatedPairsShareTheirProducts) {
+  Inputs inputs;
+  const Value x = inputs.param(DType::kF32, {1, 256});
+  const Value q = x.linear(dequantise(quantised(inputs, 256, 256))).reshape({8, 16, 2});
+  const Value cosine = inputs.param(DType::kF32, {16, 1});
+  const Value sine = inputs.param(DType::kF32, {16, 1});
+  const Value a = q.shrink({0, 0, 0}, {8, 16, 1});
+  const Value b = q.shrink({0, 0, 1}, {8, 16, 2});
+  const Value rotated_a = (a * cosine - b * sine).pad({0, 0, 0}, {0, 0, 1});
+  const Value rotated_b = (a * sine + b * cosine).pad({0, 0, 1}, {0, 0, 0});
+  EXPECT_EQ(check_schedule(inputs, {rotated_a + rotated_b}), 1u);
+}
+
+TEST(Fusion, ValuesOfOneElementAreNotComputedTwiceInVain) {
+  Inputs inputs;
+  const Value x = inputs.param(DType::kF32, {64, 64});
+  const Value y = x.linear(inputs.param(DType::kF32, {64, 64}));
+  // Both sums need the product.
+  EXPECT_EQ(check_schedule(inputs, {(y * y).sum({0}), y.sum({1})}), 3u);
+}
+
+TEST(Fusion, ContiguousAndOutputsAreBuffers) {
+  Inputs inputs;
+  const Value x = inputs.param(DType::kF32, {16});
+  const Value y = (x + x).contiguous();
+  EXPECT_EQ(check_schedule(inputs, {y * x}), 2u);
+  EXPECT_EQ(check_schedule(inputs, {y * x, y}), 2u);
+  EXPECT_EQ(check_schedule(inputs, {x}), 1u);
+}
+
+// One decoder layer as the LLaMA architecture has it: 8 heads of 32 over 4 heads of keys and values, one new token.
+struct DecoderLayer {
+  Value output;
+  Value keys;
+  Value values;
+};
+
+DecoderLayer decoder_layer(Inputs& inputs, const Value& pos, int64_t context) {
+  const Value x = inputs.param(DType::kF32, {1, 256});
+  const Dim begin(pos.node, 0);
+  const Dim end(pos.node, 1);
+  const auto matrix = [&](int64_t rows, int64_t columns) { return dequantise(quantised(inputs, rows, columns)); };
+  const Value h = rms_norm(x, inputs.param(DType::kF32, {256}));
+  const Value cosine = inputs.param(DType::kF32, {context, 16}).shrink({begin, 0}, {end, 16}).reshape({16, 1});
+  const Value sine = inputs.param(DType::kF32, {context, 16}).shrink({begin, 0}, {end, 16}).reshape({16, 1});
+  const auto rotate = [&](const Value& flat, int64_t heads) {
+    const Value pairs = flat.reshape({heads, 16, 2});
+    const Value a = pairs.shrink({0, 0, 0}, {heads, 16, 1});
+    const Value b = pairs.shrink({0, 0, 1}, {heads, 16, 2});
+    return ((a * cosine - b * sine).pad({0, 0, 0}, {0, 0, 1}) + (a * sine + b * cosine).pad({0, 0, 1}, {0, 0, 0}))
+        .reshape({1, heads, 32});
+  };
+  const Value q = rotate(h.linear(matrix(256, 256)), 8).reshape({4, 2, 1, 32});
+  const Value k = rotate(h.linear(matrix(128, 256)), 4);
+  const Value v = h.linear(matrix(128, 256)).reshape({1, 4, 32});
+  const Value keys = inputs.param(DType::kF32, {context, 4, 32}).shrink({begin, 0, 0}, {end, 4, 32}).store(k);
+  const Value values = inputs.param(DType::kF32, {context, 4, 32}).shrink({begin, 0, 0}, {end, 4, 32}).store(v);
+  const Value all_keys = keys.shrink({0, 0, 0}, {end, 4, 32}).permute({1, 0, 2}).reshape({4, 1, end, 32});
+  const Value all_values = values.shrink({0, 0, 0}, {end, 4, 32}).permute({1, 2, 0}).reshape({4, 1, 32, end});
+  const Value scores = (q * all_keys).sum({3}) * q.number(0.17677669);  // [4, 2, end, 1]
+  const Value power = ((scores - scores.max({2})) * q.number(1.4426950408889634)).unary(Op::kExp2);
+  const Value weighted = (power.reshape({4, 2, 1, end}) * all_values).sum({3});
+  const Value mixed = weighted * power.sum({2}).unary(Op::kRecip);
+  const Value attended = x + mixed.reshape({1, 256}).linear(matrix(256, 256));
+  const Value g = rms_norm(attended, inputs.param(DType::kF32, {256}));
+  const Value inner = g.linear(matrix(768, 256)).silu() * g.linear(matrix(768, 256));
+  return {attended + inner.linear(matrix(256, 768)), keys, values};
+}
+
+TEST(Fusion, DecoderLayerIsElevenKernelsAtEachPosition) {
+  for (int64_t position : {0, 5, 31}) {
+    Inputs inputs;
+    const Value pos = inputs.variable("pos", 0, 31);
+    const DecoderLayer layer = decoder_layer(inputs, pos, 32);
+    EXPECT_LE(check_schedule(inputs, {layer.output, layer.keys, layer.values}, {{"pos", position}}, 1e-3), 12u);
+  }
+}
+
+TEST(Fusion, DecoderLayerWithALongContextIsElevenKernels) {
+  Inputs inputs;
+  const Value pos = inputs.variable("pos", 0, 511);
+  const DecoderLayer layer = decoder_layer(inputs, pos, 512);
+  EXPECT_EQ(check_schedule(inputs, {layer.output}, {{"pos", 300}}, 1e-3), 11u);
+}
+
+}  // namespace
+}  // namespace bw::compiler::testing
