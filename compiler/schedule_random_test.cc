@@ -217,7 +217,7 @@ TEST_P(RandomGraphs, ComputeWhatTheGraphSays) {
   constexpr int kGraphs = 60;
   for (int i = 0; i < kGraphs && !HasFailure(); ++i) {
     const auto seed = static_cast<uint64_t>(GetParam() * kGraphs + i);
-    SCOPED_TRACE("seed " + std::to_string(seed));
+    SCOPED_TRACE(fmt::format("seed {}", seed));
     Inputs inputs;
     RandomGraph graph(inputs, seed);
     const std::vector<Value> outputs = graph.outputs(5 + i);

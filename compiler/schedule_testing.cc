@@ -127,7 +127,7 @@ void check_outputs(Inputs& inputs, const std::vector<Value>& outputs, const Sche
     const Bytes& bytes =
         buffer.kind == BufferKind::kParam ? params.at(buffer.param_id) : temporaries[schedule.outputs[i]];
     const std::vector<double> all = ir::decode_elements(node.dtype, bytes);
-    compare(present_elements(all, node.shape, variables), expected.value(), tolerance, "output " + std::to_string(i),
+    compare(present_elements(all, node.shape, variables), expected.value(), tolerance, fmt::format("output {}", i),
             programs(outputs, schedule));
     if (::testing::Test::HasFatalFailure()) return;
   }
@@ -217,7 +217,7 @@ Value select(const Value& condition, const Value& x, const Value& y) {
 
 Value Inputs::param(DType dtype, std::vector<int64_t> shape) {
   const uint64_t id = seed_++;
-  const Value value = made(&builder_, builder_.param(id, "p" + std::to_string(id), dtype, std::move(shape)));
+  const Value value = made(&builder_, builder_.param(id, fmt::format("p{}", id), dtype, std::move(shape)));
   std::mt19937_64 random(id);
   std::vector<double> elements(ir::max_element_count(value.node->shape));
   const bool real = ir::is_float(dtype);
