@@ -154,6 +154,17 @@ Result<Llama::Step*> Llama::step(int64_t tokens) {
   return &steps_.emplace(tokens, std::move(fresh)).first->second;
 }
 
+// Long prompts go in large steps, whose matrix products share what they load, their rest in smaller ones. Each size is
+// a program to compile, so there are few.
+int64_t Llama::step_size(int64_t left) const {
+  constexpr int64_t kSmallestChunk = 16;
+  for (int64_t size = chunk_tokens_; size > 1; size /= 4) {
+    if (left >= size) return size;
+    if (size / 4 < kSmallestChunk) break;
+  }
+  return 1;
+}
+
 Status Llama::run(std::span<const TokenId> ids, int64_t position, std::vector<float>* logits) {
   const auto count = static_cast<int64_t>(ids.size());
   if (position < 0 || count == 0 || count > context_ || position > context_ - count) {
@@ -169,7 +180,7 @@ Status Llama::run(std::span<const TokenId> ids, int64_t position, std::vector<fl
     // The last token always goes by itself unless its logits are read with those of its chunk: the best token is
     // chosen by the program for one.
     const int64_t left = logits == nullptr ? count - 1 - done : count - done;
-    const int64_t tokens = left >= chunk_tokens_ ? chunk_tokens_ : 1;
+    const int64_t tokens = step_size(left);
     BW_ASSIGN(Step * step, this->step(tokens));
     const auto part = ids.subspan(static_cast<size_t>(done), static_cast<size_t>(tokens));
     BW_RETURN_IF_ERROR(step->ids.buffer()->write(0, std::as_bytes(part)));

@@ -19,8 +19,8 @@
 namespace bw::tensor {
 
 struct LlamaOptions {
-  int64_t max_context = 0;    // positions that the cache holds; 0: what the model was trained for
-  int64_t chunk_tokens = 32;  // positions of a step over a prompt; 1: always one by one
+  int64_t max_context = 0;     // positions that the cache holds; 0: what the model was trained for
+  int64_t chunk_tokens = 128;  // most positions of a step over a prompt; 1: always one by one
 };
 
 // Belongs to one thread at a time.
@@ -67,6 +67,7 @@ class Llama {
   Result<Layer> load_layer(const gguf::File& file, int64_t index);
   Status make_rope_tables();
   Result<Step*> step(int64_t tokens);
+  int64_t step_size(int64_t left) const;
   Status run(std::span<const TokenId> ids, int64_t position, std::vector<float>* logits);
 
   // The graph. T is the number of positions; x is [T, dim].
