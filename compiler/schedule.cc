@@ -22,8 +22,7 @@ class Scheduler {
 
   Result<Schedule> run() {
     buffers_ = choose_buffers(graph_);
-    BW_RETURN_IF_ERROR(lower_all());
-    BW_ASSIGN(order_, order_kernels(graph_, nests_));
+    BW_RETURN_IF_ERROR(lower_in_order());
     plan_params();
     plan_temporaries();
     for (const size_t i : order_) add_kernel(nests_[i]);
@@ -32,6 +31,19 @@ class Scheduler {
   }
 
  private:
+  Status lower_in_order() {
+    while (true) {
+      BW_RETURN_IF_ERROR(lower_all());
+      BW_ASSIGN(KernelOrder order, order_kernels(graph_, nests_));
+      if (order.copy_first == kNoNode) {
+        order_ = std::move(order.positions);
+        return Status::ok();
+      }
+      buffers_[order.copy_first] = true;
+      nests_.clear();
+    }
+  }
+
   // Lowers every buffer that the outputs need. Where a kernel would be too large, part of it becomes a buffer too.
   Status lower_all() {
     std::vector<bool> wanted(graph_.nodes.size());

@@ -19,7 +19,7 @@ class Orderer {
     for (size_t i = 0; i < nests.size(); ++i) writer_.emplace(nests[i].root, i);
   }
 
-  Result<std::vector<size_t>> run() {
+  Result<KernelOrder> run() {
     for (size_t i = 0; i < nests_.size(); ++i) link(i);
     return sort();
   }
@@ -50,7 +50,9 @@ class Orderer {
   void add_edge_to_next_store(NodeId state, size_t reader) {
     NodeId next = graph_.nodes[state].overwritten_by;
     while (next != kNoNode && !writer_.contains(next)) next = graph_.nodes[next].overwritten_by;
-    if (next != kNoNode) add_edge(reader, writer_.at(next));
+    if (next == kNoNode || writer_.at(next) == reader) return;
+    add_edge(reader, writer_.at(next));
+    reads_before_.push_back({state, reader, writer_.at(next)});
   }
 
   // The kernel that writes a node; stores of nothing have none, and those before them count.
@@ -59,7 +61,7 @@ class Orderer {
     add_edge(id, to);
   }
 
-  Result<std::vector<size_t>> sort() {
+  Result<KernelOrder> sort() {
     using Entry = std::pair<NodeId, size_t>;
     std::priority_queue<Entry, std::vector<Entry>, std::greater<>> ready;
     for (size_t i = 0; i < nests_.size(); ++i) {
@@ -74,12 +76,30 @@ class Orderer {
         if (--waits_for_[next] == 0) ready.emplace(nests_[next].root, next);
       }
     }
-    if (order.size() == nests_.size()) return order;
+    if (order.size() == nests_.size()) return KernelOrder{std::move(order), kNoNode};
+    return break_cycle();
+  }
+
+  // Two kernels may each have to read what a store after the other overwrites.
+  Result<KernelOrder> break_cycle() const {
+    for (const auto& [state, reader, writer] : reads_before_) {
+      if (waits_for_[reader] == 0 || waits_for_[writer] == 0) continue;
+      const NodeId copy = copy_of(state);
+      if (copy != kNoNode && !writer_.contains(copy)) return KernelOrder{{}, copy};
+    }
     const auto stuck = std::find_if(waits_for_.begin(), waits_for_.end(), [](size_t count) { return count > 0; });
-    const NodeId root = nests_[stuck - waits_for_.begin()].root;
     return error(StatusCode::kInvalidArgument,
                  "scheduling {}: it would have to come both before and after a store into the same param",
-                 ir::print_node(graph_.node(root)));
+                 ir::print_node(graph_.node(nests_[stuck - waits_for_.begin()].root)));
+  }
+
+  // The node that stands for the value of a state: a param itself, of a store the node that all its readers use.
+  NodeId copy_of(NodeId state) const {
+    if (graph_.node(state).op != Op::kStore) return state;
+    for (const NodeId user : graph_.nodes[state].users) {
+      if (graph_.node(user).op == Op::kReshape) return user;
+    }
+    return kNoNode;
   }
 
   const FlatGraph& graph_;
@@ -87,11 +107,17 @@ class Orderer {
   std::unordered_map<NodeId, size_t> writer_;
   std::vector<std::vector<size_t>> after_;
   std::vector<size_t> waits_for_;
+  struct ReadBefore {
+    NodeId state;
+    size_t reader;
+    size_t writer;
+  };
+  std::vector<ReadBefore> reads_before_;
 };
 
 }  // namespace
 
-Result<std::vector<size_t>> order_kernels(const FlatGraph& graph, const std::vector<LoopNest>& nests) {
+Result<KernelOrder> order_kernels(const FlatGraph& graph, const std::vector<LoopNest>& nests) {
   return Orderer(graph, nests).run();
 }
 

@@ -8,10 +8,17 @@
 
 namespace bw::compiler {
 
-// Positions in `nests`, reordered: what writes a buffer comes before what reads it, what reads a state of a param comes
-// before what overwrites it. Among all such orders the one that is nearest to the order of the graph.
-// Errors: kInvalidArgument where there is none.
-Result<std::vector<size_t>> order_kernels(const FlatGraph& graph, const std::vector<LoopNest>& nests);
+struct KernelOrder {
+  std::vector<size_t> positions;  // in the nests
+  // Where there is no order: a node that reads a state of a param, which must become a buffer (so that the state is
+  // read early) before there can be one.
+  NodeId copy_first = kNoNode;
+};
+
+// Reorders kernels: what writes a buffer comes before what reads it, what reads a state of a param comes before what
+// overwrites it. Among all such orders the one that is nearest to the order of the graph.
+// Errors: kInvalidArgument where there is none, and no copy would help.
+Result<KernelOrder> order_kernels(const FlatGraph& graph, const std::vector<LoopNest>& nests);
 
 // The life of a temporary buffer, in positions of launches.
 struct Lifetime {

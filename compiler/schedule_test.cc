@@ -114,6 +114,16 @@ TEST(Store, OldValueNeededLaterIsKept) {
   check_schedule(inputs, {written + cache});
 }
 
+TEST(Store, StatesThatOverwriteEachOtherAreCopied) {
+  Inputs inputs;
+  const Value a = inputs.param(DType::kF32, {4});
+  const Value b = inputs.param(DType::kF32, {4});
+  const Value one = inputs.param(DType::kF32, {1});
+  const Value new_a = a.shrink({0}, {1}).store(one);
+  const Value new_b = b.shrink({0}, {1}).store(one);
+  check_schedule(inputs, {a * new_b, b * new_a, new_a, new_b});
+}
+
 TEST(Store, ElementwiseUpdateInPlaceIsOneKernel) {
   Inputs inputs;
   const Value weight = inputs.param(DType::kF32, {8, 4});
