@@ -37,6 +37,15 @@ Status read_memory(kfd::KernelDriver& driver, const kfd::Node& node, DeviceInfo&
   return Status::ok();
 }
 
+Status read_versions(kfd::KernelDriver& driver, const kfd::Node& node, DeviceInfo& info) {
+  const uint32_t ids[] = {gfx11::kHardwareIdGc, gfx11::kHardwareIdSdma0, gfx11::kHardwareIdNbif};
+  BW_ASSIGN(auto versions, kfd::read_ip_versions(driver, node, ids));
+  info.gc_version = versions[gfx11::kHardwareIdGc];
+  info.sdma_version = versions[gfx11::kHardwareIdSdma0];
+  info.nbif_version = versions[gfx11::kHardwareIdNbif];
+  return Status::ok();
+}
+
 }  // namespace
 
 Result<DeviceInfo> read_device_info(kfd::Process& process, const kfd::Node& node) {
@@ -81,6 +90,7 @@ Result<DeviceInfo> read_device_info(kfd::Process& process, const kfd::Node& node
   info.driver_major_version = process.version().major;
   info.driver_minor_version = process.version().minor;
   BW_RETURN_IF_ERROR(read_memory(process.driver(), node, info));
+  BW_RETURN_IF_ERROR(read_versions(process.driver(), node, info));
   return info;
 }
 

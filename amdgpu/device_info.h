@@ -29,6 +29,10 @@ struct DeviceInfo {
   uint32_t firmware_version = 0;      // of the command processor
   uint32_t sdma_firmware_version = 0;
   uint32_t sdma_engine_count = 0;
+  // Of the hardware's blocks, by the card's discovery table; zeros where the driver does not show it.
+  kfd::IpVersion gc_version;
+  kfd::IpVersion sdma_version;
+  kfd::IpVersion nbif_version;
   uint32_t driver_major_version = 0;  // KFD
   uint32_t driver_minor_version = 0;
 

@@ -84,6 +84,7 @@ TEST_F(DeviceTest, DescribesTheCard) {
   EXPECT_TRUE(info.is_vram_host_visible);
   EXPECT_EQ(info.firmware_version, 2140u);
   EXPECT_EQ(info.driver_minor_version, 17u);
+  EXPECT_EQ(info.gc_version, (kfd::IpVersion{11, 0, 0}));
 }
 
 // The sizes are those of a runtime known to work on the card.

@@ -11,6 +11,11 @@ inline constexpr const char* kTargetName = "gfx1100";
 // PCI device of Navi 31 (Linux, amdgpu_drv.c; libdrm's amdgpu.ids tells the boards apart by revision).
 inline constexpr uint64_t kPciDeviceNavi31 = 0x744c;
 
+// Hardware ids of blocks in the card's discovery table (Linux, include/soc15_hw_ip.h).
+inline constexpr uint32_t kHardwareIdGc = 11;
+inline constexpr uint32_t kHardwareIdSdma0 = 42;
+inline constexpr uint32_t kHardwareIdNbif = 108;
+
 // The clock that RELEASE_MEM and SDMA timestamps count. (DEV_INFO's gpu_counter_freq on the card: 100000 kHz.)
 inline constexpr uint64_t kClockHz = 100'000'000;
 
