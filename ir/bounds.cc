@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "ir/interval.h"
@@ -11,8 +12,8 @@
 namespace bw::ir {
 namespace {
 
-// How far conditions are looked through for what they say about a value.
-constexpr int kMaxConditionDepth = 8;
+// How far conditions are looked through, and how far what they say is carried on.
+constexpr int kMaxConditionDepth = 6;
 
 Interval const_interval(const Node& node) {
   if (is_float(node.dtype)) return whole_range(DType::kI64);
@@ -31,17 +32,25 @@ int64_t saturating_mul(int64_t a, int64_t b) {
   return __builtin_mul_overflow(a, b, &product) ? std::numeric_limits<int64_t>::max() : product;
 }
 
+// For positive b.
+int64_t floor_div(int64_t a, int64_t b) {
+  return a / b - (a % b < 0 ? 1 : 0);
+}
+int64_t ceil_div(int64_t a, int64_t b) {
+  return a / b + (a % b > 0 ? 1 : 0);
+}
+
 bool is_true(const Node& node) {
   return node.op == Op::kConst && node.dtype == DType::kBool && std::get<int64_t>(node.attr<ConstAttr>().value) == 1;
 }
 
 }  // namespace
 
-// What a condition says about one value, given that it turned out one way.
+// What a condition says about the nodes it compares, given that it turned out one way, and about what is computed from
+// them.
 class Bounds::Refiner {
  public:
-  Refiner(const Bounds& bounds, const NodePtr& value)
-      : bounds_(bounds), value_(value), interval_(bounds.known(value)) {}
+  explicit Refiner(const Bounds& bounds) : bounds_(bounds) {}
 
   void assume(const NodePtr& condition, bool outcome, int depth = 0) {
     if (depth > kMaxConditionDepth || condition->inputs.size() != 2) return;
@@ -52,13 +61,13 @@ class Bounds::Refiner {
         return assume_less(x, y, outcome);
       case Op::kAnd:
       case Op::kMul:
-        if (!outcome) return;
+        if (!outcome || condition->dtype != DType::kBool) return;
         assume(x, true, depth + 1);
         return assume(y, true, depth + 1);
       case Op::kOr:
       case Op::kAdd:
       case Op::kMax:
-        if (outcome) return;
+        if (outcome || condition->dtype != DType::kBool) return;
         assume(x, false, depth + 1);
         return assume(y, false, depth + 1);
       case Op::kCmpNe:
@@ -71,9 +80,11 @@ class Bounds::Refiner {
   }
 
   // Nothing where the conditions cannot hold together.
-  std::optional<Interval> interval() const {
-    if (interval_.low > interval_.high) return std::nullopt;
-    return interval_;
+  std::optional<Interval> interval_of(const NodePtr& value) const {
+    for (const auto& [node, interval] : assumed_) {
+      if (interval.low > interval.high) return std::nullopt;
+    }
+    return refined(value, 0);
   }
 
  private:
@@ -81,31 +92,72 @@ class Bounds::Refiner {
     if (is_float(x->dtype) || x->dtype == DType::kU64) return;
     const Interval of_x = bounds_.known(x);
     const Interval of_y = bounds_.known(y);
-    // Neither step can overflow: an i64 at its end is not less than (or not above) anything.
-    if (outcome && x == value_ && of_y.high > std::numeric_limits<int64_t>::min()) at_most(of_y.high - 1);
-    if (outcome && y == value_ && of_x.low < std::numeric_limits<int64_t>::max()) at_least(of_x.low + 1);
-    if (!outcome && x == value_) at_least(of_y.low);
-    if (!outcome && y == value_) at_most(of_x.high);
+    if (outcome) {
+      // Neither step can overflow: an i64 at its end is not less than (or not above) anything.
+      if (of_y.high > std::numeric_limits<int64_t>::min()) at_most(x, of_y.high - 1);
+      if (of_x.low < std::numeric_limits<int64_t>::max()) at_least(y, of_x.low + 1);
+    } else {
+      at_least(x, of_y.low);
+      at_most(y, of_x.high);
+    }
   }
 
-  void at_most(int64_t high) { interval_.high = std::min(interval_.high, high); }
-  void at_least(int64_t low) { interval_.low = std::max(interval_.low, low); }
+  Interval& assumed(const NodePtr& node) {
+    for (auto& [known, interval] : assumed_) {
+      if (known == node) return interval;
+    }
+    return assumed_.emplace_back(node, bounds_.known(node)).second;
+  }
+
+  // What holds for a product with a positive constant holds for the other factor, divided.
+  void at_most(const NodePtr& node, int64_t high) {
+    assumed(node).high = std::min(assumed(node).high, high);
+    if (const int64_t factor = positive_factor(node); factor > 1) at_most(node->inputs[0], floor_div(high, factor));
+  }
+  void at_least(const NodePtr& node, int64_t low) {
+    assumed(node).low = std::max(assumed(node).low, low);
+    if (const int64_t factor = positive_factor(node); factor > 1) at_least(node->inputs[0], ceil_div(low, factor));
+  }
+
+  // The constant of a product that cannot wrap, else 0.
+  int64_t positive_factor(const NodePtr& node) const {
+    if (node->op != Op::kMul || node->inputs[1]->op != Op::kConst || bounds_.known(node).overflow) return 0;
+    return std::get<int64_t>(node->inputs[1]->attr<ConstAttr>().value);
+  }
+
+  // Carries the assumptions a few steps on, through arithmetic.
+  Interval refined(const NodePtr& node, int depth) const {
+    for (const auto& [known, interval] : assumed_) {
+      if (known == node) return interval;
+    }
+    const Interval known = bounds_.known(node);
+    const bool is_cast = node->op == Op::kCast;
+    if (depth == kMaxConditionDepth || is_float(node->dtype) || (!is_cast && !is_binary(node->op))) return known;
+    const DType from = node->inputs[0]->dtype;
+    if (is_float(from)) return known;
+    Interval result = refined(node->inputs[0], depth + 1);
+    result = is_cast ? cast_interval(from, node->dtype, result)
+                     : binary_interval(node->op, from, result, refined(node->inputs[1], depth + 1));
+    if (result.overflow) return known;
+    result.low = std::max(result.low, known.low);
+    result.high = std::min(result.high, known.high);
+    return result.low > result.high ? known : result;
+  }
 
   const Bounds& bounds_;
-  const NodePtr& value_;
-  Interval interval_;
+  std::vector<std::pair<NodePtr, Interval>> assumed_;
 };
 
 Interval Bounds::where_interval(const Node& node) const {
   const Interval condition = known(node.inputs[0]);
   if (condition.low == 1) return known(node.inputs[1]);
   if (condition.high == 0) return known(node.inputs[2]);
-  Refiner if_true(*this, node.inputs[1]);
+  Refiner if_true(*this);
   if_true.assume(node.inputs[0], true);
-  Refiner if_false(*this, node.inputs[2]);
+  Refiner if_false(*this);
   if_false.assume(node.inputs[0], false);
-  const std::optional<Interval> a = if_true.interval();
-  const std::optional<Interval> b = if_false.interval();
+  const std::optional<Interval> a = if_true.interval_of(node.inputs[1]);
+  const std::optional<Interval> b = if_false.interval_of(node.inputs[2]);
   if (!a.has_value() || !b.has_value()) return a.value_or(b.value_or(whole_range(node.dtype)));
   return {std::min(a->low, b->low), std::max(a->high, b->high), false};
 }

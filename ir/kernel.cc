@@ -174,7 +174,9 @@ NodePtr KernelBuilder::clamp(NodePtr a, int64_t low, int64_t high) {
   if (bounds_.of(a).low < low) a = op(Op::kMax, dtype, {a, constant(dtype, low)});
   if (bounds_.of(a).high <= high) return a;
   const NodePtr limit = constant(dtype, high);
-  return op(Op::kWhere, dtype, {op(Op::kCmpLt, DType::kBool, {a, limit}), a, limit});
+  if (bounds_.of(a).low >= high) return limit;
+  // The comparison is not folded: the proof of the bounds rests on its naming the value itself.
+  return op(Op::kWhere, dtype, {make(Op::kCmpLt, DType::kBool, {a, limit}), a, limit});
 }
 
 }  // namespace bw::ir
