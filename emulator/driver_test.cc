@@ -9,7 +9,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
+#include <fstream>
 
 #include "emulator/testing/machine.h"
 
@@ -160,14 +162,11 @@ TEST(EmulatedDriver, MapsOnlyWhatItGaveOut) {
 TEST(EmulatedDriver, GivesFreedMemoryBackToTheHost) {
   Machine machine;
   const auto resident_kb = [] {
-    std::FILE* file = std::fopen("/proc/self/smaps_rollup", "r");
-    char line[256];
-    long shmem = 0;
-    while (file != nullptr && std::fgets(line, sizeof(line), file) != nullptr) {
-      std::sscanf(line, "Rss: %ld kB", &shmem);
-    }
-    if (file != nullptr) std::fclose(file);
-    return shmem;
+    std::ifstream status("/proc/self/status");
+    std::string line;
+    long kb = 0;
+    while (std::getline(status, line)) std::sscanf(line.c_str(), "RssShmem: %ld kB", &kb);
+    return kb;
   };
   const long before = resident_kb();
   constexpr uint64_t kBytes = 64ull << 20;

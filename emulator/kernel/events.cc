@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <cstring>
 
 namespace bw::emulator {
 namespace {
@@ -29,7 +28,7 @@ int EventTable::set_page(std::byte* host, uint64_t size_bytes, uint64_t handle) 
   page_ = host;
   page_handle_ = handle;
   slot_count_ = static_cast<uint32_t>(std::min(size_bytes / sizeof(uint64_t), uint64_t{kSignalEventLimit}));
-  std::memset(page_, 0xff, slot_count_ * sizeof(uint64_t));
+  clear_slots();
   return 0;
 }
 
@@ -48,7 +47,11 @@ int EventTable::map_default_page(uint64_t size_bytes) {
 void EventTable::use_default_page() {
   page_ = default_page_;
   slot_count_ = kDefaultSlots;
-  std::memset(page_, 0xff, kEventPageBytes);
+  clear_slots();
+}
+
+void EventTable::clear_slots() {
+  for (uint32_t id = 0; id < slot_count_; ++id) slot(id).store(kUnsignaledSlot, std::memory_order_relaxed);
 }
 
 int EventTable::create(uint32_t type, bool auto_reset, uint32_t* event_id) {

@@ -64,6 +64,7 @@ class EventTable {
   Event* find(uint32_t event_id);
   std::atomic_ref<uint64_t> slot(uint32_t event_id);
   void use_default_page();
+  void clear_slots();
   int create_signal_event(Event event, uint32_t* event_id);
   void set_locked(Event& event);
   void signal_slot(Event& event);

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "base/bits.h"
+#include "emulator/memory/client_access.h"
 
 namespace bw::emulator {
 namespace {
@@ -26,6 +27,11 @@ const char* name_of(Access access) {
 template <typename T>
 std::atomic_ref<T> atomic_at(std::byte* host) {
   return std::atomic_ref<T>(*reinterpret_cast<T*>(host));
+}
+
+void copy_bytes(void* destination, const void* source, uint64_t size_bytes) {
+  const ClientAccess access;
+  std::memmove(destination, source, size_bytes);
 }
 
 }  // namespace
@@ -97,7 +103,7 @@ bool GpuMemory::read(uint64_t address, void* destination, uint64_t size_bytes) {
     uint64_t count = size_bytes;
     const std::byte* host = run(address, Access::kRead, &count);
     if (host == nullptr) return false;
-    std::memcpy(out, host, count);
+    copy_bytes(out, host, count);
     out += count;
     address += count;
     size_bytes -= count;
@@ -111,7 +117,7 @@ bool GpuMemory::write(uint64_t address, const void* source, uint64_t size_bytes)
     uint64_t count = size_bytes;
     std::byte* host = run(address, Access::kWrite, &count);
     if (host == nullptr) return false;
-    std::memcpy(host, in, count);
+    copy_bytes(host, in, count);
     in += count;
     address += count;
     size_bytes -= count;
@@ -126,7 +132,7 @@ bool GpuMemory::copy(uint64_t destination, uint64_t source, uint64_t size_bytes)
     if (from == nullptr) return false;
     std::byte* to = run(destination, Access::kWrite, &count);
     if (to == nullptr) return false;
-    std::memmove(to, from, count);
+    copy_bytes(to, from, count);
     source += count;
     destination += count;
     size_bytes -= count;
@@ -139,6 +145,7 @@ bool GpuMemory::fill(uint64_t address, uint32_t value, uint32_t unit_bytes, uint
     uint64_t count = size_bytes;
     std::byte* host = run(address, Access::kWrite, &count);
     if (host == nullptr) return false;
+    const ClientAccess access;
     if (unit_bytes == 1) {
       std::memset(host, static_cast<int>(value & 0xff), count);
     } else {

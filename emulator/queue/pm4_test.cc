@@ -392,7 +392,7 @@ TEST_F(Dispatches, BadSizesAndInitiatorsAreFaults) {
 
 TEST_F(Dispatches, MemoryFaultOfAShaderReachesTheEventAndTheReport) {
   const uint32_t event = machine_.create_event(8);
-  machine_.cores().on_run = [&](const Dispatch&, const AddressSpace&) {
+  machine_.cores().tell([&](const Dispatch&, const AddressSpace&) {
     ShaderFault fault;
     fault.kind = ShaderFaultKind::kMemory;
     fault.address = 0xdead1234;
@@ -400,7 +400,7 @@ TEST_F(Dispatches, MemoryFaultOfAShaderReachesTheEventAndTheReport) {
     fault.disassembly = "global_store_b32 v0, v1, s[0:1]";
     fault.message = "wave 0 of workgroup (0, 0, 0) at pc 0x1234508: write of 0xdead1234";
     return std::optional(fault);
-  };
+  });
   submit(state());
   submit({0xc0031500, 1, 1, 1, 0x00008005});
   const FaultReport report = machine_.wait_fault();
@@ -416,12 +416,12 @@ TEST_F(Dispatches, MemoryFaultOfAShaderReachesTheEventAndTheReport) {
 
 TEST_F(Dispatches, IllegalInstructionRaisesAHwException) {
   const uint32_t event = machine_.create_event(3);
-  machine_.cores().on_run = [](const Dispatch&, const AddressSpace&) {
+  machine_.cores().tell([](const Dispatch&, const AddressSpace&) {
     ShaderFault fault;
     fault.kind = ShaderFaultKind::kIllegal;
     fault.message = "illegal";
     return std::optional(fault);
-  };
+  });
   submit(state());
   submit({0xc0031500, 1, 1, 1, 0x00008005});
   EXPECT_EQ(machine_.wait_event(event, 10'000), 0u);
@@ -430,12 +430,12 @@ TEST_F(Dispatches, IllegalInstructionRaisesAHwException) {
 TEST_F(Dispatches, DestroyingTheQueueWaitsForTheProgramAtHand) {
   std::atomic<bool> running{false};
   std::atomic<bool> ended{false};
-  machine_.cores().on_run = [&](const Dispatch&, const AddressSpace&) -> std::optional<ShaderFault> {
+  machine_.cores().tell([&](const Dispatch&, const AddressSpace&) -> std::optional<ShaderFault> {
     running = true;
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
     ended = true;
     return std::nullopt;
-  };
+  });
   submit(state());
   submit({0xc0031500, 1, 1, 1, 0x00008005, 0xc0031500, 1, 1, 1, 0x00008005});
   EXPECT_TRUE(eventually([&] { return running.load(); }));

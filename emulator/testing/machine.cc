@@ -12,7 +12,7 @@ using namespace kfd::uapi;
 
 std::optional<ShaderFault> NotingCores::run(const Dispatch& dispatch, const AddressSpace& memory) {
   ++notes_->count;
-  std::function<std::optional<ShaderFault>(const Dispatch&, const AddressSpace&)> action;
+  Action action;
   {
     std::lock_guard lock(notes_->mutex);
     notes_->dispatches.push_back(dispatch);
@@ -50,7 +50,6 @@ Machine::Machine(EmulatedOptions options) {
 }
 
 Machine::~Machine() {
-  notes_->on_run = nullptr;
   driver_.reset();
   for (const TestBuffer& buffer : host_mappings_) ::munmap(buffer.dwords(), buffer.size_bytes);
 }

@@ -16,14 +16,21 @@
 
 namespace bw::emulator::testing {
 
-// Notes every dispatch; does what `on_run` says.
+// Notes every dispatch; does what it was told.
 class NotingCores final : public ShaderCores {
  public:
+  using Action = std::function<std::optional<ShaderFault>(const Dispatch&, const AddressSpace&)>;
+  // Shared by the test and the engines' threads.
   struct Notes {
-    std::mutex mutex;
+    std::mutex mutex;  // guards the two below
     std::vector<Dispatch> dispatches;
-    std::function<std::optional<ShaderFault>(const Dispatch&, const AddressSpace&)> on_run;
+    Action on_run;
     std::atomic<uint64_t> count{0};
+
+    void tell(Action action) {
+      std::lock_guard lock(mutex);
+      on_run = std::move(action);
+    }
   };
   explicit NotingCores(std::shared_ptr<Notes> notes) : notes_(std::move(notes)) {}
 
