@@ -44,9 +44,13 @@ uint32_t dispatch_initiator(const KernelInfo& kernel) {
 
 }  // namespace
 
-std::string RecordedCommands::describe_running() const {
+uint32_t RecordedCommands::started_count() const {
   const auto* word = reinterpret_cast<uint32_t*>(progress.host().data());
-  const uint32_t started = std::atomic_ref<const uint32_t>(*word).load(std::memory_order_acquire);
+  return std::atomic_ref<const uint32_t>(*word).load(std::memory_order_acquire);
+}
+
+std::string RecordedCommands::describe_running() const {
+  const uint32_t started = started_count();
   if (started == 0 || started > dispatches.size())
     return fmt::format("none of {} dispatches was started", dispatches.size());
   const uint32_t group = dispatches[started - 1].barrier_group;
@@ -222,7 +226,8 @@ Status CommandRecorder::set_program(const Kernel& kernel) {
 }
 
 Status CommandRecorder::write_progress(uint32_t started_count) {
-  builder_.emit_write_data(commands_->progress.gpu_addr(), std::array{started_count});
+  // Not confirmed: a dispatch must not wait for a write over PCIe that only a report needs.
+  builder_.emit_write_data(commands_->progress.gpu_addr(), std::array{started_count}, WriteConfirm::kNone);
   return builder_.status();
 }
 

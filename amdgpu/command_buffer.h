@@ -50,6 +50,7 @@ struct RecordedCommands {
   std::vector<std::shared_ptr<const Buffer>> code;  // kept alive
   std::vector<std::shared_ptr<const Scratch>> scratch;
 
+  uint32_t started_count() const;
   // The kernels that may be running, by the progress word: "kernel add (dispatch 3 of 60)".
   std::string describe_running() const;
 };

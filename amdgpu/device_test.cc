@@ -306,10 +306,20 @@ TEST_F(DeviceTest, ATimeoutNamesWhatWasRunning) {
   Status status = device_->wait(submission, 3'000'000);
   EXPECT_EQ(status.code(), StatusCode::kTimeout);
   EXPECT_THAT(status.message(),
-              AllOf(HasSubstr("not done after 3 ms"), HasSubstr("one of the kernels add_one, spill")));
+              AllOf(HasSubstr("no progress for 3 ms"), HasSubstr("one of the kernels add_one, spill")));
   // A time-out is no fault: one may go on waiting.
   EXPECT_EQ(device_->wait(submission, 0).code(), StatusCode::kTimeout);
   EXPECT_TRUE(device_->fault().is_ok());
+}
+
+TEST_F(DeviceTest, ProgressPutsATimeoutOff) {
+  gpu_.submissions_per_wait = 1;
+  gpu_.wait_takes_ns = 2'000'000;
+  CommandBuffer commands = chain(1);
+  Submission last;
+  for (int i = 0; i < 10; ++i) last = device_->submit(commands).value();
+  Status status = device_->wait(last, 5'000'000);
+  EXPECT_TRUE(status.is_ok()) << status.message();
 }
 
 TEST_F(DeviceTest, ACopyThatHangsIsNamed) {

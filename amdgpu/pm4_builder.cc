@@ -199,7 +199,7 @@ void Pm4Builder::emit_hdp_flush() {
                       ~0u, ~0u);
 }
 
-void Pm4Builder::emit_write_data(GpuAddr address, std::span<const uint32_t> values) {
+void Pm4Builder::emit_write_data(GpuAddr address, std::span<const uint32_t> values, WriteConfirm confirm) {
   using P = pm4::WRITE_DATA;
   const uint32_t header_dwords = P::kDwords;
   if (values.empty() || values.size() > pm4::TYPE_3_HEADER::count.bits.max() - 3) {
@@ -208,7 +208,8 @@ void Pm4Builder::emit_write_data(GpuAddr address, std::span<const uint32_t> valu
   }
   if (!begin_packet<P>(header_dwords + static_cast<uint32_t>(values.size()))) return;
   set(P::dst_sel, P::dst_sel__memory);
-  set(P::wr_confirm, P::wr_confirm__wait_for_write_confirmation);
+  set(P::wr_confirm, confirm == WriteConfirm::kWait ? P::wr_confirm__wait_for_write_confirmation
+                                                    : P::wr_confirm__do_not_wait_for_write_confirmation);
   set_address(P::dst_mem_addr_lo, P::dst_mem_addr_hi, address);
   set_payload(header_dwords, values);
 }

@@ -24,6 +24,9 @@ enum class Acquire : uint8_t {
 // What RELEASE_MEM does with the caches before it signals.
 enum class Release : uint8_t { kNoFlush, kFlush };
 
+// Whether the command processor goes on only when the write has arrived.
+enum class WriteConfirm : uint8_t { kNone, kWait };
+
 enum class ReleaseData : uint8_t { kNone, k32Bit, k64Bit, kGpuClock };
 enum class ReleaseInterrupt : uint8_t { kNone, kAfterWriteConfirm };
 
@@ -60,7 +63,7 @@ class Pm4Builder : public PacketBuilder {
                            uint32_t mask);
   // Makes what the host wrote through the PCIe BAR visible to the device.
   void emit_hdp_flush();
-  void emit_write_data(GpuAddr address, std::span<const uint32_t> values);
+  void emit_write_data(GpuAddr address, std::span<const uint32_t> values, WriteConfirm confirm);
   // Copies 4 or 8 bytes (size_bytes) of memory when the command processor comes by; no wait for shaders.
   void emit_copy_data(GpuAddr destination, GpuAddr source, uint32_t size_bytes);
   // Writes the 64-bit GPU clock when the command processor comes by; for the end of all work before, use RELEASE_MEM.

@@ -82,7 +82,7 @@ TEST(Pm4Builder, WaitsOnMemoryAndRegisters) {
 TEST(Pm4Builder, CopiesWritesAndJumps) {
   Pm4Builder builder;
   const uint32_t values[] = {0xaaaa, 0xbbbb};
-  builder.emit_write_data(kAddress, values);
+  builder.emit_write_data(kAddress, values, WriteConfirm::kWait);
   builder.emit_copy_clock(kAddress);
   builder.emit_copy_data(kAddress, kAddress + 4, 4);
   builder.emit_indirect_buffer(kAddress, 0x123);
@@ -135,7 +135,7 @@ TEST(Pm4Builder, RejectsWhatDoesNotFit) {
   EXPECT_THAT(failure(builder), HasSubstr("SET_SH_REG: 0 registers"));
   builder.emit_set_sh_reg(gfx11::COMPUTE_PGM_LO::kOffset + 0x20000, std::vector<uint32_t>{1});
   EXPECT_THAT(failure(builder), HasSubstr("reg_offset"));
-  builder.emit_write_data(kAddress, std::vector<uint32_t>(16381));
+  builder.emit_write_data(kAddress, std::vector<uint32_t>(16381), WriteConfirm::kNone);
   EXPECT_THAT(failure(builder), HasSubstr("WRITE_DATA: 16381 dwords"));
   builder.emit_copy_data(kAddress, kAddress, 3);
   EXPECT_THAT(failure(builder), HasSubstr("COPY_DATA: 3 bytes"));

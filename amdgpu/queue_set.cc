@@ -168,20 +168,40 @@ Status QueueSet::wait(Submission submission, uint64_t timeout_ns) {
     for (int i = 0; i < 64; ++i) spin_pause();
     if (is_done(submission)) return Status::ok();
   }
+  Clock::time_point last_progress_time = begin;
+  uint64_t last_progress = progress();
   while (true) {
-    const uint64_t waited_ns = ns_since(begin);
+    const uint64_t waited_ns = ns_since(last_progress_time);
     // Even when the time is over the driver is asked once, so that a fault is not reported as a time-out.
     BW_RETURN_IF_ERROR(sleep(waited_ns < timeout_ns ? timeout_ns - waited_ns : 0));
     if (is_done(submission)) return Status::ok();
-    if (waited_ns >= timeout_ns) break;
+    if (const uint64_t now = progress(); now != last_progress) {
+      last_progress = now;
+      last_progress_time = Clock::now();
+    } else if (waited_ns >= timeout_ns) {
+      break;
+    }
   }
-  return error(StatusCode::kTimeout, "waiting for submission {} of the {} queue: not done after {} ms; {}",
+  return error(StatusCode::kTimeout, "waiting for submission {} of the {} queue: no progress for {} ms; {}",
                submission.value, name_of(submission.queue), timeout_ns / kNsPerMs, describe_pending());
 }
 
 Status QueueSet::wait_idle() {
   BW_RETURN_IF_ERROR(wait(last(QueueName::kCompute)));
   return wait(last(QueueName::kSdma));
+}
+
+uint64_t QueueSet::progress() const {
+  uint64_t sum = 0;
+  for (const Lane& lane : lanes_) {
+    const uint64_t done = lane.queue.completed();
+    // The timeline in the high half, the dispatches of the submission that runs in the low one.
+    sum += done << 32;
+    auto running = std::find_if(lane.pending.begin(), lane.pending.end(),
+                                [done](const Pending& pending) { return pending.value > done; });
+    if (running != lane.pending.end() && running->commands) sum += running->commands->started_count();
+  }
+  return sum;
 }
 
 // What is known: by each timeline, the first submission that has not ended; within it, how far the command processor

@@ -67,6 +67,8 @@ class QueueSet {
   void retire(Lane& lane);
   Status sleep(uint64_t timeout_ns);
   std::string describe_pending() const;
+  // A number that changes whenever a dispatch is started or a submission ends.
+  uint64_t progress() const;
 
   kfd::Gpu& gpu_;
   const DeviceInfo& info_;

@@ -11,9 +11,8 @@ namespace {
 
 namespace sdma = gfx11::sdma;
 
-// Values of a runtime known to work (tinygrad a9069c1, runtime/ops_amd.py): poll again after this many clocks, forever.
+// Values of a runtime known to work (tinygrad a9069c1, runtime/ops_amd.py): poll again after this many clocks.
 constexpr uint32_t kPollInterval = 4;
-constexpr uint32_t kPollForever = 0xfff;
 
 // Elements of CONSTANT_FILL; the byte count is in bytes all the same (Mesa, src/amd/vulkan/radv_sdma.c).
 constexpr uint32_t kFillDwords = 2;
@@ -21,7 +20,7 @@ constexpr uint32_t kFillDwords = 2;
 // The engine takes an indirect buffer from an address of this alignment only (ROCr, tinygrad: 8 dwords).
 constexpr uint64_t kIndirectAlignment = 32;
 
-constexpr uint32_t kPayloadLimit = 1u << 20;  // WRITE's count field
+constexpr uint32_t kPayloadLimit = sdma::WRITE_UNTILED::count.bits.max() + 1;
 
 }  // namespace
 
@@ -124,7 +123,7 @@ void SdmaBuilder::emit_poll_regmem(GpuAddr address, Compare compare, uint32_t re
   set(P::value, reference);
   set(P::mask, mask);
   set(P::interval, kPollInterval);
-  set(P::retry_count, kPollForever);
+  set(P::retry_count, P::retry_count.bits.max());  // for ever
 }
 
 void SdmaBuilder::emit_hdp_flush() {

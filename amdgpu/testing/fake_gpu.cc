@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 #include <sys/mman.h>
 
+#include <chrono>
 #include <cstring>
+#include <thread>
 
 #include "amdgpu/gfx11/pm4.h"
 #include "amdgpu/gfx11/registers.h"
@@ -30,6 +32,8 @@ template <typename T>
 void store(uint64_t address, T value) {
   std::memcpy(at(address), &value, sizeof(value));
 }
+
+constexpr uint32_t kReleaseMemHeader = 0xc0064900;
 
 constexpr const char* kProperties =
     "simd_count 192\nsimd_per_cu 2\narray_count 12\nsimd_arrays_per_engine 2\nmax_waves_per_simd 16\n"
@@ -93,6 +97,7 @@ std::optional<int> FakeGpu::on_ioctl(unsigned long request, void* argument) {
 
 void FakeGpu::on_wait(uapi::WaitEventsArgs& args) {
   ++wait_count_;
+  std::this_thread::sleep_for(std::chrono::nanoseconds(wait_takes_ns));
   bool is_stopped = false;
   for (auto& [id, queue] : queues_) {
     run(queue);
@@ -126,7 +131,11 @@ void FakeGpu::run(Queue& queue) {
     packets.push_back(dword);
   }
   std::span<const uint32_t> rest = packets;
-  while (!rest.empty() && !queue.is_stopped) {
+  uint32_t ended = 0;
+  while (!rest.empty() && !queue.is_stopped && ended < submissions_per_wait) {
+    const bool is_end = is_compute && rest[0] == kReleaseMemHeader &&
+                        pm4::RELEASE_MEM::int_sel.get(rest.data()) != pm4::RELEASE_MEM::int_sel__none;
+    ended += is_end ? 1 : 0;
     const uint32_t size = is_compute ? execute_pm4(queue, rest) : execute_sdma(queue, rest);
     if (queue.is_stopped) break;
     // The copy engine does not follow a packet around the end of the ring.

@@ -39,6 +39,9 @@ class FakeGpu {
   // Or of a hardware exception.
   bool has_hw_exception = false;
   bool is_copy_engine_hung = false;
+  // How many submissions of a queue end while the runtime waits once, and how long that takes.
+  uint32_t submissions_per_wait = ~0u;
+  uint64_t wait_takes_ns = 0;
 
   const std::vector<kfd::uapi::CreateQueueArgs>& queues() const { return queue_args_; }
   const std::vector<kfd::uapi::AllocMemoryArgs>& allocations() const { return allocations_; }

@@ -19,12 +19,18 @@ using amdgpu::MemoryKind;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
+std::atomic<bool> is_illegal = false;
+
 // Does what add_one of two_kernels.s does: out[i] = in[i] + 1 for workgroups of 32.
 class AddOneCores final : public emulator::ShaderCores {
  public:
   std::optional<emulator::ShaderFault> run(const emulator::Dispatch& dispatch,
                                            const emulator::AddressSpace& memory) override {
-    ++dispatch_count;
+    if (is_illegal) {
+      emulator::ShaderFault fault;
+      fault.message = "test fault";
+      return fault;
+    }
     emulator::Tlb tlb(memory);
     uint64_t arguments[2];
     const uint64_t address = dispatch.user_data[0] | uint64_t{dispatch.user_data[1]} << 32;
@@ -47,8 +53,6 @@ class AddOneCores final : public emulator::ShaderCores {
     return std::nullopt;
   }
   uint64_t instruction_count() const override { return 0; }
-
-  std::atomic<uint64_t> dispatch_count{0};
 };
 
 class DeviceSmoke : public ::testing::Test {
@@ -180,6 +184,16 @@ TEST_F(DeviceSmoke, AFaultIsReportedWithItsKernelAndTheDeviceRecovers) {
   auto good = chain(buffer.gpu_addr(), buffer.gpu_addr(), 1, 3);
   status = device_->wait(device_->submit(good).value());
   EXPECT_TRUE(status.is_ok()) << status.message();
+}
+
+TEST_F(DeviceSmoke, AnIllegalProgramIsAFaultNotAHang) {
+  is_illegal = true;
+  auto buffer = device_->allocate(MemoryKind::kVram, 4096).value();
+  auto commands = chain(buffer.gpu_addr(), buffer.gpu_addr(), 1, 2);
+  Status status = device_->wait(device_->submit(commands).value());
+  EXPECT_EQ(status.code(), StatusCode::kDeviceFault);
+  EXPECT_THAT(status.message(), HasSubstr("kernel add_one (dispatch 1 of 2)"));
+  is_illegal = false;
 }
 
 TEST_F(DeviceSmoke, ReplayingIsQuick) {
