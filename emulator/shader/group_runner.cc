@@ -1,0 +1,177 @@
+#include "emulator/shader/group_runner.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "amdgpu/gfx11/registers.h"
+#include "emulator/shader/step.h"
+
+namespace bw::emulator {
+namespace {
+
+using Rsrc1 = amdgpu::gfx11::COMPUTE_PGM_RSRC1;
+using Rsrc2 = amdgpu::gfx11::COMPUTE_PGM_RSRC2;
+
+constexpr uint32_t kLdsGranuleBytes = 512;  // of Rsrc2::lds_size. Source: LLVM's AMDGPU usage guide
+constexpr uint32_t kMaxLdsBytes = 64 * 1024;
+constexpr uint32_t kMaxGroupLanes = 1024;
+constexpr uint32_t kMaxUserSgprs = 16;
+constexpr uint32_t kBranchesPerTurn = 1u << 16;
+
+uint32_t mode_bits(uint32_t rsrc1) {
+  // Places of the MODE register. Source: RDNA3 ISA guide, "Mode register".
+  return Rsrc1::float_mode.get(rsrc1) | Rsrc1::dx10_clamp.get(rsrc1) << 8 | Rsrc1::ieee_mode.get(rsrc1) << 9 |
+         Rsrc1::fp16_ovfl.get(rsrc1) << 23;
+}
+
+}  // namespace
+
+std::optional<std::string> DispatchShape::make(const Dispatch& d, DispatchShape* shape) {
+  if (d.wave_size != 32 && d.wave_size != 64) return fmt::format("wave size {} is neither 32 nor 64", d.wave_size);
+  uint64_t lanes = 1;
+  shape->group_count = 1;
+  for (unsigned i = 0; i < 3; ++i) {
+    if (d.workgroup_size[i] > kMaxGroupLanes) return fmt::format("a workgroup of {} work-items", d.workgroup_size[i]);
+    lanes *= d.workgroup_size[i];
+    const uint32_t begin = d.start_workgroup[i], end = d.workgroup_count[i];
+    shape->groups[i] = end > begin ? end - begin : 0;
+    if (__builtin_mul_overflow(shape->group_count, shape->groups[i], &shape->group_count)) {
+      return "more workgroups than can be counted";
+    }
+  }
+  if (lanes == 0 || lanes > kMaxGroupLanes)
+    return fmt::format("a workgroup of {} work-items (1 to {})", lanes, kMaxGroupLanes);
+  shape->lanes_per_group = static_cast<uint32_t>(lanes);
+  shape->waves_per_group = static_cast<uint32_t>((lanes + d.wave_size - 1) / d.wave_size);
+  shape->lds_bytes = Rsrc2::lds_size.get(d.pgm_rsrc2) * kLdsGranuleBytes;
+  if (shape->lds_bytes > kMaxLdsBytes)
+    return fmt::format("{} bytes of LDS for a workgroup (at most {})", shape->lds_bytes, kMaxLdsBytes);
+  const uint32_t granule = d.wave_size == 32 ? 8 : 4;
+  shape->vgprs = std::min<uint32_t>((Rsrc1::vgprs.get(d.pgm_rsrc1) + 1) * granule, amdgpu::gfx11::kVgprCount);
+  if (Rsrc2::scratch_en.get(d.pgm_rsrc2) != 0 && d.scratch_bytes_per_wave != 0) {
+    shape->scratch_groups = d.scratch_wave_count / shape->waves_per_group;
+    if (shape->scratch_groups == 0) {
+      return fmt::format("scratch memory for {} waves, but a workgroup has {}", d.scratch_wave_count,
+                         shape->waves_per_group);
+    }
+  }
+  return std::nullopt;
+}
+
+GroupRunner::GroupRunner(const Dispatch& dispatch, const DispatchShape& shape, Program& program, Tlb& tlb)
+    : dispatch_(dispatch), shape_(shape), waves_(shape.waves_per_group) {
+  const uint32_t halves = dispatch.wave_size / kLanes;
+  vgprs_.resize(static_cast<size_t>(shape.waves_per_group) * kVgprRows * halves);
+  group_.dispatch = &dispatch;
+  group_.program = &program;
+  group_.tlb = &tlb;
+  group_.lds_bytes = shape.lds_bytes;
+  group_.lds.resize(shape.lds_bytes + Group::kLdsSlackBytes);
+  for (uint32_t i = 0; i < waves_.size(); ++i) {
+    waves_[i].index = i;
+    waves_[i].halves = halves;
+    waves_[i].vgprs = &vgprs_[static_cast<size_t>(i) * kVgprRows * halves];
+    waves_[i].group = &group_;
+  }
+}
+
+void GroupRunner::start_lanes(Wave& wave) {
+  std::memset(wave.vgprs, 0, sizeof(Row) * shape_.vgprs * wave.halves);
+  const uint32_t lanes = group_size_[0] * group_size_[1] * group_size_[2];
+  uint64_t exec = 0;
+  for (unsigned l = 0; l < wave.lane_count(); ++l) {
+    const uint32_t flat = wave.index * dispatch_.wave_size + l;
+    if (flat >= lanes) break;
+    exec |= uint64_t{1} << l;
+    const uint32_t x = flat % group_size_[0], rest = flat / group_size_[0];
+    const uint32_t y = rest % group_size_[1], z = rest / group_size_[1];
+    // Packed work-item ids, 10 bits each. Source: LLVM's AMDGPU usage guide, "Initial kernel execution state" of gfx11.
+    wave.vgpr(0, l / kLanes)[l % kLanes] = x | y << 10 | z << 20;
+  }
+  wave.set_s64(kExecSlot, 0);
+  wave.set_mask(kExecSlot, exec);
+}
+
+void GroupRunner::start_wave(Wave& wave, uint32_t scratch_slot) {
+  wave.s.fill(0);
+  start_lanes(wave);
+  wave.rebuild_exec_rows();
+  unsigned slot = std::min(Rsrc2::user_sgpr.get(dispatch_.pgm_rsrc2), kMaxUserSgprs);
+  std::copy_n(dispatch_.user_data.begin(), slot, wave.s.begin());
+  const uint32_t rsrc2 = dispatch_.pgm_rsrc2;
+  if (Rsrc2::tgid_x_en.get(rsrc2) != 0) wave.s[slot++] = group_.id[0];
+  if (Rsrc2::tgid_y_en.get(rsrc2) != 0) wave.s[slot++] = group_.id[1];
+  if (Rsrc2::tgid_z_en.get(rsrc2) != 0) wave.s[slot++] = group_.id[2];
+  // unverified: the layout of this dword; no compiler for gfx11 asks for it.
+  if (Rsrc2::tg_size_en.get(rsrc2) != 0) wave.s[slot++] = wave.index << 6 | wave_count_;
+  wave.mode.set(mode_bits(dispatch_.pgm_rsrc1));
+  wave.trap_status = 0;
+  wave.scratch_base = 0;
+  wave.scratch_bytes = 0;
+  if (shape_.scratch_groups != 0) {
+    const uint64_t wave_slot = static_cast<uint64_t>(scratch_slot) * shape_.waves_per_group + wave.index;
+    wave.scratch_base = dispatch_.scratch_address + wave_slot * dispatch_.scratch_bytes_per_wave;
+    wave.scratch_bytes = dispatch_.scratch_bytes_per_wave;
+  }
+  wave.stop = Stop::kNone;
+  wave.next = group_.program->step_at(dispatch_.program_address, *group_.tlb);
+}
+
+void GroupRunner::start_group(uint64_t number, uint32_t scratch_slot) {
+  const uint64_t x = number % shape_.groups[0], rest = number / shape_.groups[0];
+  const uint64_t position[3] = {x, rest % shape_.groups[1], rest / shape_.groups[1]};
+  for (unsigned i = 0; i < 3; ++i) {
+    group_.id[i] = dispatch_.start_workgroup[i] + static_cast<uint32_t>(position[i]);
+    const bool is_last = group_.id[i] + 1 == dispatch_.workgroup_count[i];
+    group_size_[i] = is_last && dispatch_.partial_size[i] != 0
+                         ? std::min(dispatch_.partial_size[i], dispatch_.workgroup_size[i])
+                         : dispatch_.workgroup_size[i];
+  }
+  const uint32_t lanes = group_size_[0] * group_size_[1] * group_size_[2];
+  wave_count_ = (lanes + dispatch_.wave_size - 1) / dispatch_.wave_size;
+  group_.fault.reset();
+  for (uint32_t i = 0; i < wave_count_; ++i) start_wave(waves_[i], scratch_slot);
+}
+
+// Executes until the wave ends, meets a barrier, faults or has had its turn. Returns whether it faulted.
+bool GroupRunner::run_turn(Wave& wave) {
+  wave.stop = Stop::kNone;
+  wave.yield_after = kBranchesPerTurn;
+  load_csr(wave.mode.csr32);
+  uint64_t count = 0;
+  do {
+    const Step* step = wave.next;
+    wave.next = step + 1;
+    step->run(wave, *step);
+    count += step->weight;
+  } while (wave.stop == Stop::kNone);
+  instructions_ += count;
+  wave.instructions += count;
+  return wave.stop == Stop::kFault;
+}
+
+std::optional<ShaderFault> GroupRunner::run(uint64_t number, uint32_t scratch_slot, const std::atomic<bool>& stop) {
+  const uint32_t host_csr = _mm_getcsr();
+  start_group(number, scratch_slot);
+  uint32_t running = wave_count_;
+  while (running != 0 && !stop.load(std::memory_order_relaxed) && !group_.fault) {
+    uint32_t at_barrier = 0;
+    for (uint32_t i = 0; i < wave_count_ && !group_.fault; ++i) {
+      Wave& wave = waves_[i];
+      if (wave.stop == Stop::kNone || wave.stop == Stop::kYield) {
+        run_turn(wave);
+        if (wave.stop == Stop::kEnd) --running;
+      }
+      at_barrier += wave.stop == Stop::kBarrier;
+    }
+    if (at_barrier != 0 && at_barrier == running) {
+      for (uint32_t i = 0; i < wave_count_; ++i) {
+        if (waves_[i].stop == Stop::kBarrier) waves_[i].stop = Stop::kNone;
+      }
+    }
+  }
+  load_csr(host_csr);
+  return std::move(group_.fault);
+}
+
+}  // namespace bw::emulator

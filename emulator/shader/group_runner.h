@@ -1,0 +1,55 @@
+// Owns: the execution of workgroups by one host thread: initial state of the waves, and their turns until all have
+// ended. Not here: threads (interpreter.cc), instructions (the handlers).
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "emulator/shader/program.h"
+#include "emulator/shader/wave.h"
+
+namespace bw::emulator {
+
+// What a dispatch needs of the shader cores, derived from its registers.
+struct DispatchShape {
+  std::array<uint64_t, 3> groups{};  // workgroups in each dimension
+  uint64_t group_count = 0;
+  uint32_t lanes_per_group = 0;
+  uint32_t waves_per_group = 0;
+  uint32_t lds_bytes = 0;
+  uint32_t vgprs = 0;
+  uint32_t scratch_groups = 0;  // workgroups that the scratch memory has room for; 0: no scratch needed
+
+  // nullopt, or why the dispatch cannot run.
+  static std::optional<std::string> make(const Dispatch& dispatch, DispatchShape* shape);
+};
+
+class GroupRunner {
+ public:
+  GroupRunner(const Dispatch& dispatch, const DispatchShape& shape, Program& program, Tlb& tlb);
+
+  // Runs workgroup `number`; waves use scratch memory slot `scratch_slot`. Gives up early once *stop is set. The fault,
+  // if any, has no disassembly yet.
+  std::optional<ShaderFault> run(uint64_t number, uint32_t scratch_slot, const std::atomic<bool>& stop);
+  uint64_t instructions() const { return instructions_; }
+
+ private:
+  void start_group(uint64_t number, uint32_t scratch_slot);
+  void start_wave(Wave& wave, uint32_t scratch_slot);
+  void start_lanes(Wave& wave);
+  bool run_turn(Wave& wave);
+
+  const Dispatch& dispatch_;
+  const DispatchShape& shape_;
+  Group group_;
+  std::array<uint32_t, 3> group_size_{};  // of this workgroup: the last ones may be partial
+  std::vector<Wave> waves_;
+  std::vector<Row> vgprs_;
+  uint32_t wave_count_ = 0;
+  uint64_t instructions_ = 0;
+};
+
+}  // namespace bw::emulator

@@ -1,0 +1,176 @@
+#include "emulator/shader/interpreter.h"
+
+#include <atomic>
+#include <condition_variable>
+#include <cstring>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "amdgpu/gfx11/isa/decode.h"
+#include "emulator/shader/disassembler.h"
+#include "emulator/shader/group_runner.h"
+#include "emulator/shader/handlers.h"
+
+namespace bw::emulator {
+namespace {
+
+// One dispatch in execution. Threads take workgroups by incrementing next_group; who meets a fault sets `stop`. What
+// has a comment 'pool mutex' is written and read under the mutex of the pool.
+struct Job {
+  Job(const Dispatch& d, const AddressSpace& m, const DispatchShape& s, Program& p)
+      : dispatch(d), memory(m), shape(s), program(p) {}
+
+  const Dispatch& dispatch;
+  const AddressSpace& memory;
+  const DispatchShape& shape;
+  Program& program;
+  std::atomic<uint64_t> next_group{0};
+  std::atomic<bool> stop{false};
+  uint32_t threads = 0;              // inside work() now (pool mutex)
+  uint32_t joined = 0;               // threads that ever joined: their scratch slots (pool mutex)
+  uint64_t instructions = 0;         // (pool mutex)
+  uint64_t fault_group = 0;          // (pool mutex)
+  std::optional<ShaderFault> fault;  // of the lowest workgroup that met one (pool mutex)
+
+  bool has_work() const {
+    return !stop.load(std::memory_order_relaxed) && next_group.load(std::memory_order_relaxed) < shape.group_count;
+  }
+  bool has_scratch_slot() const { return shape.scratch_groups == 0 || joined < shape.scratch_groups; }
+};
+
+class Interpreter final : public ShaderCores {
+ public:
+  explicit Interpreter(size_t threads) {
+    for (size_t i = 1; i < threads; ++i) workers_.emplace_back([this] { worker(); });
+  }
+  ~Interpreter() override {
+    {
+      std::lock_guard lock(mutex_);
+      quit_ = true;
+    }
+    wake_.notify_all();
+    for (std::thread& thread : workers_) thread.join();
+  }
+
+  std::optional<ShaderFault> run(const Dispatch& dispatch, const AddressSpace& memory) override;
+  uint64_t instruction_count() const override { return instructions_.load(std::memory_order_relaxed); }
+
+ private:
+  void worker();
+  void work(Job& job, uint32_t scratch_slot);
+  Job* find_job();
+
+  ProgramCache programs_;
+  std::atomic<uint64_t> instructions_{0};
+  std::mutex mutex_;
+  std::condition_variable wake_;  // a job has come, or quit
+  std::condition_variable done_;  // a thread has left a job
+  std::vector<Job*> jobs_;        // guarded by mutex_
+  bool quit_ = false;             // guarded by mutex_
+  std::vector<std::thread> workers_;
+};
+
+// Makes the report complete: disassembly, and one line with everything.
+void describe(ShaderFault& fault, const Dispatch& dispatch, const AddressSpace& memory) {
+  std::vector<uint32_t> dwords;
+  Tlb tlb(memory);
+  for (size_t i = 0; i < amdgpu::gfx11::kMaxInstructionDwords; ++i) {
+    const std::byte* host = tlb.translate(fault.pc + i * 4, 4, Access::kRead);
+    if (host == nullptr) break;
+    std::memcpy(&dwords.emplace_back(), host, 4);
+  }
+  fault.disassembly = dwords.empty() ? "(no code)" : disassemble(dwords, dispatch.wave_size);
+  fault.message = fmt::format("{}: workgroup ({}, {}, {}), wave {}, pc {:#x} (program + {:#x}): {}", fault.message,
+                              fault.workgroup[0], fault.workgroup[1], fault.workgroup[2], fault.wave, fault.pc,
+                              fault.pc - dispatch.program_address, fault.disassembly);
+}
+
+ShaderFault refusal(const Dispatch& dispatch, std::string reason) {
+  ShaderFault fault;
+  fault.kind = ShaderFaultKind::kIllegal;
+  fault.pc = dispatch.program_address;
+  fault.message = fmt::format("dispatch of program {:#x}: {}", dispatch.program_address, reason);
+  return fault;
+}
+
+std::optional<ShaderFault> Interpreter::run(const Dispatch& dispatch, const AddressSpace& memory) {
+  DispatchShape shape;
+  if (auto reason = DispatchShape::make(dispatch, &shape)) return refusal(dispatch, *reason);
+  if (dispatch.program_address % 256 != 0) return refusal(dispatch, "the address of a program is a multiple of 256");
+  if (shape.group_count == 0) return std::nullopt;
+  Tlb tlb(memory);
+  const std::shared_ptr<Program> program = programs_.find(dispatch.program_address, dispatch.wave_size, tlb);
+  Job job(dispatch, memory, shape, *program);
+  {
+    std::lock_guard lock(mutex_);
+    jobs_.push_back(&job);
+    job.joined = job.threads = 1;
+  }
+  if (shape.group_count > 1) wake_.notify_all();
+  work(job, 0);
+  std::unique_lock lock(mutex_);
+  std::erase(jobs_, &job);
+  job.threads -= 1;
+  done_.wait(lock, [&] { return job.threads == 0; });
+  lock.unlock();
+  instructions_.fetch_add(job.instructions, std::memory_order_relaxed);
+  if (job.fault) describe(*job.fault, dispatch, memory);
+  return std::move(job.fault);
+}
+
+// Called under the mutex.
+Job* Interpreter::find_job() {
+  for (Job* job : jobs_) {
+    if (job->has_work() && job->has_scratch_slot()) return job;
+  }
+  return nullptr;
+}
+
+void Interpreter::worker() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    Job* job = nullptr;
+    wake_.wait(lock, [&] { return quit_ || (job = find_job()) != nullptr; });
+    if (quit_) return;
+    const uint32_t slot = job->joined++;
+    job->threads += 1;
+    lock.unlock();
+    work(*job, slot);
+    lock.lock();
+    job->threads -= 1;
+    if (job->threads == 0) done_.notify_all();
+  }
+}
+
+void Interpreter::work(Job& job, uint32_t scratch_slot) {
+  Tlb tlb(job.memory);
+  GroupRunner runner(job.dispatch, job.shape, job.program, tlb);
+  while (!job.stop.load(std::memory_order_relaxed)) {
+    const uint64_t group = job.next_group.fetch_add(1, std::memory_order_relaxed);
+    if (group >= job.shape.group_count) break;
+    std::optional<ShaderFault> fault = runner.run(group, scratch_slot, job.stop);
+    if (!fault) continue;
+    job.stop.store(true, std::memory_order_relaxed);
+    std::lock_guard lock(mutex_);
+    if (!job.fault || group < job.fault_group) {
+      job.fault = std::move(fault);
+      job.fault_group = group;
+    }
+  }
+  std::lock_guard lock(mutex_);
+  job.instructions += runner.instructions();
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ShaderCores>> make_interpreter(size_t threads) {
+  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") || !__builtin_cpu_supports("f16c")) {
+    return error(StatusCode::kUnsupported,
+                 "emulated shader cores: this processor lacks AVX2, FMA or F16C (x86-64-v3 is needed)");
+  }
+  if (threads == 0) return error(StatusCode::kInvalidArgument, "emulated shader cores: at least one thread is needed");
+  return std::unique_ptr<ShaderCores>(std::make_unique<Interpreter>(threads));
+}
+
+}  // namespace bw::emulator

@@ -1,0 +1,71 @@
+// Owns: one program in executable form: its steps, decoded by following the code from the entry over all branches, and
+// on demand for addresses that only running the program tells; and the cache of programs. Not here: how one instruction
+// becomes steps (resolve.h).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+#include <vector>
+
+#include "emulator/memory/address_space.h"
+#include "emulator/shader/resolve.h"
+#include "emulator/shader/step.h"
+
+namespace bw::emulator {
+
+// Shared by the threads that execute it. Steps never move once made; what changes is guarded by the mutex, and a step
+// is published by handing out its address under the mutex.
+class Program {
+ public:
+  explicit Program(uint32_t wave_size) : wave_size_(wave_size) {}
+
+  // The step of the instruction at `address`, decoding there what is not decoded yet; code that cannot be fetched or
+  // decoded gives a step that faults. nullptr if the address is not a multiple of 4.
+  const Step* step_at(uint64_t address, Tlb& tlb);
+  // Whether memory still holds the bytes that were decoded.
+  bool matches(Tlb& tlb) const;
+
+ private:
+  struct Code {
+    uint64_t begin;
+    std::vector<uint32_t> dwords;
+  };
+  struct Jump {
+    Step* step;
+    uint64_t target;
+  };
+
+  void decode_run(uint64_t address, Tlb& tlb, std::vector<uint64_t>& work, std::vector<Jump>& jumps);
+
+  const uint32_t wave_size_;
+  mutable std::mutex mutex_;
+  ConstantPool constants_;
+  std::deque<std::vector<Step>> runs_;
+  std::unordered_map<uint64_t, const Step*> steps_;
+  std::vector<Code> code_;
+};
+
+// The programs used last, by entry address and wave size. Safe to call from any thread.
+class ProgramCache {
+ public:
+  // The program at `address`; decoded anew if it is unknown or its bytes have changed.
+  std::shared_ptr<Program> find(uint64_t address, uint32_t wave_size, Tlb& tlb);
+
+ private:
+  static constexpr size_t kMaxPrograms = 1024;
+  struct Entry {
+    uint64_t address;
+    uint32_t wave_size;
+    std::shared_ptr<Program> program;
+  };
+  std::mutex mutex_;
+  std::list<Entry> entries_;  // the one used last first
+  std::unordered_map<uint64_t, std::list<Entry>::iterator> by_key_;
+};
+
+}  // namespace bw::emulator

@@ -1,0 +1,254 @@
+// Owns: program control (SOPP, branches of SOP1 and SOPK), hardware registers, messages.
+// Source of the semantics: RDNA3 ISA guide, "SOPP", "SOPK", "Hardware registers".
+#include <chrono>
+
+#include "emulator/shader/handlers.h"
+#include "emulator/shader/program.h"
+#include "emulator/shader/salu.h"
+
+namespace bw::emulator {
+namespace {
+
+// Taken branches until the wave gives way: so a wave that spins on memory does not keep the others of its workgroup
+// out.
+void take_branch(Wave& w, const Step* target) {
+  w.next = target;
+  if (--w.yield_after == 0) w.stop = Stop::kYield;
+}
+
+template <class F>
+void run_branch_if(Wave& w, const Step& s) {
+  if (F{}(w)) take_branch(w, s.target);
+}
+template <class F>
+Handler branch_if(F) {
+  return &run_branch_if<F>;
+}
+
+void run_nothing(Wave&, const Step&) {}
+
+void jump_to(Wave& w, const Step& s, uint64_t address) {
+  const Step* target = w.group->program->step_at(address, *w.group->tlb);
+  if (target == nullptr)
+    return w.fail(s, ShaderFaultKind::kIllegal, fmt::format("jump to misaligned address {:#x}", address));
+  take_branch(w, target);
+}
+
+void bind_branches(HandlerTable& t) {
+  t.bind(Op::s_branch, branch_if([](const Wave&) { return true; }));
+  t.bind(Op::s_cbranch_scc0, branch_if([](const Wave& w) { return !w.scc(); }));
+  t.bind(Op::s_cbranch_scc1, branch_if([](const Wave& w) { return w.scc(); }));
+  t.bind(Op::s_cbranch_vccz, branch_if([](const Wave& w) { return w.mask(kVccSlot) == 0; }));
+  t.bind(Op::s_cbranch_vccnz, branch_if([](const Wave& w) { return w.mask(kVccSlot) != 0; }));
+  t.bind(Op::s_cbranch_execz, branch_if([](const Wave& w) { return w.exec() == 0; }));
+  t.bind(Op::s_cbranch_execnz, branch_if([](const Wave& w) { return w.exec() != 0; }));
+  // No debugger is attached: the debug status bits are clear.
+  for (Op op :
+       {Op::s_cbranch_cdbgsys, Op::s_cbranch_cdbguser, Op::s_cbranch_cdbgsys_or_user, Op::s_cbranch_cdbgsys_and_user}) {
+    t.bind(op, run_nothing);
+  }
+  t.bind(Op::s_getpc_b64, [](Wave& w, const Step& s) { w.set_s64(s.dst, s.next_pc()); });
+  t.bind(Op::s_setpc_b64, [](Wave& w, const Step& s) { jump_to(w, s, read64(w, s.src[0])); });
+  t.bind(Op::s_swappc_b64, [](Wave& w, const Step& s) {
+    const uint64_t to = read64(w, s.src[0]);
+    w.set_s64(s.dst, s.next_pc());
+    jump_to(w, s, to);
+  });
+  t.bind(Op::s_call_b64, [](Wave& w, const Step& s) {
+    w.set_s64(s.dst, s.next_pc());
+    take_branch(w, s.target);
+  });
+}
+
+void bind_waits_and_hints(HandlerTable& t) {
+  // Every effect is complete when an instruction ends, so waits have nothing to wait for; hints have no effect to show.
+  for (Op op : {Op::s_nop,
+                Op::s_sleep,
+                Op::s_set_inst_prefetch_distance,
+                Op::s_clause,
+                Op::s_delay_alu,
+                Op::s_waitcnt_depctr,
+                Op::s_waitcnt,
+                Op::s_wait_idle,
+                Op::s_wait_event,
+                Op::s_waitcnt_vscnt,
+                Op::s_waitcnt_vmcnt,
+                Op::s_waitcnt_expcnt,
+                Op::s_waitcnt_lgkmcnt,
+                Op::s_wakeup,
+                Op::s_setprio,
+                Op::s_incperflevel,
+                Op::s_decperflevel,
+                Op::s_ttracedata,
+                Op::s_ttracedata_imm,
+                Op::s_icache_inv,
+                Op::s_version,
+                Op::s_gl1_inv,
+                Op::s_dcache_inv,
+                Op::s_atc_probe,
+                Op::s_atc_probe_buffer,
+                Op::v_nop,
+                Op::v_pipeflush,
+                Op::ds_nop}) {
+    t.bind(op, run_nothing);
+  }
+}
+
+void bind_ends(HandlerTable& t) {
+  t.bind(Op::s_endpgm, [](Wave& w, const Step&) { w.stop = Stop::kEnd; });
+  t.bind(Op::s_endpgm_saved, t[Op::s_endpgm]);
+  t.bind(Op::s_barrier, [](Wave& w, const Step&) { w.stop = Stop::kBarrier; });
+  t.bind(Op::s_code_end, [](Wave& w, const Step& s) {
+    w.fail(s, ShaderFaultKind::kIllegal, "the program runs past its end into s_code_end");
+  });
+  t.bind(Op::s_trap,
+         [](Wave& w, const Step& s) { w.fail(s, ShaderFaultKind::kTrap, fmt::format("s_trap {}", s.imm & 0xff)); });
+  t.bind(Op::s_sethalt, [](Wave& w, const Step& s) {
+    if ((s.imm & 1) != 0) w.fail(s, ShaderFaultKind::kTrap, "the wave halts itself and nobody can resume it");
+  });
+}
+
+// Message ids of s_sendmsg. Source: named_values.csv.
+enum Message : uint32_t { kInterrupt = 1, kDeallocVgprs = 3 };
+enum RtnMessage : uint32_t { kGetDoorbell = 128, kGetDdid = 129, kGetTma = 130, kGetRealtime = 131, kGetTba = 133 };
+
+void run_sendmsg(Wave& w, const Step& s) {
+  const uint32_t message = static_cast<uint32_t>(s.imm) & 0xff;
+  if (message == kDeallocVgprs) return;  // the program promises not to use its VGPRs again
+  const char* reason = message == kInterrupt ? "s_sendmsg of an interrupt" : "s_sendmsg of this message";
+  w.fail(s, ShaderFaultKind::kUnimplemented, fmt::format("{} (message {})", reason, message));
+}
+
+// Ticks of the card's 100 MHz counter.
+uint64_t realtime() {
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(now).count()) / 10;
+}
+
+void run_sendmsg_rtn(Wave& w, const Step& s) {
+  const uint32_t message = static_cast<uint32_t>(s.imm);
+  uint64_t value = 0;  // no trap handler is installed: its addresses are zero
+  if (message == kGetRealtime) {
+    value = realtime();
+  } else if (message != kGetTma && message != kGetTba) {
+    return w.fail(s, ShaderFaultKind::kUnimplemented, fmt::format("s_sendmsg_rtn of message {}", message));
+  }
+  w.s[s.dst] = lo32(value);
+  if (s.extra == 2) w.s[s.dst + 1] = hi32(value);
+}
+
+// Hardware register ids. Source: named_values.csv.
+enum HwReg : uint32_t {
+  kHwMode = 1,
+  kHwStatus = 2,
+  kHwTrapsts = 3,
+  kHwPcLo = 8,
+  kHwPcHi = 9,
+  kHwShMemBases = 15,
+  kHwFlatScratchLo = 20,
+  kHwFlatScratchHi = 21,
+  kHwHwId1 = 23,
+  kHwHwId2 = 24,
+  kHwShaderCycles = 29,
+};
+
+struct HwRegField {
+  uint32_t id;
+  uint32_t offset;
+  uint32_t mask;
+};
+HwRegField hwreg_of(int32_t simm16) {
+  const uint32_t imm = static_cast<uint32_t>(simm16);
+  const uint32_t width = (imm >> 11 & 31) + 1;
+  return {imm & 63, imm >> 6 & 31, width == 32 ? ~0u : (1u << width) - 1};
+}
+
+std::optional<uint32_t> read_hwreg(const Wave& w, const Step& s, uint32_t id) {
+  switch (id) {
+    case kHwMode:
+      return w.mode.bits;
+    case kHwStatus:
+      return w.s[kSccSlot] | (w.mask(kExecSlot) == 0 ? 1u << 9 : 0) | (w.mask(kVccSlot) == 0 ? 1u << 10 : 0);
+    case kHwTrapsts:
+      return w.trap_status;
+    case kHwPcLo:
+      return lo32(s.pc);
+    case kHwPcHi:
+      return hi32(s.pc);
+    case kHwShMemBases:
+      return kSharedApertureHi << 16 | kPrivateApertureHi;
+    case kHwFlatScratchLo:
+      return lo32(w.scratch_base);
+    case kHwFlatScratchHi:
+      return hi32(w.scratch_base);
+    case kHwHwId1:
+    case kHwHwId2:
+      return w.index;
+    case kHwShaderCycles:
+      return static_cast<uint32_t>(w.instructions) & 0xfffff;
+    default:
+      return std::nullopt;
+  }
+}
+
+void run_getreg(Wave& w, const Step& s) {
+  const HwRegField field = hwreg_of(s.imm);
+  const std::optional<uint32_t> value = read_hwreg(w, s, field.id);
+  if (!value) return w.fail(s, ShaderFaultKind::kUnimplemented, fmt::format("reading hardware register {}", field.id));
+  w.s[s.dst] = *value >> field.offset & field.mask;
+}
+
+void set_mode(Wave& w, uint32_t bits) {
+  w.mode.set(bits);
+  load_csr(w.mode.csr32);
+}
+
+void write_hwreg(Wave& w, const Step& s, uint32_t value) {
+  const HwRegField field = hwreg_of(s.imm);
+  const uint32_t mask = field.mask << field.offset;
+  if (field.id == kHwMode) {
+    set_mode(w, (w.mode.bits & ~mask) | (value << field.offset & mask));
+  } else if (field.id == kHwTrapsts) {
+    w.trap_status = (w.trap_status & ~mask) | (value << field.offset & mask);
+  } else {
+    w.fail(s, ShaderFaultKind::kUnimplemented, fmt::format("writing hardware register {}", field.id));
+  }
+}
+
+void bind_registers(HandlerTable& t) {
+  t.bind(Op::s_getreg_b32, run_getreg);
+  t.bind(Op::s_setreg_b32, [](Wave& w, const Step& s) { write_hwreg(w, s, read32(w, s.src[0])); });
+  t.bind(Op::s_setreg_imm32_b32, t[Op::s_setreg_b32]);
+  t.bind(Op::s_round_mode, [](Wave& w, const Step& s) { set_mode(w, (w.mode.bits & ~0xfu) | (s.imm & 0xf)); });
+  t.bind(Op::s_denorm_mode, [](Wave& w, const Step& s) { set_mode(w, (w.mode.bits & ~0xf0u) | (s.imm & 0xf) << 4); });
+}
+
+}  // namespace
+
+void bind_sopp(HandlerTable& table) {
+  bind_branches(table);
+  bind_waits_and_hints(table);
+  bind_ends(table);
+  bind_registers(table);
+  table.bind(Op::s_sendmsg, run_sendmsg);
+  table.bind(Op::s_sendmsg_rtn_b32, run_sendmsg_rtn);
+  table.bind(Op::s_sendmsg_rtn_b64, run_sendmsg_rtn);
+}
+
+void run_goto(Wave& w, const Step& s) {
+  w.next = s.target;
+}
+
+void run_unimplemented(Wave& w, const Step& s) {
+  w.fail(s, ShaderFaultKind::kUnimplemented, "this emulator does not execute the instruction yet");
+}
+
+void run_illegal(Wave& w, const Step& s) {
+  w.fail(s, ShaderFaultKind::kIllegal, "not an instruction of gfx1100, or with operands it does not take");
+}
+
+void run_unmapped(Wave& w, const Step& s) {
+  w.fail_memory(s, Access::kExecute, s.pc, 0);
+}
+
+}  // namespace bw::emulator

@@ -1,0 +1,65 @@
+#include "tests/isa/gpu.h"
+
+#include "base/bits.h"
+#include "base/check.h"
+
+namespace bw::test {
+namespace {
+constexpr uint64_t kPageBytes = 4096;
+}
+
+Gpu::Gpu(size_t threads) {
+  auto cores = emulator::make_interpreter(threads);
+  BW_CHECK(cores.is_ok());
+  cores_ = std::move(cores).value();
+}
+
+uint64_t Gpu::allocate(size_t size_bytes, Rights rights) {
+  const uint64_t size = align_up(size_bytes, kPageBytes);
+  auto block = std::make_unique<Block>();
+  block->address = next_address_;
+  block->bytes.resize(size + kPageBytes);
+  const uintptr_t start = reinterpret_cast<uintptr_t>(block->bytes.data());
+  block->aligned = block->bytes.data() + (align_up(start, kPageBytes) - start);
+  emulator::Mapping mapping;
+  mapping.begin = block->address;
+  mapping.end = block->address + size;
+  mapping.host = block->aligned;
+  mapping.writable = rights == Rights::kReadWrite;
+  mapping.executable = rights == Rights::kExecute;
+  BW_CHECK(space_.map(mapping) == 0);
+  next_address_ = mapping.end + 16 * kPageBytes;
+  blocks_.push_back(std::move(block));
+  return blocks_.back()->address;
+}
+
+std::byte* Gpu::host(uint64_t address) {
+  for (const auto& block : blocks_) {
+    if (address >= block->address && address < block->address + block->bytes.size() - kPageBytes) {
+      return block->aligned + (address - block->address);
+    }
+  }
+  return nullptr;
+}
+
+uint64_t Gpu::load(std::span<const uint32_t> code) {
+  const uint64_t address = allocate(code.size_bytes(), Rights::kExecute);
+  std::memcpy(host(address), code.data(), code.size_bytes());
+  return address;
+}
+
+emulator::Dispatch Gpu::dispatch(uint64_t program, uint32_t lanes, uint64_t kernarg) {
+  emulator::Dispatch d;
+  d.program_address = program;
+  // 256 VGPRs, FLOAT_MODE 0xc0, DX10_CLAMP, IEEE_MODE, WGP_MODE, MEM_ORDERED; 2 user SGPRs, workgroup id x, 64 KiB of
+  // LDS.
+  d.pgm_rsrc1 = 0x60ac001f;
+  d.pgm_rsrc2 = 0x00400085;
+  d.user_data[0] = lo32(kernarg);
+  d.user_data[1] = hi32(kernarg);
+  d.workgroup_size = {lanes, 1, 1};
+  d.workgroup_count = {1, 1, 1};
+  return d;
+}
+
+}  // namespace bw::test

@@ -1,0 +1,48 @@
+// Owns: a small GPU for tests of the shader cores: host memory behind an address space, and dispatches on it.
+#pragma once
+
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "emulator/shader/interpreter.h"
+
+namespace bw::test {
+
+class Gpu {
+ public:
+  explicit Gpu(size_t threads = 1);
+
+  // Zero-filled memory of the GPU at a fresh address, multiple of 4096, with unmapped pages around it.
+  enum class Rights : uint8_t { kReadOnly, kReadWrite, kExecute };
+  uint64_t allocate(size_t size_bytes, Rights rights = Rights::kReadWrite);
+  // The host's view of allocated memory.
+  std::byte* host(uint64_t address);
+  template <class T>
+  T* at(uint64_t address) {
+    return reinterpret_cast<T*>(host(address));
+  }
+  // Code at a fresh address.
+  uint64_t load(std::span<const uint32_t> code);
+
+  // One workgroup of `lanes` work-items, 2 user SGPRs holding `kernarg`, 64 KiB of LDS, MODE as the test vectors want
+  // it.
+  static emulator::Dispatch dispatch(uint64_t program, uint32_t lanes, uint64_t kernarg);
+  std::optional<emulator::ShaderFault> run(const emulator::Dispatch& dispatch) { return cores_->run(dispatch, space_); }
+  emulator::ShaderCores& cores() { return *cores_; }
+
+ private:
+  struct Block {
+    uint64_t address;
+    std::vector<std::byte> bytes;
+    std::byte* aligned;
+  };
+  std::vector<std::unique_ptr<Block>> blocks_;
+  uint64_t next_address_ = 0x7f12'0000'0000;
+  emulator::AddressSpace space_;
+  std::unique_ptr<emulator::ShaderCores> cores_;
+};
+
+}  // namespace bw::test
