@@ -94,7 +94,9 @@ class Chooser {
       }
       const Facts& input = facts_[inputs[i]];
       facts.ops += input.ops;
-      facts.depth = std::max(facts.depth, input.depth + 1);
+      // What a gather's index is made of lies between its source and what uses it.
+      const bool adds_up = node.op == Op::kGather;
+      facts.depth = adds_up ? facts.depth + input.depth + 1 : std::max(facts.depth, input.depth + 1);
       facts.has_reduction |= input.has_reduction;
     }
     if (ir::is_reduce(node.op)) {

@@ -127,7 +127,13 @@ TEST(Fusion, RotatedPairsShareTheirProducts) {
   const Value b = q.shrink({0, 0, 1}, {8, 16, 2});
   const Value rotated_a = (a * cosine - b * sine).pad({0, 0, 0}, {0, 0, 1});
   const Value rotated_b = (a * sine + b * cosine).pad({0, 0, 1}, {0, 0, 0});
-  EXPECT_EQ(check_schedule(inputs, {rotated_a + rotated_b}), 1u);
+  const Value rotated = rotated_a + rotated_b;
+  EXPECT_EQ(check_schedule(inputs, {rotated}), 1u);
+  // A lane computes a pair, of two products.
+  const auto result = schedule(std::vector<ir::NodePtr>{rotated.node});
+  ASSERT_TRUE(result.is_ok());
+  EXPECT_EQ(result->kernels[0].kernel.stores.size(), 2u);
+  EXPECT_EQ(result->kernels[0].grid[0].offset * result->kernels[0].grid[1].offset, 128);
 }
 
 TEST(Fusion, ValuesOfOneElementAreNotComputedTwiceInVain) {

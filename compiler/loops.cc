@@ -49,6 +49,11 @@ class RootLowering {
     if (group == 0 && choose_tile(plan)) {
       std::optional<LoopNest> tiled = lower(plan, group);
       if (tiled.has_value()) nest = std::move(tiled);
+    } else if (group == 0 && !reads_output_ && cone_.max_height > 0 && set_tile(plan, 2, 1, 1)) {
+      // Neighbours that are made of the same reductions (a rotated pair) are computed by one lane at no extra cost.
+      const size_t reductions = count_reductions(*nest);
+      std::optional<LoopNest> paired = lower(plan, group);
+      if (paired.has_value() && count_reductions(*paired) <= reductions) nest = std::move(paired);
     }
     return LoweredRoot{*std::move(nest), kNoNode};
   }
@@ -80,6 +85,11 @@ class RootLowering {
     if (ir::max_element_count(output_shape()) > kGroupOutputs || trips < kGroupTrips || cone_.max_height != 1) return 0;
     const auto lanes = static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(trips / kGroupSteps)));
     return static_cast<uint32_t>(std::clamp(lanes, kMinGroup, kMaxGroup));
+  }
+
+  static size_t count_reductions(const LoopNest& nest) {
+    const std::vector<NodePtr> order = ir::topological_order(nest.kernel.stores);
+    return std::count_if(order.begin(), order.end(), [](const NodePtr& node) { return ir::is_reduce(node->op); });
   }
 
   // Nothing if the kernel would be too large.

@@ -177,7 +177,10 @@ Result<Schedule> schedule(std::span<const NodePtr> outputs) {
   }
   BW_RETURN_IF_ERROR(ir::verify_graph(outputs));
   BW_ASSIGN(FlatGraph graph, flatten(outputs));
-  return Scheduler(std::move(graph)).run();
+  BW_ASSIGN(Schedule result, Scheduler(std::move(graph)).run());
+  // Nothing that could reach outside its memory leaves this room.
+  for (const ScheduledKernel& scheduled : result.kernels) BW_RETURN_IF_ERROR(ir::verify_kernel(scheduled.kernel));
+  return result;
 }
 
 std::string print_schedule(const Schedule& schedule) {

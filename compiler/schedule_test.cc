@@ -288,6 +288,18 @@ TEST(Depth, ReductionsWithinReductions) {
   check_schedule(inputs, {x}, {}, 1e-2);
 }
 
+TEST(Depth, GathersByLongIndexChains) {
+  Inputs inputs;
+  Value x = inputs.param(DType::kI32, {50});
+  const Value start = x;
+  for (int i = 0; i < 60; ++i) {
+    Value index = start;
+    for (int j = 0; j < 60; ++j) index = binary(Op::kXor, index, index.number(i + j)) * index.number(3);
+    x = x.gather(binary(Op::kAnd, index, index.number(63)));
+  }
+  check_schedule(inputs, {x});
+}
+
 TEST(Depth, WideTree) {
   Inputs inputs;
   std::vector<Value> level;
