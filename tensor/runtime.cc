@@ -9,6 +9,8 @@ namespace bw::tensor {
 namespace {
 
 constexpr uint64_t kMaxBufferBytes = uint64_t{1} << 40;
+// Allocated bytes after which memory is looked for that no expression uses any more.
+constexpr uint64_t kSweepBytes = uint64_t{256} << 20;
 
 Result<uint64_t> buffer_size(ir::DType dtype, const std::vector<int64_t>& shape, const std::string& name) {
   uint64_t size = ir::size_bytes(dtype);
@@ -42,8 +44,13 @@ std::shared_ptr<Runtime> Runtime::create(std::unique_ptr<Executor> executor) {
 
 Result<ir::NodePtr> Runtime::allocate(ir::DType dtype, std::vector<int64_t> shape, std::string name) {
   BW_ASSIGN(const uint64_t size, buffer_size(dtype, shape, name));
-  sweep();
+  unswept_bytes_ += size;
+  if (buffers_.size() >= sweep_at_ || unswept_bytes_ >= kSweepBytes) sweep();
   auto buffer = executor_->allocate(size);
+  if (!buffer.is_ok() && buffer.status().code() == StatusCode::kOutOfMemory) {
+    sweep();
+    buffer = executor_->allocate(size);
+  }
   if (!buffer.is_ok()) {
     return std::move(buffer).status().with_context(fmt::format("making '{}' ({} bytes)", name, size));
   }
@@ -93,9 +100,9 @@ Result<std::unique_ptr<PreparedProgram>> Runtime::prepare(std::span<const ir::No
 }
 
 void Runtime::sweep() {
-  if (buffers_.size() < sweep_at_) return;
   std::erase_if(buffers_, [](const auto& item) { return item.second.param.expired(); });
   sweep_at_ = std::max<size_t>(64, buffers_.size() * 2);
+  unswept_bytes_ = 0;
 }
 
 }  // namespace bw::tensor

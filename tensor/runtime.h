@@ -58,13 +58,15 @@ class Runtime : public std::enable_shared_from_this<Runtime> {
   };
 
   explicit Runtime(std::unique_ptr<Executor> executor) : executor_(std::move(executor)) {}
+  // Drops the memory of params that are gone.
   void sweep();
 
   std::unique_ptr<Executor> executor_;
   ir::Builder builder_;
   std::unordered_map<uint64_t, Entry> buffers_;  // by ParamAttr::id
   uint64_t next_id_ = 1;
-  size_t sweep_at_ = 64;  // size of buffers_ at which those of dead params are dropped
+  size_t sweep_at_ = 64;        // size of buffers_ at which it is swept
+  uint64_t unswept_bytes_ = 0;  // allocated since it was
 };
 
 }  // namespace bw::tensor
