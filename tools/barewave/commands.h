@@ -1,0 +1,23 @@
+// Owns: the list of subcommands. Each declares its options on the command line parser and is run after parsing.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+
+#include "base/status.h"
+#include "tools/barewave/driver_choice.h"
+
+namespace bw::tools {
+
+struct GlobalOptions {
+  DeviceChoice device = DeviceChoice::kAuto;
+  Verbosity verbosity = Verbosity::kQuiet;
+};
+
+using Command = std::function<Status(const GlobalOptions&)>;
+
+// Each adds a subcommand to `app` and returns what carries it out.
+Command add_info_command(CLI::App& app);
+Command add_generate_command(CLI::App& app);
+
+}  // namespace bw::tools

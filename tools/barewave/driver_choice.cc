@@ -1,0 +1,66 @@
+#include "tools/barewave/driver_choice.h"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <utility>
+
+#include "amdgpu/gfx11/limits.h"
+#include "kfd/linux_driver.h"
+#include "kfd/topology.h"
+#include "kfd/tracing_driver.h"
+
+namespace bw::tools {
+namespace {
+
+// Whether the system lists a gfx1100 GPU. A system without the KFD driver lists none.
+Result<bool> has_real_card(kfd::KernelDriver& driver) {
+  auto nodes = kfd::read_topology(driver);
+  if (!nodes.is_ok()) {
+    if (nodes.status().code() == StatusCode::kNotFound) return false;
+    return std::move(nodes).status();
+  }
+  for (const kfd::Node& node : nodes.value()) {
+    if (node.property("gfx_target_version") == amdgpu::gfx11::kTargetVersion) return true;
+  }
+  return false;
+}
+
+Status use_emulated(ChosenDriver* chosen) {
+  BW_ASSIGN(std::unique_ptr<emulator::EmulatedDriver> emulated, emulator::EmulatedDriver::create());
+  chosen->emulated = emulated.get();
+  chosen->base = std::move(emulated);
+  return Status::ok();
+}
+
+}  // namespace
+
+Result<ChosenDriver> choose_driver(DeviceChoice choice, Verbosity verbosity) {
+  ChosenDriver chosen;
+  if (choice == DeviceChoice::kEmulated) {
+    BW_RETURN_IF_ERROR(use_emulated(&chosen));
+  } else {
+    chosen.base = std::make_unique<kfd::LinuxDriver>();
+    if (choice == DeviceChoice::kAuto) {
+      BW_ASSIGN(const bool is_real, has_real_card(*chosen.base));
+      if (!is_real) BW_RETURN_IF_ERROR(use_emulated(&chosen));
+    }
+  }
+  if (verbosity == Verbosity::kVerbose) {
+    chosen.tracing = std::make_unique<kfd::TracingDriver>(
+        *chosen.base, [](const std::string& line) { fmt::print(stderr, "{}\n", line); });
+  }
+  return chosen;
+}
+
+Status with_fault_reports(const ChosenDriver& chosen, Status status) {
+  if (status.is_ok() || chosen.emulated == nullptr) return status;
+  std::string details;
+  for (const emulator::FaultReport& report : chosen.emulated->fault_reports()) {
+    details += fmt::format("{}{}", details.empty() ? "" : "; ", report.message);
+  }
+  if (details.empty()) return status;
+  return std::move(status).with_advice(fmt::format("the emulated card reports: {}", details));
+}
+
+}  // namespace bw::tools

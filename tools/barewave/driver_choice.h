@@ -1,0 +1,34 @@
+// Owns: which driver a command talks to: Linux's with a real card behind it, or the emulated one.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/status.h"
+#include "emulator/driver.h"
+#include "kfd/driver.h"
+
+namespace bw::tools {
+
+enum class DeviceChoice : uint8_t { kAuto, kKfd, kEmulated };
+
+enum class Verbosity : uint8_t { kQuiet, kVerbose };
+
+// A driver ready to be opened, and how it came to be.
+struct ChosenDriver {
+  std::unique_ptr<kfd::KernelDriver> base;
+  std::unique_ptr<kfd::KernelDriver> tracing;    // over `base`, writes every call to stderr; null unless verbose
+  emulator::EmulatedDriver* emulated = nullptr;  // `base`, where it is the emulated one
+
+  kfd::KernelDriver& driver() const { return tracing != nullptr ? *tracing : *base; }
+  bool is_emulated() const { return emulated != nullptr; }
+};
+
+// kAuto takes the real card where the system lists a gfx1100 GPU, and the emulated one where it lists none. A card that
+// is there but cannot be used is an error, never a reason to emulate.
+Result<ChosenDriver> choose_driver(DeviceChoice choice, Verbosity verbosity);
+
+// `status` with the emulated card's precise fault reports (wave, pc, disassembly) set behind it, where there are any.
+Status with_fault_reports(const ChosenDriver& chosen, Status status);
+
+}  // namespace bw::tools

@@ -1,0 +1,63 @@
+// Owns: the `barewave` command: global options, choosing the subcommand, and the one line that every error becomes.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "tools/barewave/commands.h"
+
+namespace bw::tools {
+namespace {
+
+void add_global_options(CLI::App& app, GlobalOptions* options) {
+  const std::map<std::string, DeviceChoice> devices = {
+      {"auto", DeviceChoice::kAuto}, {"kfd", DeviceChoice::kKfd}, {"emulated", DeviceChoice::kEmulated}};
+  app.add_option_function<std::string>(
+         "--device", [options, devices](const std::string& name) { options->device = devices.at(name); },
+         "Card to use: auto (a real one if there is one), kfd (a real one), emulated")
+      ->check(CLI::IsMember({"auto", "kfd", "emulated"}))
+      ->type_name("auto|kfd|emulated")
+      ->default_str("auto");
+  app.add_flag_callback(
+      "--verbose", [options] { options->verbosity = Verbosity::kVerbose; }, "Write every system call to stderr");
+  app.set_version_flag("--version", BAREWAVE_VERSION, "Print the version and exit");
+  app.set_help_flag("-h,--help", "Print this help and exit");
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("Tensor programs on a Radeon RX 7900 XTX through KFD, or on an emulated one", "barewave");
+  GlobalOptions options;
+  add_global_options(app, &options);
+  app.require_subcommand(1);
+  app.fallthrough();  // global options may stand after the subcommand too
+
+  const std::vector<std::pair<std::string, Command>> commands = {
+      {"info", add_info_command(app)},
+      {"generate", add_generate_command(app)},
+  };
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& parse_error) {
+    if (parse_error.get_exit_code() == 0) return app.exit(parse_error);
+    fmt::print(stderr, "barewave: {} (see barewave --help)\n", parse_error.what());
+    return 2;
+  }
+  for (const auto& [name, command] : commands) {
+    if (!app.got_subcommand(name)) continue;
+    Status status = command(options);
+    if (status.is_ok()) return 0;
+    fmt::print(stderr, "barewave: {}\n", status.message());
+    return 1;
+  }
+  return 2;
+}
+
+}  // namespace
+}  // namespace bw::tools
+
+int main(int argc, char** argv) {
+  return bw::tools::run(argc, argv);
+}
