@@ -212,11 +212,18 @@ constexpr Handler valu(F) requires std::is_invocable_v<F, typename A::T, typenam
 
 // Results that are NaN get the payload the hardware gives: that of the first source that is a NaN, quieted; otherwise
 // the positive quiet NaN (the host's is negative). unverified: which of several NaN sources the hardware prefers.
-template <class T>
-bool any_nan(const T* values) {
-  uint32_t any = 0;
-  for (unsigned l = 0; l < kLanes; ++l) any |= values[l] != values[l];
-  return any != 0;
+inline bool any_nan(const float* v) {
+  // Unordered: at least one of the two is a NaN.
+  const __m256 low = _mm256_cmp_ps(_mm256_load_ps(v), _mm256_load_ps(v + 8), _CMP_UNORD_Q);
+  const __m256 high = _mm256_cmp_ps(_mm256_load_ps(v + 16), _mm256_load_ps(v + 24), _CMP_UNORD_Q);
+  return _mm256_movemask_ps(_mm256_or_ps(low, high)) != 0;
+}
+inline bool any_nan(const double* v) {
+  __m256d any = _mm256_setzero_pd();
+  for (unsigned l = 0; l < kLanes; l += 8) {
+    any = _mm256_or_pd(any, _mm256_cmp_pd(_mm256_load_pd(v + l), _mm256_load_pd(v + l + 4), _CMP_UNORD_Q));
+  }
+  return _mm256_movemask_pd(any) != 0;
 }
 template <class T>
 T nan_of(T a) {

@@ -1,5 +1,7 @@
 // Owns: loads and stores of FLAT, GLOBAL and SCRATCH. Source of the semantics: RDNA3 ISA guide, "Flat memory
 // instructions".
+#include <immintrin.h>
+
 #include <cstring>
 
 #include "emulator/shader/handlers.h"
@@ -17,6 +19,19 @@ struct Loaded {
   Row rows[kDwords];
 };
 
+// 16 bytes of each lane to four rows, four lanes at a time.
+void load_quads(const LaneAddresses& lanes, const uint32_t* exec, const std::byte* host, uint64_t base, Row* rows) {
+  for (unsigned l = 0; l < kLanes; l += 4) {
+    __m128 quad[4];
+    for (unsigned i = 0; i < 4; ++i) {
+      const uint64_t offset = exec[l + i] != 0 ? lanes.address[l + i] - base : 0;
+      quad[i] = _mm_loadu_ps(reinterpret_cast<const float*>(host + offset));
+    }
+    _MM_TRANSPOSE4_PS(quad[0], quad[1], quad[2], quad[3]);
+    for (unsigned i = 0; i < 4; ++i) _mm_store_ps(reinterpret_cast<float*>(rows[i].lane + l), quad[i]);
+  }
+}
+
 // Bytes of all active lanes from one mapping.
 template <unsigned kBytes>
 void load_span(const Wave& w, const LaneAddresses& lanes, unsigned half, const std::byte* host, uint64_t base,
@@ -31,6 +46,7 @@ void load_span(const Wave& w, const LaneAddresses& lanes, unsigned half, const s
       return;
     }
   }
+  if constexpr (kBytes == 16) return load_quads(lanes, exec, host, base, out->rows);
   for (unsigned l = 0; l < kLanes; ++l) {
     const uint64_t offset = exec[l] != 0 ? lanes.address[l] - base : 0;
     uint32_t data[kDwords] = {};

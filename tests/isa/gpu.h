@@ -31,7 +31,7 @@ class Gpu {
   // it.
   static emulator::Dispatch dispatch(uint64_t program, uint32_t lanes, uint64_t kernarg);
   std::optional<emulator::ShaderFault> run(const emulator::Dispatch& dispatch) { return cores_->run(dispatch, space_); }
-  emulator::ShaderCores& cores() { return *cores_; }
+  emulator::ShaderCores& cores() const { return *cores_; }
 
  private:
   struct Block {
