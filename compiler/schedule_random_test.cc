@@ -1,11 +1,12 @@
-// Random graphs of integers, whose results are exact whatever the order of summation, held against the evaluation of
-// the graph. A failure names its seed.
+// Random graphs held against the evaluation of the graph: deep ones of integers, whose results are exact whatever the
+// order of summation, and those of the ir room, of all dtypes. A failure names its seed.
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <random>
 
 #include "compiler/schedule_testing.h"
+#include "ir/testing/random_graph.h"
 
 namespace bw::compiler::testing {
 namespace {
@@ -17,9 +18,9 @@ using ir::Shape;
 
 constexpr int64_t kMaxElements = 3000;
 
-class RandomGraph {
+class IntegerGraph {
  public:
-  RandomGraph(Inputs& inputs, uint64_t seed)
+  IntegerGraph(Inputs& inputs, uint64_t seed)
       : inputs_(inputs), random_(seed), n_(inputs.variable("n", 0, 5)), m_(inputs.variable("m", 1, 7)) {
     for (int i = 0; i < 3; ++i) {
       std::vector<int64_t> shape;
@@ -219,11 +220,29 @@ TEST_P(RandomGraphs, ComputeWhatTheGraphSays) {
     const auto seed = static_cast<uint64_t>(GetParam() * kGraphs + i);
     SCOPED_TRACE(fmt::format("seed {}", seed));
     Inputs inputs;
-    RandomGraph graph(inputs, seed);
+    IntegerGraph graph(inputs, seed);
     const std::vector<Value> outputs = graph.outputs(5 + i);
     const int64_t n = i % 3 == 0 ? 0 : i % 3 == 1 ? 3 : 5;
     const int64_t m = i % 4 == 0 ? 1 : i % 4 == 1 ? 7 : 4;
     check_schedule(inputs, outputs, {{"n", n}, {"m", m}}, 0);
+  }
+}
+
+TEST_P(RandomGraphs, OfAllDTypesComputeWhatTheGraphSays) {
+  constexpr int kGraphs = 100;
+  for (int i = 0; i < kGraphs && !HasFailure(); ++i) {
+    const auto seed = static_cast<uint64_t>(GetParam() * kGraphs + i);
+    SCOPED_TRACE(fmt::format("seed {}", seed));
+    ir::testing::RandomGraphOptions options;
+    options.steps = 5 + i / 3;
+    if (i % 4 == 0) options.dtypes = {DType::kF64, DType::kI64, DType::kU32, DType::kU64, DType::kI8, DType::kBF16};
+    ir::Builder builder;
+    ir::testing::RandomGraph graph = ir::testing::random_graph(builder, seed, options);
+    for (ir::NodePtr& output : graph.outputs) {
+      if (output->op == Op::kStore) output = builder.contiguous(output).value();
+    }
+    ir::testing::RandomInputs inputs(graph.params, graph.variables, seed);
+    check_schedule(graph.outputs, inputs.memory(), inputs.inputs().variables, 1e-6);
   }
 }
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <optional>
 #include <random>
 
 #include "base/check.h"
@@ -64,21 +65,19 @@ std::map<uint64_t, std::span<std::byte>> spans(std::map<uint64_t, Bytes>& memory
 }
 
 // What a failure shows.
-std::string programs(const std::vector<Value>& outputs, const Schedule& schedule) {
-  std::vector<NodePtr> nodes;
-  for (const Value& output : outputs) nodes.push_back(output.node);
-  return (ir::print_graph(nodes) + "\n" + print_schedule(schedule)).substr(0, 20000);
+std::string programs(const std::vector<NodePtr>& outputs, const Schedule& schedule) {
+  return (ir::print_graph(outputs) + "\n" + print_schedule(schedule)).substr(0, 20000);
 }
 
-void compare(const std::vector<double>& actual, const std::vector<double>& expected, double tolerance,
-             const std::string& what, const std::string& programs) {
-  ASSERT_EQ(actual.size(), expected.size()) << what;
+// The first element that differs, if any.
+std::optional<size_t> find_difference(const std::vector<double>& actual, const std::vector<double>& expected,
+                                      double tolerance) {
   for (size_t i = 0; i < actual.size(); ++i) {
     const bool same = actual[i] == expected[i] || (std::isnan(actual[i]) && std::isnan(expected[i])) ||
                       std::abs(actual[i] - expected[i]) <= tolerance * (1 + std::abs(expected[i]));
-    ASSERT_TRUE(same) << what << ", element " << i << ": " << actual[i] << " instead of " << expected[i] << "\n"
-                      << programs;
+    if (!same) return i;
   }
+  return std::nullopt;
 }
 
 void run(const Schedule& schedule, std::map<uint64_t, Bytes>& params, std::vector<Bytes>& temporaries,
@@ -108,25 +107,27 @@ void run(const Schedule& schedule, std::map<uint64_t, Bytes>& params, std::vecto
   }
 }
 
-void check_outputs(Inputs& inputs, const std::vector<Value>& outputs, const Schedule& schedule,
-                   const Variables& variables, double tolerance) {
-  std::map<uint64_t, Bytes> params = inputs.params();
+void check_outputs(const std::vector<NodePtr>& outputs, const std::map<uint64_t, Bytes>& memory,
+                   const Schedule& schedule, const Variables& variables, double tolerance) {
+  std::map<uint64_t, Bytes> params = memory;
   std::vector<Bytes> temporaries;
   run(schedule, params, temporaries, variables);
   if (::testing::Test::HasFatalFailure()) return;
   ASSERT_EQ(schedule.outputs.size(), outputs.size());
   for (size_t i = 0; i < outputs.size(); ++i) {
-    std::map<uint64_t, Bytes> fresh = inputs.params();
-    const ir::Node& node = *outputs[i].node;
-    const auto expected = ir::evaluate_graph(outputs[i].node, {spans(fresh), variables}, ir::Rounding::kToDType);
+    std::map<uint64_t, Bytes> fresh = memory;
+    const ir::Node& node = *outputs[i];
+    const auto expected = ir::evaluate_graph(outputs[i], {spans(fresh), variables}, ir::Rounding::kToDType);
     ASSERT_TRUE(expected.is_ok()) << expected.status().message();
     const BufferPlan& buffer = schedule.buffers[schedule.outputs[i]];
     const Bytes& bytes =
         buffer.kind == BufferKind::kParam ? params.at(buffer.param_id) : temporaries[schedule.outputs[i]];
-    const std::vector<double> all = ir::decode_elements(node.dtype, bytes);
-    compare(present_elements(all, node.shape, variables), expected.value(), tolerance, fmt::format("output {}", i),
-            programs(outputs, schedule));
-    if (::testing::Test::HasFatalFailure()) return;
+    const std::vector<double> actual = present_elements(ir::decode_elements(node.dtype, bytes), node.shape, variables);
+    ASSERT_EQ(actual.size(), expected.value().size()) << "output " << i;
+    const auto wrong = find_difference(actual, expected.value(), tolerance);
+    ASSERT_FALSE(wrong.has_value()) << "output " << i << ", element " << *wrong << ": " << actual[*wrong]
+                                    << " instead of " << expected.value()[*wrong] << "\n"
+                                    << programs(outputs, schedule);
   }
 }
 
@@ -241,16 +242,21 @@ Value Inputs::constant(DType dtype, double value) {
   return made(&builder_, builder_.constant(dtype, static_cast<int64_t>(value)));
 }
 
-size_t check_schedule(Inputs& inputs, const std::vector<Value>& outputs, const Variables& variables, double tolerance) {
-  std::vector<NodePtr> nodes;
-  for (const Value& output : outputs) nodes.push_back(output.node);
-  const Result<Schedule> result = schedule(nodes);
+size_t check_schedule(const std::vector<NodePtr>& outputs, const std::map<uint64_t, Bytes>& memory,
+                      const Variables& variables, double tolerance) {
+  const Result<Schedule> result = schedule(outputs);
   if (!result.is_ok()) {
     ADD_FAILURE() << result.status().message();
     return 0;
   }
-  check_outputs(inputs, outputs, result.value(), variables, tolerance);
+  check_outputs(outputs, memory, result.value(), variables, tolerance);
   return result.value().kernels.size();
+}
+
+size_t check_schedule(Inputs& inputs, const std::vector<Value>& outputs, const Variables& variables, double tolerance) {
+  std::vector<NodePtr> nodes;
+  for (const Value& output : outputs) nodes.push_back(output.node);
+  return check_schedule(nodes, inputs.params(), variables, tolerance);
 }
 
 }  // namespace bw::compiler::testing

@@ -71,6 +71,8 @@ using Variables = std::map<std::string, int64_t>;
 // Schedules (which verifies every kernel), runs the kernels in order on copies of the params with temporary buffers
 // full of NaN-like bytes, and compares every element of every output, and every param, with the graph's evaluation.
 // Returns the kernel count; on any failure adds a test failure that says what differs.
+size_t check_schedule(const std::vector<ir::NodePtr>& outputs, const std::map<uint64_t, std::vector<std::byte>>& memory,
+                      const Variables& variables, double tolerance);
 size_t check_schedule(Inputs& inputs, const std::vector<Value>& outputs, const Variables& variables = {},
                       double tolerance = 1e-4);
 
