@@ -74,7 +74,7 @@ void BM_Idle(benchmark::State& state) {
   machine.submit(waiting, {0xc0053c00, 0x00000013, static_cast<uint32_t>(data.va), static_cast<uint32_t>(data.va >> 32),
                            1, 0xffffffff, 4});
   for (auto _ : state) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    std::this_thread::sleep_for(std::chrono::milliseconds(1500));
     const double before = cpu_seconds();
     std::this_thread::sleep_for(std::chrono::seconds(2));
     state.counters["percent_of_a_core"] = (cpu_seconds() - before) / 2 * 100;

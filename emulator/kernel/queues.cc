@@ -99,8 +99,6 @@ class QueueTable::Device {
   const uint32_t gpu_id;
   Listener listener;
   uint32_t sdma_queues = 0;
-  Engine compute{"bw-emu-compute"};
-  Engine sdma{"bw-emu-sdma"};
 
  private:
   const ArenaRegion& doorbells_;
@@ -115,21 +113,20 @@ struct QueueTable::Queue {
   QueueSetup setup;
   std::shared_ptr<QueueProcessor> processor;
   bool running = false;
-
-  Engine& engine() const { return is_sdma(type) ? device->sdma : device->compute; }
 };
 
 QueueTable::QueueTable(const Arena& arena, std::span<const Card> cards, BufferTable& buffers, EventTable& events,
                        ShaderCoresFactory make_shader_cores)
-    : arena_(arena), buffers_(buffers), make_shader_cores_(std::move(make_shader_cores)) {
+    : arena_(arena),
+      buffers_(buffers),
+      make_shader_cores_(std::move(make_shader_cores)),
+      engine_(static_cast<uint32_t>(cards.size()) + 1) {
   for (const Card& card : cards) {
     devices_.push_back(std::make_unique<Device>(card, arena_.doorbells(card.index), events, fault_log_));
   }
 }
 
-QueueTable::~QueueTable() {
-  devices_.clear();  // ends the engines before what their queues use goes away
-}
+QueueTable::~QueueTable() = default;
 
 uint64_t QueueTable::instruction_count() const {
   const ShaderCores* cores = shader_cores_view_.load(std::memory_order_acquire);
@@ -232,13 +229,13 @@ int QueueTable::create(uint32_t card, CreateQueueArgs& args) {
 }
 
 void QueueTable::start(Queue& queue) {
-  queue.engine().add(queue.processor);
+  engine_.add(queue.processor);
   queue.running = true;
 }
 
 bool QueueTable::stop(Queue& queue) {
   queue.running = false;
-  return queue.engine().remove(queue.processor.get(), kPreemptionTimeout);
+  return engine_.remove(queue.processor.get(), kPreemptionTimeout);
 }
 
 int QueueTable::destroy(uint32_t queue_id) {

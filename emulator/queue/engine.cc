@@ -13,32 +13,36 @@ using std::chrono::steady_clock;
 
 // Shorter pauses are spent yielding: a sleep would cost more than the pause.
 constexpr std::chrono::microseconds kSpin{50};
+// The host's default slack is as long as the shortest sleeps here.
+constexpr unsigned long kTimerSlackNs = 10'000;
 
 }  // namespace
 
-Engine::Engine(std::string name) : name_(std::move(name)) {}
+Engine::Engine(uint32_t thread_count) : thread_count_(thread_count) {}
 
 Engine::~Engine() {
   {
     std::lock_guard lock(mutex_);
     ending_ = true;
-    for (const auto& queue : queues_) queue->request_stop();
+    for (const auto& slot : slots_) slot->queue->request_stop();
     changed_.notify_all();
+    called_.notify_all();
   }
-  if (thread_.joinable()) thread_.join();
+  for (std::thread& thread : threads_) thread.join();
 }
 
 void Engine::add(std::shared_ptr<QueueProcessor> queue) {
   std::lock_guard lock(mutex_);
   queue->allow_running();
-  queues_.push_back(std::move(queue));
-  if (!thread_.joinable()) {
-    // The client's signals are none of this thread's business: it starts with all of them blocked.
+  slots_.push_back(std::make_shared<Slot>(Slot{std::move(queue)}));
+  if (threads_.empty()) {
+    // The client's signals are none of these threads' business: they start with all of them blocked.
     sigset_t all;
     sigset_t before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    thread_ = std::thread([this] { run(); });
+    for (uint32_t i = 0; i < thread_count_; ++i) threads_.emplace_back([this] { run(); });
+    awake_ = thread_count_;
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
   }
   changed_.notify_all();
@@ -46,59 +50,77 @@ void Engine::add(std::shared_ptr<QueueProcessor> queue) {
 
 bool Engine::remove(const QueueProcessor* queue, std::chrono::milliseconds patience) {
   std::unique_lock lock(mutex_);
-  for (const auto& candidate : queues_) {
-    if (candidate.get() == queue) candidate->request_stop();
-  }
-  std::erase_if(queues_, [&](const auto& candidate) { return candidate.get() == queue; });
-  return turn_ended_.wait_until(lock, steady_clock::now() + patience, [&] { return running_ != queue; });
+  const auto it =
+      std::find_if(slots_.begin(), slots_.end(), [&](const auto& slot) { return slot->queue.get() == queue; });
+  if (it == slots_.end()) return true;  // it had stopped by itself
+  const std::shared_ptr<Slot> slot = *it;
+  slot->queue->request_stop();
+  slots_.erase(it);
+  return turn_ended_.wait_until(lock, steady_clock::now() + patience, [&] { return !slot->has_turn; });
 }
 
 void Engine::run() {
-  prctl(PR_SET_NAME, name_.c_str());
-  // The default slack of 50 us is as long as the shortest sleeps here.
-  prctl(PR_SET_TIMERSLACK, 10'000);
-  auto last_progress = steady_clock::now();
+  prctl(PR_SET_NAME, "bw-emu-engine");
+  prctl(PR_SET_TIMERSLACK, kTimerSlackNs);
   std::unique_lock lock(mutex_);
+  auto last_progress = steady_clock::now();
   while (!ending_) {
-    if (queues_.empty()) {
-      changed_.wait(lock, [&] { return ending_ || !queues_.empty(); });
+    if (slots_.empty()) {
+      changed_.wait(lock, [&] { return ending_ || !slots_.empty(); });
       last_progress = steady_clock::now();
-      continue;
-    }
-    if (give_turns(lock)) {
+    } else if (give_turns(lock)) {
       last_progress = steady_clock::now();
     } else {
-      sleep(lock, last_progress);
+      pause(lock, &last_progress);
     }
   }
 }
 
 bool Engine::give_turns(std::unique_lock<std::mutex>& lock) {
   bool progress = false;
-  for (size_t i = 0; i < queues_.size() && !ending_; ++i) {
-    const std::shared_ptr<QueueProcessor> queue = queues_[i];
-    running_ = queue.get();
-    lock.unlock();
-    const StepResult result = queue->step();
-    lock.lock();
-    running_ = nullptr;
-    turn_ended_.notify_all();
+  for (size_t i = 0; i < slots_.size() && !ending_; ++i) {
+    const std::shared_ptr<Slot> slot = slots_[i];
+    if (slot->has_turn) continue;
+    const StepResult result = give_turn(lock, *slot);
     progress |= result == StepResult::kProgress;
     // A stopped queue keeps its id until it is destroyed, but gets no more turns.
-    if (result == StepResult::kStopped) std::erase(queues_, queue);
+    if (result == StepResult::kStopped) std::erase(slots_, slot);
   }
   return progress;
 }
 
-void Engine::sleep(std::unique_lock<std::mutex>& lock, steady_clock::time_point last_progress) {
-  const auto pause = steady_clock::now() - last_progress;
-  if (pause < kSpin) {
+StepResult Engine::give_turn(std::unique_lock<std::mutex>& lock, Slot& slot) {
+  if (lookouts() == 1 && awake_ < thread_count_ && slot.queue->has_work()) {
+    ++calls_;
+    ++awake_;
+    called_.notify_one();
+  }
+  slot.has_turn = true;
+  ++in_turn_;
+  lock.unlock();
+  const StepResult result = slot.queue->step();
+  lock.lock();
+  --in_turn_;
+  slot.has_turn = false;
+  turn_ended_.notify_all();
+  return result;
+}
+
+void Engine::pause(std::unique_lock<std::mutex>& lock, steady_clock::time_point* last_progress) {
+  const auto idle = steady_clock::now() - *last_progress;
+  if (idle < kSpin) {
     lock.unlock();
     std::this_thread::yield();
     lock.lock();
-    return;
+  } else if (idle > kDrowsy && lookouts() > 1) {
+    --awake_;  // who calls counts this thread as awake again
+    called_.wait(lock, [&] { return ending_ || calls_ != 0; });
+    if (calls_ != 0) --calls_;
+    *last_progress = steady_clock::now();
+  } else {
+    const auto longest = idle > kDeepIdle ? 2 * kLongestSleep : kLongestSleep;
+    changed_.wait_until(lock, steady_clock::now() + std::min<steady_clock::duration>(idle / 8, longest));
   }
-  changed_.wait_until(lock, steady_clock::now() + std::min<steady_clock::duration>(pause / 8, kLongestSleep));
 }
 
 }  // namespace bw::emulator

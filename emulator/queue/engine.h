@@ -1,12 +1,12 @@
-// Owns: a thread that gives its queues turns: the emulated counterpart of a micro-engine that serves several hardware
-// queues. Not here: what a queue does in its turn (QueueProcessor).
+// Owns: the threads that give queues turns: the emulated counterpart of the micro-engines (compute pipes, SDMA engines)
+// that serve the hardware queues. Not here: what a queue does in its turn (QueueProcessor).
 #pragma once
 
 #include <chrono>
 #include <condition_variable>
+#include <cstdint>
 #include <memory>
 #include <mutex>
-#include <string>
 #include <thread>
 #include <vector>
 
@@ -14,38 +14,55 @@
 
 namespace bw::emulator {
 
-// The thread starts with the first queue. While a queue has work the thread runs; afterwards it sleeps for an eighth of
-// the time since the last progress, at most kLongestSleep, so that waking up costs little after a short pause and being
-// idle costs next to nothing.
+// Any thread serves any queue, so that a long program on one queue holds up no other as long as a thread is left. While
+// there is work the threads run. Afterwards they sleep for an eighth of the time since their last progress, at most
+// kLongestSleep: waking up costs little after a short pause. After kDrowsy all but one lie down for good; the one that
+// goes on looking calls the next before it begins something that may take long. So being idle costs one short look each
+// kLongestSleep, or two of them. Threads start with the first queue.
 class Engine {
  public:
-  explicit Engine(std::string name);
-  // Ends the thread after the packet at hand.
+  explicit Engine(uint32_t thread_count);
+  // Ends the threads after the packets at hand.
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
   void add(std::shared_ptr<QueueProcessor> queue);
-  // The queue gets no further turn. False if the turn it is having did not end in time: then the engine keeps it alive
-  // until that turn ends.
+  // The queue gets no further turn. False if the turn it is having did not end in time: then it lives on until that
+  // turn ends.
   bool remove(const QueueProcessor* queue, std::chrono::milliseconds patience);
 
   static constexpr std::chrono::microseconds kLongestSleep{900};
+  static constexpr std::chrono::milliseconds kDrowsy{10};
+  // After so long without progress the longest sleep doubles: each look costs up to 30 us on a busy virtual machine.
+  static constexpr std::chrono::milliseconds kDeepIdle{1000};
 
  private:
-  void run();
-  // One turn for each queue; whether any of them made progress. Takes and releases the lock around turns.
-  bool give_turns(std::unique_lock<std::mutex>& lock);
-  void sleep(std::unique_lock<std::mutex>& lock, std::chrono::steady_clock::time_point last_progress);
+  struct Slot {
+    std::shared_ptr<QueueProcessor> queue;
+    bool has_turn = false;  // some thread is in its step()
+  };
 
-  const std::string name_;
+  // All with the lock held, except while a queue has its turn or the thread sleeps.
+  void run();
+  // One turn for each queue that has none; whether any of them made progress.
+  bool give_turns(std::unique_lock<std::mutex>& lock);
+  StepResult give_turn(std::unique_lock<std::mutex>& lock, Slot& slot);
+  void pause(std::unique_lock<std::mutex>& lock, std::chrono::steady_clock::time_point* last_progress);
+  // Threads that look after the queues at this moment.
+  uint32_t lookouts() const { return awake_ - in_turn_; }
+
+  const uint32_t thread_count_;
   std::mutex mutex_;
   std::condition_variable changed_;  // a queue came, or the engine is to end
+  std::condition_variable called_;   // for those that lie down
   std::condition_variable turn_ended_;
-  std::vector<std::shared_ptr<QueueProcessor>> queues_;  // guarded by mutex_, as all below
-  const QueueProcessor* running_ = nullptr;
+  std::vector<std::shared_ptr<Slot>> slots_;  // guarded by mutex_, as all below
+  uint32_t awake_ = 0;
+  uint32_t in_turn_ = 0;
+  uint32_t calls_ = 0;  // not yet answered
   bool ending_ = false;
-  std::thread thread_;
+  std::vector<std::thread> threads_;
 };
 
 }  // namespace bw::emulator

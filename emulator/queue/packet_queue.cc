@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace bw::emulator {
 namespace {
@@ -31,11 +32,22 @@ StepResult PacketQueue::step() {
     }
     const Outcome outcome = execute();
     if (outcome == Outcome::kFault) return stop();
-    if (outcome == Outcome::kBlocked) return i == 0 ? StepResult::kBlocked : StepResult::kProgress;
+    const bool was_blocked = std::exchange(blocked_, outcome == Outcome::kBlocked);
+    if (blocked_) return i == 0 ? StepResult::kBlocked : StepResult::kProgress;
     has_packet_ = false;
     if (!retire()) return stop();
+    // What comes after a wait may take long: a turn of its own, which has_work() announces.
+    if (was_blocked) return StepResult::kProgress;
   }
   return StepResult::kProgress;
+}
+
+bool PacketQueue::has_work() const {
+  return !stopped_ && !blocked_ && (has_packet_ || !buffers_.empty() || written_dwords() != ring_next_);
+}
+
+uint64_t PacketQueue::written_dwords() const {
+  return setup_.doorbell->load(std::memory_order_acquire) * bytes_per_count_ / sizeof(uint32_t);
 }
 
 PacketQueue::Fetch PacketQueue::fetch() {
@@ -43,7 +55,7 @@ PacketQueue::Fetch PacketQueue::fetch() {
 }
 
 PacketQueue::Fetch PacketQueue::fetch_from_ring() {
-  const uint64_t written = setup_.doorbell->load(std::memory_order_acquire) * bytes_per_count_ / sizeof(uint32_t);
+  const uint64_t written = written_dwords();
   const uint64_t available = written - ring_next_;
   if (available == 0) return Fetch::kNothing;
   ring_packet_ = ring_next_;

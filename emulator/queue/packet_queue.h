@@ -18,6 +18,7 @@ namespace bw::emulator {
 class PacketQueue : public QueueProcessor {
  public:
   StepResult step() final;
+  bool has_work() const final;
 
  protected:
   enum class Outcome : uint8_t {
@@ -68,6 +69,8 @@ class PacketQueue : public QueueProcessor {
     uint64_t remaining_dwords;
   };
 
+  // Dwords that the client has written since the queue was made.
+  uint64_t written_dwords() const;
   Fetch fetch();
   Fetch fetch_from_ring();
   Fetch fetch_from_buffer();
@@ -90,6 +93,7 @@ class PacketQueue : public QueueProcessor {
   std::vector<uint32_t> packet_;
   uint64_t packet_address_ = 0;
   bool has_packet_ = false;
+  bool blocked_ = false;  // on the packet at hand
   bool stopped_ = false;
 
   std::string reason_;

@@ -18,11 +18,13 @@ enum class StepResult : uint8_t {
   kStopped,   // faulted; will never do anything again
 };
 
-// One hardware queue as a state machine. step() is only called by one engine thread at a time.
+// One hardware queue as a state machine. step() and has_work() are called by one engine thread at a time.
 class QueueProcessor {
  public:
   virtual ~QueueProcessor() = default;
   virtual StepResult step() = 0;
+  // Whether the next step() may take long: false if it would find nothing to do, or look again at what it waits for.
+  virtual bool has_work() const = 0;
   // Asks a running step() to return after the packet at hand. From any thread.
   void request_stop() { stop_requested_.store(true, std::memory_order_relaxed); }
   // Before the queue gets turns again. Not while a step() runs.
