@@ -38,7 +38,7 @@ struct DeviceOptions {
   uint32_t gpu_index = 0;  // among the gfx1100 GPUs, in the order of the topology
   // Of wait(): how long the device may show no progress, that is, start no dispatch and end no submission, before it is
   // given up. A hang is silent on real cards; an emulated one may take long over a single dispatch.
-  uint64_t wait_timeout_ns = 60'000'000'000;      // of wait(); a hang is silent on real cards
+  uint64_t wait_timeout_ns = 60'000'000'000;
   uint64_t spin_ns = 200'000;                     // how long a wait spins before it sleeps in the driver
   uint32_t compute_ring_size_bytes = 256u << 10;  // powers of two
   uint32_t sdma_ring_size_bytes = 256u << 10;
