@@ -11,6 +11,7 @@
 #include "amdgpu/device.h"
 #include "base/mapped_file.h"
 #include "emulator/driver.h"
+#include "emulator/memory/client_access.h"
 
 namespace bw {
 namespace {
@@ -31,6 +32,7 @@ class AddOneCores final : public emulator::ShaderCores {
       fault.message = "test fault";
       return fault;
     }
+    const emulator::ClientAccess access;
     emulator::Tlb tlb(memory);
     uint64_t arguments[2];
     const uint64_t address = dispatch.user_data[0] | uint64_t{dispatch.user_data[1]} << 32;
