@@ -19,7 +19,7 @@ Result<MsgpackReader::Head> MsgpackReader::read_head() {
   return read_wide_head(code);
 }
 
-// Codes 0xc0 to 0xdf.
+// Codes 0xc0 to 0xdf. Within a type, each code doubles the size of the one before it.
 Result<MsgpackReader::Head> MsgpackReader::read_wide_head(uint8_t code) {
   auto counted = [this](Head::Type type, unsigned size_bytes, uint64_t extra) -> Result<Head> {
     BW_ASSIGN(uint64_t value, read_big_endian(size_bytes));
@@ -29,73 +29,19 @@ Result<MsgpackReader::Head> MsgpackReader::read_wide_head(uint8_t code) {
     BW_RETURN_IF_ERROR(reader_.read_bytes(size_bytes).status());
     return Head{type, 0};
   };
-  switch (code) {
-    case 0xc0:
-      return Head{Head::Type::kNil, 0};
-    case 0xc2:
-      return Head{Head::Type::kBool, 0};
-    case 0xc3:
-      return Head{Head::Type::kBool, 1};
-    case 0xc4:
-      return counted(Head::Type::kBinary, 1, 0);
-    case 0xc5:
-      return counted(Head::Type::kBinary, 2, 0);
-    case 0xc6:
-      return counted(Head::Type::kBinary, 4, 0);
-    // The byte that names the extension counts as payload here.
-    case 0xc7:
-      return counted(Head::Type::kExt, 1, 1);
-    case 0xc8:
-      return counted(Head::Type::kExt, 2, 1);
-    case 0xc9:
-      return counted(Head::Type::kExt, 4, 1);
-    case 0xca:
-      return sized(Head::Type::kFloat, 4);
-    case 0xcb:
-      return sized(Head::Type::kFloat, 8);
-    case 0xcc:
-      return counted(Head::Type::kUint, 1, 0);
-    case 0xcd:
-      return counted(Head::Type::kUint, 2, 0);
-    case 0xce:
-      return counted(Head::Type::kUint, 4, 0);
-    case 0xcf:
-      return counted(Head::Type::kUint, 8, 0);
-    case 0xd0:
-      return sized(Head::Type::kNegative, 1);
-    case 0xd1:
-      return sized(Head::Type::kNegative, 2);
-    case 0xd2:
-      return sized(Head::Type::kNegative, 4);
-    case 0xd3:
-      return sized(Head::Type::kNegative, 8);
-    case 0xd4:
-      return Head{Head::Type::kExt, 2};
-    case 0xd5:
-      return Head{Head::Type::kExt, 3};
-    case 0xd6:
-      return Head{Head::Type::kExt, 5};
-    case 0xd7:
-      return Head{Head::Type::kExt, 9};
-    case 0xd8:
-      return Head{Head::Type::kExt, 17};
-    case 0xd9:
-      return counted(Head::Type::kString, 1, 0);
-    case 0xda:
-      return counted(Head::Type::kString, 2, 0);
-    case 0xdb:
-      return counted(Head::Type::kString, 4, 0);
-    case 0xdc:
-      return counted(Head::Type::kArray, 2, 0);
-    case 0xdd:
-      return counted(Head::Type::kArray, 4, 0);
-    case 0xde:
-      return counted(Head::Type::kMap, 2, 0);
-    case 0xdf:
-      return counted(Head::Type::kMap, 4, 0);
-    default:
-      return error(StatusCode::kDataLoss, "{:#x} begins no MessagePack value", code);
-  }
+  if (code == 0xc0) return Head{Head::Type::kNil, 0};
+  if (code == 0xc1) return error(StatusCode::kDataLoss, "{:#x} begins no MessagePack value", code);
+  if (code <= 0xc3) return Head{Head::Type::kBool, code & 1u};
+  if (code <= 0xc6) return counted(Head::Type::kBinary, 1u << (code - 0xc4), 0);
+  // The byte that names the extension counts as payload here.
+  if (code <= 0xc9) return counted(Head::Type::kExt, 1u << (code - 0xc7), 1);
+  if (code <= 0xcb) return sized(Head::Type::kFloat, 4u << (code - 0xca));
+  if (code <= 0xcf) return counted(Head::Type::kUint, 1u << (code - 0xcc), 0);
+  if (code <= 0xd3) return sized(Head::Type::kNegative, 1u << (code - 0xd0));
+  if (code <= 0xd8) return Head{Head::Type::kExt, (1u << (code - 0xd4)) + 1u};
+  if (code <= 0xdb) return counted(Head::Type::kString, 1u << (code - 0xd9), 0);
+  if (code <= 0xdd) return counted(Head::Type::kArray, 2u << (code - 0xdc), 0);
+  return counted(Head::Type::kMap, 2u << (code - 0xde), 0);
 }
 
 Result<uint64_t> MsgpackReader::expect(Head::Type type, std::string_view name) {
