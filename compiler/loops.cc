@@ -29,9 +29,10 @@ constexpr int64_t kGroupSteps = 8;
 constexpr int64_t kMinGroup = 32;
 constexpr int64_t kMaxGroup = 256;
 
-// Lanes that must be left when each computes a tile of a matrix product (at least two waves for every third SIMD), or
-// four neighbouring elements (a load of 16 bytes instead of four of 4).
-constexpr int64_t kMinTiledLanes = 4096;
+// Lanes that must be left when each computes a tile of a matrix product: a wave for every third SIMD, whose tile then
+// has enough independent sums to keep it busy.
+constexpr int64_t kMinTiledLanes = 2048;
+// The same for four neighbouring elements of an elementwise kernel: a load of 16 bytes instead of four of 4.
 constexpr int64_t kMinVectorLanes = 24576;
 
 class RootLowering {
@@ -202,7 +203,8 @@ class RootLowering {
       along_x |= plan.ranges[i].kind == RangeKind::kGlobalX && shared_[i];
       along_y |= plan.ranges[i].kind == RangeKind::kGlobalY && shared_[i];
     }
-    constexpr std::pair<int64_t, int64_t> kTiles[] = {{4, 4}, {4, 2}, {2, 4}, {2, 2}, {4, 1}, {1, 4}, {2, 1}, {1, 2}};
+    // Rather high than wide: along x lie the rows of a weight matrix, mostly, and dequantising them is what is shared.
+    constexpr std::pair<int64_t, int64_t> kTiles[] = {{4, 4}, {2, 4}, {4, 2}, {2, 2}, {1, 4}, {4, 1}, {1, 2}, {2, 1}};
     for (const auto& [x, y] : kTiles) {
       if ((x > 1 && !along_x) || (y > 1 && !along_y)) continue;
       if (set_tile(plan, x, y, kMinTiledLanes)) return true;
