@@ -42,6 +42,7 @@ double compute_binary_real(Op op, double x, double y) {
     case Op::kMul:
       return x * y;
     default:
+      if (std::isnan(x) || std::isnan(y)) return std::isnan(x) ? y : x;  // fmax gives a NaN for a signalling one
       return std::fmax(x, y);
   }
 }
