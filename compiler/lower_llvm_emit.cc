@@ -24,7 +24,7 @@ KernelEmitter::KernelEmitter(const ir::Kernel& kernel, const KernelPlan& plan, l
       ops_(b_, bounds_) {}
 
 Status KernelEmitter::emit() {
-  scopes_.push_back({.active = plan_.given, .values = {}, .splits = {}});
+  scopes_.push_back({.active = plan_.given, .hidden = 0, .values = {}, .splits = {}});
   bind_arguments();
   bind_grid();
   emit_stores(kernel_.stores);
@@ -100,6 +100,7 @@ Value* KernelEmitter::dim_value(const ir::Dim& dim) {
 Value* KernelEmitter::known(const Node* node) const {
   for (auto scope = scopes_.rbegin(); scope != scopes_.rend(); ++scope) {
     if (const auto it = scope->values.find(node); it != scope->values.end()) return it->second;
+    if (scope->hidden != 0 && (plan_.of(node).free & scope->hidden) != 0) return nullptr;
   }
   return nullptr;
 }

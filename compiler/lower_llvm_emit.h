@@ -40,6 +40,7 @@ class KernelEmitter {
   };
   struct Scope {
     RangeMask active = 0;
+    RangeMask hidden = 0;  // what depends on these ranges and was computed outside the scope has another value in it
     std::unordered_map<const ir::Node*, llvm::Value*> values;
     std::unordered_map<const ir::Node*, Split> splits;
   };

@@ -13,6 +13,7 @@ using llvm::Value;
 KernelEmitter::Split KernelEmitter::split_of(const NodePtr& node) {
   for (auto scope = scopes_.rbegin(); scope != scopes_.rend(); ++scope) {
     if (const auto it = scope->splits.find(node.get()); it != scope->splits.end()) return it->second;
+    if (scope->hidden != 0 && (plan_.of(node.get()).free & scope->hidden) != 0) break;
   }
   if (node->op == Op::kConst) return {.constant = std::get<int64_t>(node->attr<ir::ConstAttr>().value)};
   const ir::Interval bounds = bounds_.of(node);

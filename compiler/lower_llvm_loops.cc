@@ -51,17 +51,16 @@ void KernelEmitter::emit_reductions(std::span<const NodePtr> group) {
   RangeMask consumed = 0;
   for (const NodePtr& range : reduction_ranges(*group[0])) consumed |= plan_.bit(range.get());
   const RangeMask lanes = plan_.group != nullptr ? plan_.bit(plan_.group) : 0;
-  if ((consumed & ~lanes & scopes_.back().active) != 0) {
-    return fail(error(StatusCode::kUnsupported, "lowering kernel {}: {} consumes a range inside a loop over that range",
-                      kernel_.name, ir::print_node(*group[0])));
-  }
   std::vector<Value*> accumulators;
   std::vector<NodePtr> values;
   for (const NodePtr& reduction : group) {
     accumulators.push_back(ops_.identity(*reduction));
     values.push_back(reduction->inputs[0]);
   }
+  const RangeMask again = consumed & ~lanes & scopes_.back().active;  // loops inside a loop over the same range
+  scopes_.push_back({.active = scopes_.back().active & ~again, .hidden = again, .values = {}, .splits = {}});
   emit_nest(group, values, 0, accumulators);
+  scopes_.pop_back();
   if (!status_.is_ok()) return;
   for (size_t i = 0; i < group.size(); ++i) {
     const Node& reduction = *group[i];
@@ -184,7 +183,7 @@ void KernelEmitter::emit_counted_loop(const Node& range, std::pair<Value*, Value
 }
 
 void KernelEmitter::emit_iteration(const Node& range, const Split& value, Body body) {
-  scopes_.push_back({.active = scopes_.back().active | plan_.bit(&range), .values = {}, .splits = {}});
+  scopes_.push_back({.active = scopes_.back().active | plan_.bit(&range), .hidden = 0, .values = {}, .splits = {}});
   scopes_.back().values[&range] = join(value, b_.getInt32Ty());
   scopes_.back().splits[&range] = value;
   body();

@@ -144,7 +144,8 @@ Kernel softmax_kernel(int64_t rows, int64_t columns) {
   const auto exponential = [&](const NodePtr& column) {
     return b.op(Op::kExp2, kF32, {b.op(Op::kAdd, kF32, {b.load(x, at(column)), negated})});
   };
-  const NodePtr sum = b.op(Op::kReduceAdd, kF32, {exponential(j), j});
+  const NodePtr k = b.range(columns, RangeKind::kLoop);
+  const NodePtr sum = b.op(Op::kReduceAdd, kF32, {exponential(k), k});
   const NodePtr value = b.op(Op::kMul, kF32, {exponential(i), b.op(Op::kRecip, kF32, {sum})});
   return {.name = "softmax",
           .params = {out, x},

@@ -1,0 +1,151 @@
+#include "tests/compiler/shader_runner.h"
+
+#include <sys/mman.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "amdgpu/code_object.h"
+#include "compiler/codegen.h"
+#include "emulator/memory/address_space.h"
+
+namespace bw::testing {
+namespace {
+
+constexpr uint64_t kPage = 4096;
+
+uint64_t round_up(uint64_t value, uint64_t to) {
+  return (value + to - 1) / to * to;
+}
+
+// Host memory that is mapped at a GPU address.
+class GpuPages {
+ public:
+  static Result<std::unique_ptr<GpuPages>> create(emulator::AddressSpace& space, uint64_t address, uint64_t size_bytes,
+                                                  bool executable) {
+    const uint64_t length = round_up(std::max<uint64_t>(size_bytes, 1), kPage);
+    void* host = ::mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (host == MAP_FAILED) return Status::from_errno(errno, "mapping memory for a kernel");
+    std::unique_ptr<GpuPages> pages(new GpuPages(static_cast<std::byte*>(host), address, length));
+    const int failed = space.map({address, address + length, pages->host_, true, executable});
+    if (failed != 0) return Status::from_errno(-failed, "mapping memory into the address space");
+    return pages;
+  }
+  ~GpuPages() { ::munmap(host_, length_); }
+  GpuPages(const GpuPages&) = delete;
+  GpuPages& operator=(const GpuPages&) = delete;
+
+  std::byte* host() const { return host_; }
+  uint64_t address() const { return address_; }
+  uint64_t length() const { return length_; }
+
+ private:
+  GpuPages(std::byte* host, uint64_t address, uint64_t length) : host_(host), address_(address), length_(length) {}
+
+  std::byte* host_;
+  uint64_t address_;
+  uint64_t length_;
+};
+
+// Everything that one run maps, at addresses far apart.
+struct Memory {
+  emulator::AddressSpace space;
+  std::vector<std::unique_ptr<GpuPages>> pages;
+  uint64_t next = uint64_t{1} << 32;
+
+  Result<GpuPages*> add(uint64_t size_bytes, bool executable) {
+    BW_ASSIGN(auto made, GpuPages::create(space, next, size_bytes, executable));
+    next += round_up(made->length(), uint64_t{1} << 21) + (uint64_t{1} << 21);
+    pages.push_back(std::move(made));
+    return pages.back().get();
+  }
+};
+
+int64_t extent_of(const ir::Dim& dim, const ir::EvaluatorInputs& inputs) {
+  if (dim.is_static()) return dim.offset;
+  return inputs.variables.at(dim.variable->attr<ir::VariableAttr>().name) + dim.offset;
+}
+
+// The grid as a schedule would give it: from the ranges of the kernel.
+std::array<uint32_t, 3> workgroups(const ir::Kernel& kernel, const ir::EvaluatorInputs& inputs) {
+  std::array<uint32_t, 3> items{1, 1, 1};
+  bool shared = false;
+  std::vector<const ir::Node*> stack;
+  for (const ir::NodePtr& store : kernel.stores) stack.push_back(store.get());
+  while (!stack.empty()) {
+    const ir::Node* node = stack.back();
+    stack.pop_back();
+    for (const ir::NodePtr& input : node->inputs) stack.push_back(input.get());
+    if (node->op != ir::Op::kRange) continue;
+    const auto& range = node->attr<ir::RangeAttr>();
+    if (range.kind == ir::RangeKind::kGroup) shared = true;
+    const int axis = static_cast<int>(range.kind) - static_cast<int>(ir::RangeKind::kGlobalX);
+    if (axis >= 0 && axis < 3)
+      items[static_cast<size_t>(axis)] = static_cast<uint32_t>(extent_of(range.extent, inputs));
+  }
+  if (!shared) items[0] = static_cast<uint32_t>(round_up(items[0], kernel.workgroup_size) / kernel.workgroup_size);
+  return items;
+}
+
+Result<GpuPages*> place_arguments(const ir::Kernel& kernel, const ir::EvaluatorInputs& inputs, Memory& memory,
+                                  std::vector<std::pair<GpuPages*, uint64_t>>& buffers) {
+  std::vector<std::byte> kernarg(compiler::kernarg_size_bytes(kernel));
+  size_t at = 0;
+  const auto push = [&](const auto& value) {
+    std::memcpy(kernarg.data() + at, &value, sizeof(value));
+    at += sizeof(value);
+  };
+  for (const ir::NodePtr& param : kernel.params) {
+    const std::span<std::byte> raw = inputs.params.at(param->attr<ir::ParamAttr>().id);
+    BW_ASSIGN(GpuPages * pages, memory.add(raw.size(), false));
+    const uint64_t offset = pages->length() - raw.size();
+    std::memcpy(pages->host() + offset, raw.data(), raw.size());
+    buffers.emplace_back(pages, offset);
+    push(pages->address() + offset);
+  }
+  for (const ir::NodePtr& variable : kernel.variables) {
+    push(static_cast<int32_t>(inputs.variables.at(variable->attr<ir::VariableAttr>().name)));
+  }
+  BW_ASSIGN(GpuPages * pages, memory.add(kernarg.size(), false));
+  std::memcpy(pages->host(), kernarg.data(), kernarg.size());
+  return pages;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ShaderRunner>> ShaderRunner::create(size_t threads) {
+  BW_ASSIGN(auto cores, emulator::make_interpreter(threads));
+  return std::unique_ptr<ShaderRunner>(new ShaderRunner(std::move(cores)));
+}
+
+Status ShaderRunner::run(const ir::Kernel& kernel, const ir::EvaluatorInputs& inputs) {
+  BW_ASSIGN(const compiler::CodeObject code, compiler::generate_code(kernel, compiler::Keep::kObjectOnly));
+  BW_ASSIGN(const amdgpu::CodeObject object, amdgpu::CodeObject::parse(code.elf));
+  if (object.kernels.size() != 1)
+    return error(StatusCode::kDataLoss, "a code object with {} kernels", object.kernels.size());
+  const amdgpu::KernelInfo& info = object.kernels[0];
+  Memory memory;
+  BW_ASSIGN(GpuPages * program, memory.add(object.image.size(), true));
+  std::memcpy(program->host(), object.image.data(), object.image.size());
+  std::vector<std::pair<GpuPages*, uint64_t>> buffers;
+  BW_ASSIGN(const GpuPages* kernarg, place_arguments(kernel, inputs, memory, buffers));
+  emulator::Dispatch dispatch;
+  dispatch.program_address = program->address() + info.entry_offset();
+  dispatch.pgm_rsrc1 = info.descriptor.compute_pgm_rsrc1;
+  // The runtime adds the LDS size, in blocks of 512 bytes, to what the descriptor says.
+  dispatch.pgm_rsrc2 =
+      info.descriptor.compute_pgm_rsrc2 | static_cast<uint32_t>(round_up(info.lds_size_bytes, 512) / 512) << 15;
+  dispatch.pgm_rsrc3 = info.descriptor.compute_pgm_rsrc3;
+  dispatch.user_data[0] = static_cast<uint32_t>(kernarg->address());
+  dispatch.user_data[1] = static_cast<uint32_t>(kernarg->address() >> 32);
+  dispatch.workgroup_size = {kernel.workgroup_size, 1, 1};
+  dispatch.workgroup_count = workgroups(kernel, inputs);
+  if (const auto fault = cores_->run(dispatch, memory.space)) return Status(StatusCode::kDeviceFault, fault->message);
+  for (size_t i = 0; i < buffers.size(); ++i) {
+    const std::span<std::byte> raw = inputs.params.at(kernel.params[i]->attr<ir::ParamAttr>().id);
+    std::memcpy(raw.data(), buffers[i].first->host() + buffers[i].second, raw.size());
+  }
+  return Status::ok();
+}
+
+}  // namespace bw::testing
