@@ -59,7 +59,8 @@ T div_scale(T s0, T denominator, T numerator, bool* vcc) {
   }
   const T up = static_cast<T>(std::ldexp(static_cast<double>(1), F::kScale));
   const bool inverse_denormal = is_denormal(static_cast<T>(T{1} / denominator));
-  const bool quotient_denormal = is_denormal(static_cast<T>(numerator / denominator));
+  const bool quotient_denormal = is_denormal(static_cast<T>(numerator / denominator)) ||
+                                 exponent_of(numerator) - exponent_of(denominator) < 1 - F::kBias + 1;
   if (exponent_of(numerator) - exponent_of(denominator) >= F::kFarApart) {
     *vcc = true;
     return s0 == denominator ? s0 * up : s0;
@@ -67,17 +68,14 @@ T div_scale(T s0, T denominator, T numerator, bool* vcc) {
   if (is_denormal(denominator)) return s0 * up;
   if (inverse_denormal && quotient_denormal) {
     *vcc = true;
-    return s0 == denominator ? s0 * up : s0;
+    return s0 == denominator ? s0 / up : s0;
   }
   if (inverse_denormal) return s0 / up;
   if (quotient_denormal) {
     *vcc = true;
     return s0 == numerator ? s0 * up : s0;
   }
-  if (exponent_of(numerator) <= F::kTiny) {
-    *vcc = numerator != denominator;
-    return s0 == numerator ? s0 * up : s0;
-  }
+  if (exponent_of(numerator) <= F::kTiny) return s0 * up;
   return s0;
 }
 
@@ -115,6 +113,14 @@ void run_div_scale(Wave& w, const Step& s) {
   load_csr(w.mode.csr32);
 }
 
+// a * b + c scaled by a power of two, rounded once: the quotient may be denormal only after the scaling.
+template <class T>
+T scaled_fma(T a, T b, T c, T factor) {
+  using Wide = __float128;
+  const Wide sum = static_cast<Wide>(a) * static_cast<Wide>(b) + static_cast<Wide>(c);
+  return static_cast<T>(sum * static_cast<Wide>(factor));
+}
+
 // a * b + c, scaled back where VCC says that v_div_scale scaled.
 template <class T>
 void run_div_fmas(Wave& w, const Step& s) {
@@ -132,8 +138,8 @@ void run_div_fmas(Wave& w, const Step& s) {
     T out[kLanes];
     for (unsigned l = 0; l < kLanes; ++l) {
       const T x = V::get(a, l), y = V::get(b, l), z = V::get(c, l);
-      T r = std::fma(x, y, z);
-      if ((vcc >> (h * kLanes + l) & 1) != 0) r *= exponent_of(z) > F::kBias ? up : down;
+      const bool scaled = (vcc >> (h * kLanes + l) & 1) != 0;
+      T r = scaled ? scaled_fma(x, y, z, exponent_of(z) > F::kBias ? up : down) : std::fma(x, y, z);
       if (r != r) r = nan_of(x != x ? x : y != y ? y : z);
       out[l] = r;
     }
