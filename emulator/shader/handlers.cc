@@ -18,6 +18,7 @@ HandlerTable make_table() {
   bind_div(table);
   bind_vopc(table);
   bind_vop3p(table);
+  bind_wmma(table);
   bind_lane(table);
   bind_ds(table);
   bind_ds_atomic(table);

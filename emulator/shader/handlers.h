@@ -37,6 +37,7 @@ void bind_vop3_float(HandlerTable& table);
 void bind_div(HandlerTable& table);
 void bind_vopc(HandlerTable& table);
 void bind_vop3p(HandlerTable& table);
+void bind_wmma(HandlerTable& table);
 void bind_lane(HandlerTable& table);
 void bind_ds(HandlerTable& table);
 void bind_ds_atomic(HandlerTable& table);

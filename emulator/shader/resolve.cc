@@ -81,7 +81,10 @@ class Resolver {
   }
   bool is_vop3() const { return in_.info->encoding == Encoding::VOP3 || in_.info->encoding == Encoding::VOP3SD; }
   unsigned dwords_of(const OperandInfo& operand) const {
-    const unsigned bits = operand.bits == 0 ? wave_size_ : operand.bits;
+    unsigned bits = operand.bits == 0 ? wave_size_ : operand.bits;
+    // The table gives accumulators of matrices as a wave32 has them; a wave64 spreads them over twice the lanes.
+    const bool accumulator = operand.format >= NumberFormat::kWmmaDcBf16 && operand.format <= NumberFormat::kWmmaDcI32;
+    if (accumulator && wave_size_ == 64) bits /= 2;
     return bits <= 32 ? 1 : bits / 32;
   }
 

@@ -13,7 +13,7 @@ namespace {
 // Vectors that need what the interpreter does not do yet, by the instruction that faults as unimplemented.
 bool is_known_unimplemented(const emulator::ShaderFault& fault) {
   if (fault.kind != emulator::ShaderFaultKind::kUnimplemented) return false;
-  return fault.disassembly.starts_with("v_wmma_") || fault.disassembly.starts_with("v_interp_");
+  return fault.disassembly.starts_with("v_interp_");
 }
 
 struct Counts {
