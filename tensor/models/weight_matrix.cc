@@ -51,7 +51,6 @@ std::vector<Tensor> WeightMatrix::views() const {
     case TensorType::kF16:
       return {memory_};
     case TensorType::kQ8_0:
-      return {memory_.bitcast(DType::kF16), memory_.bitcast(DType::kI8)};
     case TensorType::kQ4_0:
       return {memory_.bitcast(DType::kF16), memory_};
   }
@@ -62,13 +61,19 @@ Tensor WeightMatrix::dequantise(const std::vector<Tensor>& views) const {
   if (type_ == TensorType::kF32 || type_ == TensorType::kF16) {
     return views[0].cast(DType::kF32).reshape({-1, 1, columns_});
   }
+  // Quants become unsigned numbers q that stand for q - zero, whose conversion to f32 is one instruction; the product
+  // q * scale - zero * scale is exact.
   const Tensor scale = views[0].slice(-1, 0, 1).cast(DType::kF32);
   const Tensor quants = views[1].slice(-1, kScaleBytes, gguf::block_size_bytes(type_));
-  if (type_ == TensorType::kQ8_0) return quants.cast(DType::kF32) * scale;
-  // Q4_0: the low nibbles of the 16 bytes are the first half of the block, the high ones the second; 8 stands for 0.
-  const Tensor shift = (Tensor::arange(memory_.runtime(), DType::kI32, 2) * 4.0).cast(DType::kU8).reshape({2, 1});
-  const Tensor nibbles = (quants.unsqueeze(2) >> shift) & quants.scalar(15);
-  return (nibbles.cast(DType::kF32) - 8.0).reshape({-1, blocks(), kBlockColumns}) * scale;
+  if (type_ == TensorType::kQ8_0) {
+    return (quants ^ quants.scalar(0x80)).cast(DType::kF32).mul_acc(scale, scale * -128.0);
+  }
+  // Q4_0: the low nibbles of the 16 bytes are the first half of the block, the high ones the second.
+  const Tensor shift = (Tensor::arange(memory_.runtime(), DType::kI32, 2) * 4.0).reshape({2, 1});
+  const Tensor bytes = quants.unsqueeze(2).cast(DType::kI32);
+  const Tensor nibbles = ((bytes >> shift) & bytes.scalar(0xf)).cast(DType::kF32);
+  const Tensor half_scale = scale.unsqueeze(2);
+  return nibbles.mul_acc(half_scale, half_scale * -8.0).reshape({-1, blocks(), kBlockColumns});
 }
 
 Tensor WeightMatrix::values() const {
