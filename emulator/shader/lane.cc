@@ -85,6 +85,27 @@ void run_mbcnt(Wave& w, const Step& s) {
   }
 }
 
+// Attribute interpolation: lanes 1, 2 and 0 of each quad hold the differences and the base of a triangle's attribute.
+template <bool kSecond>
+void run_interpolate(Wave& w, const Step& s) {
+  w.sync_exec();
+  for (unsigned h = 0; h < w.halves; ++h) {
+    Row spare_a, spare_b, spare_c;
+    const uint32_t* a = fetch(w, s.src[0], 0, h, spare_a);
+    const uint32_t* b = fetch(w, s.src[1], 0, h, spare_b);
+    const uint32_t* c = fetch(w, s.src[2], 0, h, spare_c);
+    alignas(64) float out[kLanes];
+    for (unsigned l = 0; l < kLanes; ++l) {
+      const unsigned quad = l & ~3u;
+      const float base = float_of(kSecond ? c[l] : c[quad]);
+      const float r = std::fma(float_of(a[quad + (kSecond ? 2 : 1)]), float_of(b[l]), base);
+      out[l] = r == r ? r : nan_of(r);
+    }
+    F32::finish(out, w, s);
+    F32::store(w, s, h, out);
+  }
+}
+
 // Register numbers relative to M0; beyond the register file v0 takes their place, as out of range does on the hardware.
 // unverified: the exact rule for registers beyond the wave's allocation.
 unsigned relative(unsigned base, uint32_t index) {
@@ -221,6 +242,8 @@ void bind_lane(HandlerTable& t) {
   t.bind(Op::v_permlanex16_b32, run_permlane16<true>);
   t.bind(Op::v_permlane64_b32, run_permlane64);
   t.bind(Op::v_swap_b32, [](Wave& w, const Step& s) { swap_registers(w, s.dst, s.src[0].index); });
+  t.bind(Op::v_interp_p10_f32, run_interpolate<false>);
+  t.bind(Op::v_interp_p2_f32, run_interpolate<true>);
   t.bind(Op::v_mbcnt_lo_u32_b32, run_mbcnt<false>);
   t.bind(Op::v_mbcnt_hi_u32_b32, run_mbcnt<true>);
 }

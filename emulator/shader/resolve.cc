@@ -1,68 +1,14 @@
 #include "emulator/shader/resolve.h"
 
-#include <bit>
 #include <string_view>
 
-#include "emulator/shader/fp.h"
 #include "emulator/shader/handlers.h"
+#include "emulator/shader/operand_value.h"
 
 namespace bw::emulator {
 namespace {
 
 using namespace amdgpu::gfx11;
-
-bool is_float(NumberFormat f) {
-  return f == NumberFormat::kF16 || f == NumberFormat::kF32 || f == NumberFormat::kF64;
-}
-bool is_16bit(NumberFormat f) {
-  switch (f) {
-    case NumberFormat::kF16:
-    case NumberFormat::kBf16:
-    case NumberFormat::kI16:
-    case NumberFormat::kU16:
-    case NumberFormat::kB16:
-      return true;
-    default:
-      return false;
-  }
-}
-
-// 0.5 -0.5 1 -1 2 -2 4 -4 1/(2 pi), in the order of their codes. Source: operand_codes.csv.
-constexpr float kInlineFloats[] = {0.5f, -0.5f, 1.0f, -1.0f, 2.0f, -2.0f, 4.0f, -4.0f, 0.15915494f};
-constexpr uint64_t kInverseTwoPi64 = 0x3fc45f306dc9c882;
-constexpr uint16_t kInverseTwoPi16 = 0x3118;
-
-uint64_t inline_float(uint32_t code, NumberFormat format, unsigned bits) {
-  const unsigned index = code - kCodeInlineFloat;
-  const float value = kInlineFloats[index];
-  const bool last = code == kCodeInlineFloatLast;
-  if (bits == 64) return last ? kInverseTwoPi64 : std::bit_cast<uint64_t>(static_cast<double>(value));
-  if (format == NumberFormat::kBf16) return std::bit_cast<uint32_t>(value) >> 16;
-  if (is_16bit(format) || format == NumberFormat::kPk2F16) return last ? kInverseTwoPi16 : float_to_half(value);
-  return std::bit_cast<uint32_t>(value);
-}
-
-uint64_t literal_value(uint32_t literal, NumberFormat format, unsigned bits) {
-  if (bits != 64) return literal;
-  if (format == NumberFormat::kF64) return static_cast<uint64_t>(literal) << 32;
-  if (format == NumberFormat::kI64) return static_cast<uint64_t>(static_cast<int64_t>(static_cast<int32_t>(literal)));
-  return literal;
-}
-
-uint64_t aperture(uint32_t code) {
-  const uint64_t shared = static_cast<uint64_t>(kSharedApertureHi) << 48;
-  const uint64_t scratch = static_cast<uint64_t>(kPrivateApertureHi) << 48;
-  switch (code) {
-    case kCodeSharedBase:
-      return shared;
-    case kCodeSharedLimit:
-      return shared | 0xffffffff;
-    case kCodePrivateBase:
-      return scratch;
-    default:
-      return scratch | 0xffffffff;
-  }
-}
 
 class Resolver {
  public:
@@ -206,6 +152,7 @@ void Resolver::apply_modifiers(Source& source, unsigned index, const OperandInfo
     if (signs && (in_[Field::neg] >> index & 1) != 0) source.modifiers |= kNeg;
     if (is_16bit(operand.format) && (opsel >> index & 1) != 0) source.modifiers |= kHigh;
   }
+  if (in_.info->encoding == Encoding::VINTERP && signs && (in_[Field::neg] >> index & 1) != 0) source.modifiers |= kNeg;
   if (in_.dpp == DppKind::kDpp16 && is_e32() && signs && index < 2) {
     if (in_[index == 0 ? Field::src0_abs : Field::src1_abs] != 0) source.modifiers |= kAbs;
     if (in_[index == 0 ? Field::src0_neg : Field::src1_neg] != 0) source.modifiers |= kNeg;
@@ -342,7 +289,8 @@ void Resolver::resolve_implied() {
 
 void Resolver::resolve_modifier_fields() {
   const Encoding e = in_.info->encoding;
-  if (e == Encoding::VOP3 || e == Encoding::VOP3SD || e == Encoding::VOP3P) step_.clamp = in_[Field::clmp] != 0;
+  if (e == Encoding::VOP3 || e == Encoding::VOP3SD || e == Encoding::VOP3P || e == Encoding::VINTERP)
+    step_.clamp = in_[Field::clmp] != 0;
   if (e == Encoding::VOP3 || e == Encoding::VOP3SD) step_.omod = static_cast<uint8_t>(in_[Field::omod]);
   if (e == Encoding::VOP3) step_.extra = in_[Field::opsel];
   if (e == Encoding::SOPP || e == Encoding::SOPK) step_.imm = sign_extend(in_[Field::simm16], 16);
@@ -404,46 +352,6 @@ void Resolver::resolve_dpp() {
                                   Field::lane_sel_4, Field::lane_sel_5, Field::lane_sel_6, Field::lane_sel_7};
   for (unsigned i = 0; i < 8; ++i) step_.extra |= in_[kSelectors[i]] << (i * 3);
   step_.offset1 = in_.dpp8_fetch_inactive;
-}
-
-// The operation that a half of a VOPD pair performs.
-Op single_op(Op dual) {
-  switch (dual) {
-    case Op::v_dual_fmac_f32:
-      return Op::v_fmac_f32;
-    case Op::v_dual_fmaak_f32:
-      return Op::v_fmaak_f32;
-    case Op::v_dual_fmamk_f32:
-      return Op::v_fmamk_f32;
-    case Op::v_dual_mul_f32:
-      return Op::v_mul_f32;
-    case Op::v_dual_add_f32:
-      return Op::v_add_f32;
-    case Op::v_dual_sub_f32:
-      return Op::v_sub_f32;
-    case Op::v_dual_subrev_f32:
-      return Op::v_subrev_f32;
-    case Op::v_dual_mul_dx9_zero_f32:
-      return Op::v_mul_dx9_zero_f32;
-    case Op::v_dual_mov_b32:
-      return Op::v_mov_b32;
-    case Op::v_dual_cndmask_b32:
-      return Op::v_cndmask_b32;
-    case Op::v_dual_max_f32:
-      return Op::v_max_f32;
-    case Op::v_dual_min_f32:
-      return Op::v_min_f32;
-    case Op::v_dual_dot2acc_f32_f16:
-      return Op::v_dot2acc_f32_f16;
-    case Op::v_dual_add_nc_u32:
-      return Op::v_add_nc_u32;
-    case Op::v_dual_lshlrev_b32:
-      return Op::v_lshlrev_b32;
-    case Op::v_dual_and_b32:
-      return Op::v_and_b32;
-    default:
-      return Op::invalid;
-  }
 }
 
 Step Resolver::vopd_half(const InstructionInfo& info, Field src0, Field src1, Field dst) {
@@ -522,17 +430,6 @@ void Resolver::run(std::vector<Step>& out) {
 }
 
 }  // namespace
-
-const Row* ConstantPool::get(uint64_t value) {
-  const auto [it, is_new] = by_value_.try_emplace(value, nullptr);
-  if (is_new) {
-    std::array<Row, 2>& rows = rows_.emplace_back();
-    for (uint32_t& lane : rows[0].lane) lane = lo32(value);
-    for (uint32_t& lane : rows[1].lane) lane = hi32(value);
-    it->second = rows.data();
-  }
-  return it->second;
-}
 
 void resolve(const Instruction& in, uint64_t pc, uint32_t wave_size, ConstantPool& constants, std::vector<Step>& out) {
   Resolver(in, pc, wave_size, constants).run(out);

@@ -101,8 +101,10 @@ def enums_header(t):
 def operand_line(text):
     field, rw, kind, number, bits_xml, bits_llvm, _xml_type, accepts = text.split("|")
     access = joined("OperandInfo::", [{"r": "kRead", "w": "kWrite"}[c] for c in rw if c in "rw"], "0")
-    # An immediate that sits in a source field (the message of s_sendmsg_rtn) may have any value.
-    accepted = joined("kAccept_", [a for a in accepts.split("+") if a], "0") if kind != "imm" else "0"
+    # An immediate that sits in a source field (the message of s_sendmsg_rtn) may have any value, and the s_waitcnt_* of
+    # SOPK take any register, though assemblers write null only.
+    unknown = kind == "imm" or accepts == "null"
+    accepted = "0" if unknown else joined("kAccept_", [a for a in accepts.split("+") if a], "0")
     return (f"    {{Field::{field}, OperandKind::{KINDS[kind]}, NumberFormat::{format_name(number)}, {access}, "
             f"{width_bits(bits_xml, bits_llvm)}, {accepted}}},")
 
