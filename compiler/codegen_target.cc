@@ -6,6 +6,8 @@
 #include <llvm/Config/llvm-config.h>
 #include <llvm/IR/DiagnosticInfo.h>
 #include <llvm/IR/DiagnosticPrinter.h>
+#include <llvm/IR/IRBuilder.h>
+#include <llvm/IR/Instructions.h>
 #include <llvm/IR/LegacyPassManager.h>
 #include <llvm/IR/PassManager.h>
 #include <llvm/IR/Verifier.h>
@@ -90,6 +92,20 @@ struct Diagnostics final : llvm::DiagnosticHandler {
   std::string& text;
 };
 
+// A signed integer of fewer than 32 bits is extended before it is converted to floating point: left to itself the
+// backend extends an i8 twice. To be done last, since InstCombine undoes it.
+void widen_conversions(llvm::Function& function) {
+  llvm::IRBuilder<> builder(function.getContext());
+  for (llvm::BasicBlock& block : function) {
+    for (llvm::Instruction& instruction : block) {
+      auto* conversion = llvm::dyn_cast<llvm::SIToFPInst>(&instruction);
+      if (conversion == nullptr || conversion->getSrcTy()->getScalarSizeInBits() >= 32) continue;
+      builder.SetInsertPoint(conversion);
+      conversion->setOperand(0, builder.CreateSExt(conversion->getOperand(0), builder.getInt32Ty()));
+    }
+  }
+}
+
 }  // namespace
 
 Target::Target(std::unique_ptr<llvm::TargetMachine> machine)
@@ -128,7 +144,9 @@ Status Target::optimise(llvm::Module& module) {
   passes.addPass(llvm::createFunctionToLoopPassAdaptor(llvm::LICMPass(llvm::LICMOptions()), /*UseMemorySSA=*/true));
   passes.addPass(llvm::EarlyCSEPass(/*UseMemorySSA=*/true));
   for (llvm::Function& function : module) {
-    if (!function.isDeclaration()) passes.run(function, functions);
+    if (function.isDeclaration()) continue;
+    passes.run(function, functions);
+    widen_conversions(function);
   }
   return Status::ok();
 }

@@ -18,8 +18,8 @@ using llvm::Value;
 
 namespace {
 
-constexpr int64_t kMaxCopies = 8;           // of the body of an innermost loop
-constexpr int64_t kMaxNodesInCopies = 128;  // nodes in all copies of a body together
+constexpr int64_t kMaxCopies = 16;          // of the body of an innermost loop
+constexpr int64_t kMaxNodesInCopies = 256;  // nodes in all copies of a body together
 constexpr int64_t kMaxWrittenOut = 256;     // iterations of a kUnroll range; longer ones stay loops
 
 bool same_ranges(const Node& a, const Node& b) {

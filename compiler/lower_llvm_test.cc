@@ -40,7 +40,7 @@ TEST(LowerLlvm, SurplusWorkItemsAreGuardedOnlyWhereThereAreAny) {
 }
 
 TEST(LowerLlvm, InnermostLoopIsWrittenOutWhereItsTripCountDivides) {
-  EXPECT_EQ(count(lowered(testing::reduce_kernel(Op::kReduceAdd, DType::kF32, 4, 64, 1)), "= load float"), 8u);
+  EXPECT_EQ(count(lowered(testing::reduce_kernel(Op::kReduceAdd, DType::kF32, 4, 64, 1)), "= load float"), 16u);
   EXPECT_EQ(count(lowered(testing::reduce_kernel(Op::kReduceAdd, DType::kF32, 4, 12, 1)), "= load float"), 4u);
   EXPECT_EQ(count(lowered(testing::reduce_kernel(Op::kReduceAdd, DType::kF32, 4, 97, 1)), "= load float"), 1u);
 }
