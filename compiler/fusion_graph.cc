@@ -1,9 +1,7 @@
 #include "compiler/fusion_graph.h"
 
-#include <algorithm>
 #include <limits>
 #include <unordered_map>
-#include <unordered_set>
 
 #include "compiler/fusion_split.h"
 #include "compiler/loops_index.h"

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <map>
-#include <unordered_map>
 
 #include "compiler/fusion.h"
 #include "compiler/loops.h"

@@ -30,11 +30,10 @@ struct Schedule {
 // buffer where it is an output, kContiguous, stored, or a reduction whose recomputation in all its uses would cost more
 // than a kernel launch (compiler/fusion.h). Dead nodes and empty tensors are not computed.
 //
-// An output that is a kStore is the param's own buffer, any other has a temporary buffer of its own kind; outputs that
-// only reshape the same value are the same buffer. Temporary buffers whose lives do not overlap share memory, but for
-// outputs.
-// Errors: kInvalidArgument for a graph that does not verify or whose stores have no order, kUnsupported for what is too
-// large.
+// An output that is a kStore is the param's own buffer, as all stores of the program leave it; any other output has a
+// temporary buffer, which outputs that only reshape the same value share. A grid with a symbolic extent can be empty.
+// Temporary buffers whose lives do not overlap share memory, but for outputs. Errors: kInvalidArgument for a graph that
+// does not verify or whose stores have no order, kUnsupported for what is too large.
 Result<Schedule> schedule(std::span<const ir::NodePtr> outputs);
 
 // For debugging: each launch with its buffers and its kernel.
