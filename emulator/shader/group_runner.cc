@@ -19,9 +19,11 @@ constexpr uint32_t kMaxUserSgprs = 16;
 constexpr uint32_t kBranchesPerTurn = 1u << 16;
 
 uint32_t mode_bits(uint32_t rsrc1) {
-  // Places of the MODE register. Source: RDNA3 ISA guide, "Mode register".
-  return Rsrc1::float_mode.get(rsrc1) | Rsrc1::dx10_clamp.get(rsrc1) << 8 | Rsrc1::ieee_mode.get(rsrc1) << 9 |
-         Rsrc1::fp16_ovfl.get(rsrc1) << 23;
+  using Mode = amdgpu::gfx11::MODE;
+  uint32_t mode = Mode::float_mode.set(0, Rsrc1::float_mode.get(rsrc1));
+  mode = Mode::dx10_clamp.set(mode, Rsrc1::dx10_clamp.get(rsrc1));
+  mode = Mode::ieee.set(mode, Rsrc1::ieee_mode.get(rsrc1));
+  return Mode::fp16_ovfl.set(mode, Rsrc1::fp16_ovfl.get(rsrc1));
 }
 
 }  // namespace

@@ -7,9 +7,10 @@
 
 #include <cstdint>
 
+#include "amdgpu/gfx11/isa/isa.h"
+
 namespace bw::emulator {
 
-// Fields of MODE. Source: RDNA3 ISA guide, "Mode register"; FLOAT_MODE of COMPUTE_PGM_RSRC1 is its low byte.
 struct Mode {
   uint32_t bits = 0;
   uint32_t csr32 = 0x1f80;  // MXCSR for f32
@@ -17,13 +18,13 @@ struct Mode {
 
   enum Denorm : uint32_t { kAllowInput = 1, kAllowOutput = 2 };
 
-  uint32_t round32() const { return bits & 3; }
-  uint32_t round64() const { return bits >> 2 & 3; }
-  uint32_t denorm32() const { return bits >> 4 & 3; }
-  uint32_t denorm64() const { return bits >> 6 & 3; }
-  bool dx10_clamp() const { return bits >> 8 & 1; }
-  bool ieee() const { return bits >> 9 & 1; }
-  bool fp16_overflow() const { return bits >> 23 & 1; }
+  using Fields = amdgpu::gfx11::MODE;
+  uint32_t round32() const { return Fields::round_f32.get(bits); }
+  uint32_t round64() const { return Fields::round_f16_f64.get(bits); }
+  uint32_t denorm32() const { return Fields::denorm_f32.get(bits); }
+  uint32_t denorm64() const { return Fields::denorm_f16_f64.get(bits); }
+  bool dx10_clamp() const { return Fields::dx10_clamp.get(bits) != 0; }
+  bool ieee() const { return Fields::ieee.get(bits) != 0; }
 
   bool flush_input32() const { return (denorm32() & kAllowInput) == 0; }
   bool flush_output32() const { return (denorm32() & kAllowOutput) == 0; }

@@ -108,15 +108,14 @@ void bind_ends(HandlerTable& t) {
   });
 }
 
-// Message ids of s_sendmsg. Source: named_values.csv.
-enum Message : uint32_t { kInterrupt = 1, kDeallocVgprs = 3 };
-enum RtnMessage : uint32_t { kGetDoorbell = 128, kGetDdid = 129, kGetTma = 130, kGetRealtime = 131, kGetTba = 133 };
+using amdgpu::gfx11::HwReg;
+using amdgpu::gfx11::Message;
+using amdgpu::gfx11::RtnMessage;
 
 void run_sendmsg(Wave& w, const Step& s) {
   const uint32_t message = static_cast<uint32_t>(s.imm) & 0xff;
-  if (message == kDeallocVgprs) return;  // the program promises not to use its VGPRs again
-  const char* reason = message == kInterrupt ? "s_sendmsg of an interrupt" : "s_sendmsg of this message";
-  w.fail(s, ShaderFaultKind::kUnimplemented, fmt::format("{} (message {})", reason, message));
+  if (message == static_cast<uint32_t>(Message::msg_dealloc_vgprs)) return;  // the VGPRs will not be used again
+  w.fail(s, ShaderFaultKind::kUnimplemented, fmt::format("s_sendmsg of message {}", message));
 }
 
 // Ticks of the card's 100 MHz counter.
@@ -126,65 +125,51 @@ uint64_t realtime() {
 }
 
 void run_sendmsg_rtn(Wave& w, const Step& s) {
-  const uint32_t message = static_cast<uint32_t>(s.imm);
+  const auto message = static_cast<RtnMessage>(s.imm);
   uint64_t value = 0;  // no trap handler is installed: its addresses are zero
-  if (message == kGetRealtime) {
+  if (message == RtnMessage::msg_rtn_get_realtime) {
     value = realtime();
-  } else if (message != kGetTma && message != kGetTba) {
-    return w.fail(s, ShaderFaultKind::kUnimplemented, fmt::format("s_sendmsg_rtn of message {}", message));
+  } else if (message != RtnMessage::msg_rtn_get_tma && message != RtnMessage::msg_rtn_get_tba) {
+    return w.fail(s, ShaderFaultKind::kUnimplemented, fmt::format("s_sendmsg_rtn of message {}", s.imm));
   }
   w.s[s.dst] = lo32(value);
   if (s.extra == 2) w.s[s.dst + 1] = hi32(value);
 }
 
-// Hardware register ids. Source: named_values.csv.
-enum HwReg : uint32_t {
-  kHwMode = 1,
-  kHwStatus = 2,
-  kHwTrapsts = 3,
-  kHwPcLo = 8,
-  kHwPcHi = 9,
-  kHwShMemBases = 15,
-  kHwFlatScratchLo = 20,
-  kHwFlatScratchHi = 21,
-  kHwHwId1 = 23,
-  kHwHwId2 = 24,
-  kHwShaderCycles = 29,
-};
-
 struct HwRegField {
-  uint32_t id;
+  HwReg id;
   uint32_t offset;
   uint32_t mask;
 };
 HwRegField hwreg_of(int32_t simm16) {
+  using Operand = amdgpu::gfx11::HwRegOperand;
   const uint32_t imm = static_cast<uint32_t>(simm16);
-  const uint32_t width = (imm >> 11 & 31) + 1;
-  return {imm & 63, imm >> 6 & 31, width == 32 ? ~0u : (1u << width) - 1};
+  const uint32_t width = Operand::width_minus_1.get(imm) + 1;
+  return {static_cast<HwReg>(Operand::id.get(imm)), Operand::offset.get(imm), width == 32 ? ~0u : (1u << width) - 1};
 }
 
-std::optional<uint32_t> read_hwreg(const Wave& w, const Step& s, uint32_t id) {
+std::optional<uint32_t> read_hwreg(const Wave& w, const Step& s, HwReg id) {
   switch (id) {
-    case kHwMode:
+    case HwReg::hw_reg_mode:
       return w.mode.bits;
-    case kHwStatus:
+    case HwReg::hw_reg_status:
       return w.s[kSccSlot] | (w.mask(kExecSlot) == 0 ? 1u << 9 : 0) | (w.mask(kVccSlot) == 0 ? 1u << 10 : 0);
-    case kHwTrapsts:
+    case HwReg::hw_reg_trapsts:
       return w.trap_status;
-    case kHwPcLo:
+    case HwReg::hw_reg_pc_lo:
       return lo32(s.pc);
-    case kHwPcHi:
+    case HwReg::hw_reg_pc_hi:
       return hi32(s.pc);
-    case kHwShMemBases:
+    case HwReg::hw_reg_sh_mem_bases:
       return kSharedApertureHi << 16 | kPrivateApertureHi;
-    case kHwFlatScratchLo:
+    case HwReg::hw_reg_shader_flat_scratch_lo:
       return lo32(w.scratch_base);
-    case kHwFlatScratchHi:
+    case HwReg::hw_reg_shader_flat_scratch_hi:
       return hi32(w.scratch_base);
-    case kHwHwId1:
-    case kHwHwId2:
+    case HwReg::hw_reg_hw_id1:
+    case HwReg::hw_reg_hw_id2:
       return w.index;
-    case kHwShaderCycles:
+    case HwReg::hw_reg_shader_cycles:
       return static_cast<uint32_t>(w.instructions) & 0xfffff;
     default:
       return std::nullopt;
@@ -194,7 +179,9 @@ std::optional<uint32_t> read_hwreg(const Wave& w, const Step& s, uint32_t id) {
 void run_getreg(Wave& w, const Step& s) {
   const HwRegField field = hwreg_of(s.imm);
   const std::optional<uint32_t> value = read_hwreg(w, s, field.id);
-  if (!value) return w.fail(s, ShaderFaultKind::kUnimplemented, fmt::format("reading hardware register {}", field.id));
+  if (!value)
+    return w.fail(s, ShaderFaultKind::kUnimplemented,
+                  fmt::format("reading hardware register {}", static_cast<uint32_t>(field.id)));
   w.s[s.dst] = *value >> field.offset & field.mask;
 }
 
@@ -203,15 +190,21 @@ void set_mode(Wave& w, uint32_t bits) {
   load_csr(w.mode.csr32);
 }
 
+// s_round_mode and s_denorm_mode: four bits of MODE.
+void set_mode_nibble(Wave& w, const Step& s, unsigned shift) {
+  set_mode(w, (w.mode.bits & ~(0xfu << shift)) | (static_cast<uint32_t>(s.imm) & 0xf) << shift);
+}
+
 void write_hwreg(Wave& w, const Step& s, uint32_t value) {
   const HwRegField field = hwreg_of(s.imm);
   const uint32_t mask = field.mask << field.offset;
-  if (field.id == kHwMode) {
+  if (field.id == HwReg::hw_reg_mode) {
     set_mode(w, (w.mode.bits & ~mask) | (value << field.offset & mask));
-  } else if (field.id == kHwTrapsts) {
+  } else if (field.id == HwReg::hw_reg_trapsts) {
     w.trap_status = (w.trap_status & ~mask) | (value << field.offset & mask);
   } else {
-    w.fail(s, ShaderFaultKind::kUnimplemented, fmt::format("writing hardware register {}", field.id));
+    w.fail(s, ShaderFaultKind::kUnimplemented,
+           fmt::format("writing hardware register {}", static_cast<uint32_t>(field.id)));
   }
 }
 
@@ -219,8 +212,8 @@ void bind_registers(HandlerTable& t) {
   t.bind(Op::s_getreg_b32, run_getreg);
   t.bind(Op::s_setreg_b32, [](Wave& w, const Step& s) { write_hwreg(w, s, read32(w, s.src[0])); });
   t.bind(Op::s_setreg_imm32_b32, t[Op::s_setreg_b32]);
-  t.bind(Op::s_round_mode, [](Wave& w, const Step& s) { set_mode(w, (w.mode.bits & ~0xfu) | (s.imm & 0xf)); });
-  t.bind(Op::s_denorm_mode, [](Wave& w, const Step& s) { set_mode(w, (w.mode.bits & ~0xf0u) | (s.imm & 0xf) << 4); });
+  t.bind(Op::s_round_mode, [](Wave& w, const Step& s) { set_mode_nibble(w, s, 0); });
+  t.bind(Op::s_denorm_mode, [](Wave& w, const Step& s) { set_mode_nibble(w, s, 4); });
 }
 
 }  // namespace

@@ -3,8 +3,8 @@
 
 usage: gen_isa.py TABLES_DIR OUT_DIR
 
-Reads instructions.csv, encodings.csv and operand_codes.csv of TABLES_DIR and writes isa_enums.h (encodings, fields,
-operations) and isa_tables.cc (one row per encoding and opcode, field layouts, operand codes). Which rows exist on a gfx1100 is
+Reads instructions.csv, encodings.csv, operand_codes.csv and named_values.csv of TABLES_DIR and writes isa_enums.h (encodings,
+fields, operations, hardware registers, messages) and isa_tables.cc (one row per encoding and opcode, field layouts, operand codes). Which rows exist on a gfx1100 is
 decided here; what an instruction does is not (emulator/shader).
 """
 
@@ -70,6 +70,7 @@ class Tables:
             row["operands"] = OPERANDS_BY_HAND.get((row["encoding"], row["amd_name"]), row["operands"])
         self.layouts = read(tables_dir, "encodings.csv")
         self.codes = read(tables_dir, "operand_codes.csv")
+        self.named_values = read(tables_dir, "named_values.csv")
         self.encodings = list(dict.fromkeys(
             r["encoding"] for r in self.layouts if r["encoding"] not in EXTRA_DWORDS + ("SDWA",)))
         self.fields = sorted({r["field"] for r in self.layouts if r["field"]})
@@ -82,6 +83,13 @@ def enum_lines(name, type_name, values):
     return [f"enum class {name} : {type_name} {{"] + [f"  {value}," for value in values] + ["};", ""]
 
 
+def named_lines(t, kind, enum):
+    """Values of one kind of named_values.csv, by AMD's name or, where the XML has none, LLVM's."""
+    rows = [row for row in t.named_values if row["kind"] == kind]
+    names = [f"  {row['xml_name'] or row['llvm19_name']} = {row['value']}," for row in rows]
+    return [f"enum class {enum} : uint32_t {{"] + names + ["};", ""]
+
+
 def enums_header(t):
     lines = [BANNER.format(tables="{instructions,encodings,operand_codes}.csv"), "#pragma once", "", "#include <cstdint>", "",
              "namespace bw::amdgpu::gfx11 {", ""]
@@ -91,6 +99,10 @@ def enums_header(t):
     lines += ["// One per mnemonic: the forms of an operation in several encodings share it."]
     lines += enum_lines("Op", "uint16_t", ["invalid"] + t.ops + ["kCount"])
     lines += enum_lines("NumberFormat", "uint8_t", t.formats)
+    lines += ["// Operand of s_getreg and s_setreg: id in bits 5:0, offset in 10:6, width - 1 in 15:11."]
+    lines += named_lines(t, "hwreg", "HwReg")
+    lines += named_lines(t, "sendmsg", "Message")
+    lines += named_lines(t, "sendmsg_rtn", "RtnMessage")
     lines += ["// Bits of InstructionInfo::modifiers: fields that change the operation beyond its operands."]
     lines += ["enum ModifierBits : uint32_t {"]
     lines += [f"  kModifier_{name} = 1u << {bit}," for bit, name in enumerate(t.modifiers)] + ["};", ""]

@@ -8,6 +8,7 @@
 #include <span>
 
 #include "amdgpu/gfx11/isa_enums.h"
+#include "base/bits.h"
 
 namespace bw::amdgpu::gfx11 {
 
@@ -149,6 +150,26 @@ enum OperandCode : uint16_t {
 
 constexpr size_t kSgprCount = 106;
 constexpr size_t kVgprCount = 256;
+
+// Fields of the MODE register. The low byte is FLOAT_MODE of COMPUTE_PGM_RSRC1. Source: RDNA3 ISA guide, "Mode
+// register".
+struct MODE {
+  static constexpr BitField round_f32{1, 0};
+  static constexpr BitField round_f16_f64{3, 2};
+  static constexpr BitField denorm_f32{5, 4};
+  static constexpr BitField denorm_f16_f64{7, 6};
+  static constexpr BitField dx10_clamp{8, 8};
+  static constexpr BitField ieee{9, 9};
+  static constexpr BitField fp16_ovfl{23, 23};
+  static constexpr BitField float_mode{7, 0};
+};
+
+// The operand of s_getreg and s_setreg.
+struct HwRegOperand {
+  static constexpr BitField id{5, 0};
+  static constexpr BitField offset{10, 6};
+  static constexpr BitField width_minus_1{15, 11};
+};
 
 std::span<const InstructionInfo> instructions();
 const EncodingLayout& layout(Encoding encoding);
