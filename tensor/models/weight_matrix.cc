@@ -61,14 +61,11 @@ Tensor WeightMatrix::dequantise(const std::vector<Tensor>& views) const {
   if (type_ == TensorType::kF32 || type_ == TensorType::kF16) {
     return views[0].cast(DType::kF32).reshape({-1, 1, columns_});
   }
-  // Quants become unsigned numbers q that stand for q - zero, whose conversion to f32 is one instruction; the product
-  // q * scale - zero * scale is exact.
   const Tensor scale = views[0].slice(-1, 0, 1).cast(DType::kF32);
   const Tensor quants = views[1].slice(-1, kScaleBytes, gguf::block_size_bytes(type_));
-  if (type_ == TensorType::kQ8_0) {
-    return (quants ^ quants.scalar(0x80)).cast(DType::kF32).mul_acc(scale, scale * -128.0);
-  }
-  // Q4_0: the low nibbles of the 16 bytes are the first half of the block, the high ones the second.
+  if (type_ == TensorType::kQ8_0) return quants.bitcast(DType::kI8).cast(DType::kF32) * scale;
+  // Q4_0: the low nibbles of the 16 bytes are the first half of the block, the high ones the second; 8 stands for 0.
+  // (nibble - 8) * scale as one operation, exactly.
   const Tensor shift = (Tensor::arange(memory_.runtime(), DType::kI32, 2) * 4.0).reshape({2, 1});
   const Tensor bytes = quants.unsqueeze(2).cast(DType::kI32);
   const Tensor nibbles = ((bytes >> shift) & bytes.scalar(0xf)).cast(DType::kF32);
