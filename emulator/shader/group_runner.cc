@@ -60,10 +60,12 @@ std::optional<std::string> DispatchShape::make(const Dispatch& d, DispatchShape*
   return std::nullopt;
 }
 
-GroupRunner::GroupRunner(const Dispatch& dispatch, const DispatchShape& shape, Program& program, Tlb& tlb)
-    : dispatch_(dispatch), shape_(shape), waves_(shape.waves_per_group) {
+GroupRunner::GroupRunner(const Dispatch& dispatch, const DispatchShape& shape, Program& program, Tlb& tlb,
+                         std::vector<Row> registers)
+    : dispatch_(dispatch), shape_(shape), waves_(shape.waves_per_group), vgprs_(std::move(registers)) {
   const uint32_t halves = dispatch.wave_size / kLanes;
-  vgprs_.resize(static_cast<size_t>(shape.waves_per_group) * kVgprRows * halves);
+  const size_t rows = static_cast<size_t>(shape.waves_per_group) * kVgprRows * halves;
+  if (vgprs_.size() < rows) vgprs_.resize(rows);
   group_.dispatch = &dispatch;
   group_.program = &program;
   group_.tlb = &tlb;

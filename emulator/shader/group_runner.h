@@ -29,7 +29,10 @@ struct DispatchShape {
 
 class GroupRunner {
  public:
-  GroupRunner(const Dispatch& dispatch, const DispatchShape& shape, Program& program, Tlb& tlb);
+  // `registers` is memory for VGPRs, of any size and content; it grows as needed.
+  GroupRunner(const Dispatch& dispatch, const DispatchShape& shape, Program& program, Tlb& tlb,
+              std::vector<Row> registers);
+  std::vector<Row> take_registers() && { return std::move(vgprs_); }
 
   // Runs workgroup `number`; waves use scratch memory slot `scratch_slot`. Gives up early once *stop is set. The fault,
   // if any, has no disassembly yet.

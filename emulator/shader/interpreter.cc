@@ -59,6 +59,7 @@ class Interpreter final : public ShaderCores {
  private:
   void worker();
   void work(Job& job, uint32_t scratch_slot);
+  std::vector<Row> borrow_registers();
   Job* find_job();
 
   ProgramCache programs_;
@@ -68,6 +69,8 @@ class Interpreter final : public ShaderCores {
   std::condition_variable done_;  // a thread has left a job
   std::vector<Job*> jobs_;        // guarded by mutex_
   bool quit_ = false;             // guarded by mutex_
+  // Register memory between dispatches, so that each does not fetch pages anew; one piece a thread. Guarded by mutex_.
+  std::vector<std::vector<Row>> spare_registers_;
   std::vector<std::thread> workers_;
 };
 
@@ -145,7 +148,7 @@ void Interpreter::worker() {
 
 void Interpreter::work(Job& job, uint32_t scratch_slot) {
   Tlb tlb(job.memory);
-  GroupRunner runner(job.dispatch, job.shape, job.program, tlb);
+  GroupRunner runner(job.dispatch, job.shape, job.program, tlb, borrow_registers());
   while (!job.stop.load(std::memory_order_relaxed)) {
     const uint64_t group = job.next_group.fetch_add(1, std::memory_order_relaxed);
     if (group >= job.shape.group_count) break;
@@ -160,6 +163,15 @@ void Interpreter::work(Job& job, uint32_t scratch_slot) {
   }
   std::lock_guard lock(mutex_);
   job.instructions += runner.instructions();
+  spare_registers_.push_back(std::move(runner).take_registers());
+}
+
+std::vector<Row> Interpreter::borrow_registers() {
+  std::lock_guard lock(mutex_);
+  if (spare_registers_.empty()) return {};
+  std::vector<Row> registers = std::move(spare_registers_.back());
+  spare_registers_.pop_back();
+  return registers;
 }
 
 }  // namespace
