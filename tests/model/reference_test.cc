@@ -1,0 +1,128 @@
+// Owns: the whole stack against references computed elsewhere (tests/data/kjv-3m): token ids and perplexity of a real
+// model on the emulated card.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <fstream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "emulator/driver.h"
+#include "tensor/generator.h"
+#include "tensor/gguf/gguf.h"
+#include "tensor/models/llama.h"
+#include "tensor/runtime.h"
+#include "tensor/tokenizer/tokenizer.h"
+
+namespace bw {
+namespace {
+
+using tensor::TokenId;
+
+// Where the two best logits are closer than this, float32 arithmetic in another order may choose the other.
+constexpr float kSmallestTellingGap = 0.005f;
+constexpr double kPerplexityTolerance = 0.001;  // relative
+
+const nlohmann::json& reference() {
+  static const nlohmann::json kReference = [] {
+    std::ifstream stream(BAREWAVE_TEST_DATA_DIR "/kjv-3m/reference.json");
+    return nlohmann::json::parse(stream);
+  }();
+  return kReference;
+}
+
+// A model on an emulated card of its own.
+struct LoadedModel {
+  std::unique_ptr<emulator::EmulatedDriver> driver;
+  std::shared_ptr<tensor::Runtime> runtime;
+  std::unique_ptr<tensor::Llama> llama;
+  std::unique_ptr<tensor::Tokenizer> tokenizer;
+};
+
+Result<LoadedModel> load_model(const std::string& weights) {
+  LoadedModel model;
+  BW_ASSIGN(model.driver, emulator::EmulatedDriver::create());
+  BW_ASSIGN(model.runtime, tensor::Runtime::create(*model.driver));
+  BW_ASSIGN(const tensor::gguf::File file,
+            tensor::gguf::File::open(BAREWAVE_TEST_DATA_DIR "/kjv-3m/kjv-3m." + weights + ".gguf"));
+  BW_ASSIGN(tensor::Tokenizer tokenizer, tensor::Tokenizer::create(file));
+  model.tokenizer = std::make_unique<tensor::Tokenizer>(std::move(tokenizer));
+  BW_ASSIGN(model.llama, tensor::Llama::load(file, model.runtime));
+  return model;
+}
+
+float gap_between_best_two(std::vector<float> logits) {
+  std::partial_sort(logits.begin(), logits.begin() + 2, logits.end(), std::greater<>());
+  return logits[0] - logits[1];
+}
+
+class Reference : public testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override {
+    auto loaded = load_model(GetParam());
+    ASSERT_TRUE(loaded.is_ok()) << loaded.status().message();
+    model_ = std::move(loaded).value();
+  }
+
+  // All ids equal, or equal up to a step that is too close to call.
+  void expect_same_ids(const std::vector<TokenId>& prompt, const std::vector<TokenId>& ids,
+                       const std::vector<TokenId>& expected) {
+    const auto [got, want] = std::mismatch(ids.begin(), ids.end(), expected.begin(), expected.end());
+    if (want == expected.end() && got == ids.end()) return;
+    std::vector<TokenId> before = prompt;
+    before.insert(before.end(), ids.begin(), got);
+    auto logits = model_.llama->last_logits(before, 0);
+    ASSERT_TRUE(logits.is_ok()) << logits.status().message();
+    EXPECT_LT(gap_between_best_two(logits.value()), kSmallestTellingGap)
+        << "ids differ from the reference at step " << got - ids.begin();
+  }
+
+  LoadedModel model_;
+};
+
+TEST_P(Reference, GreedyIdsAreTheSame) {
+  size_t runs = 0;
+  for (const nlohmann::json& run : reference()["runs"]) {
+    if (run["weights"] != GetParam()) continue;
+    ++runs;
+    std::vector<TokenId> prompt = model_.tokenizer->encode(run["prompt"].get<std::string>()).value();
+    prompt.insert(prompt.begin(), *model_.tokenizer->bos());
+    ASSERT_EQ(prompt, run["prompt_ids"].get<std::vector<TokenId>>());
+
+    const auto expected = run["greedy_ids"].get<std::vector<TokenId>>();
+    tensor::GenerateOptions options;
+    options.max_tokens = static_cast<int64_t>(expected.size());
+    auto result = tensor::generate(*model_.llama, prompt, options);
+    ASSERT_TRUE(result.is_ok()) << result.status().message();
+    expect_same_ids(prompt, result->ids, expected);
+  }
+  EXPECT_EQ(runs, 3u);
+  EXPECT_LE(model_.llama->step_cost().kernel_count, 60u);
+}
+
+TEST_P(Reference, LogitsAfterThePromptAreClose) {
+  for (const nlohmann::json& run : reference()["runs"]) {
+    if (run["weights"] != GetParam()) continue;
+    auto logits = model_.llama->last_logits(run["prompt_ids"].get<std::vector<TokenId>>(), 0);
+    ASSERT_TRUE(logits.is_ok()) << logits.status().message();
+    const auto expected = run["first_logits"].get<std::vector<float>>();
+    ASSERT_EQ(logits->size(), expected.size());
+    for (size_t i = 0; i < expected.size(); ++i) ASSERT_NEAR(logits.value()[i], expected[i], 2e-4) << "logit " << i;
+  }
+}
+
+TEST_P(Reference, PerplexityIsTheSame) {
+  const auto sequences = reference()["perplexity_ids"].get<std::vector<std::vector<TokenId>>>();
+  auto value = tensor::perplexity(*model_.llama, sequences);
+  ASSERT_TRUE(value.is_ok()) << value.status().message();
+  const double expected = reference()["perplexity"][GetParam()].get<double>();
+  EXPECT_NEAR(value.value(), expected, expected * kPerplexityTolerance);
+}
+
+INSTANTIATE_TEST_SUITE_P(Weights, Reference, testing::Values("F16", "Q8_0", "Q4_0"),
+                         [](const auto& test) { return std::string(test.param); });
+
+}  // namespace
+}  // namespace bw
