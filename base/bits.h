@@ -26,12 +26,24 @@ constexpr int32_t sign_extend(uint32_t value, unsigned bits) {
 }
 
 // Alignment must be a power of two.
-constexpr uint64_t align_up(uint64_t value, uint64_t alignment) { return (value + alignment - 1) & ~(alignment - 1); }
-constexpr uint64_t align_down(uint64_t value, uint64_t alignment) { return value & ~(alignment - 1); }
-constexpr bool is_aligned(uint64_t value, uint64_t alignment) { return (value & (alignment - 1)) == 0; }
+constexpr uint64_t align_up(uint64_t value, uint64_t alignment) {
+  return (value + alignment - 1) & ~(alignment - 1);
+}
+constexpr uint64_t align_down(uint64_t value, uint64_t alignment) {
+  return value & ~(alignment - 1);
+}
+constexpr bool is_aligned(uint64_t value, uint64_t alignment) {
+  return (value & (alignment - 1)) == 0;
+}
 
-constexpr uint32_t lo32(uint64_t value) { return static_cast<uint32_t>(value); }
-constexpr uint32_t hi32(uint64_t value) { return static_cast<uint32_t>(value >> 32); }
-constexpr uint64_t make_u64(uint32_t lo, uint32_t hi) { return (static_cast<uint64_t>(hi) << 32) | lo; }
+constexpr uint32_t lo32(uint64_t value) {
+  return static_cast<uint32_t>(value);
+}
+constexpr uint32_t hi32(uint64_t value) {
+  return static_cast<uint32_t>(value >> 32);
+}
+constexpr uint64_t make_u64(uint32_t lo, uint32_t hi) {
+  return (static_cast<uint64_t>(hi) << 32) | lo;
+}
 
 }  // namespace bw

@@ -106,14 +106,14 @@ class [[nodiscard]] Result {
 #define BW_CONCAT(a, b) BW_CONCAT_INNER(a, b)
 
 // Returns from the enclosing function if `expr`, a Status, is a failure.
-#define BW_RETURN_IF_ERROR(expr)                  \
-  do {                                            \
+#define BW_RETURN_IF_ERROR(expr)                                                  \
+  do {                                                                            \
     if (::bw::Status bw_status_ = (expr); !bw_status_.is_ok()) return bw_status_; \
   } while (false)
 
 // BW_ASSIGN(auto x, f()): x is the value of the Result that f() returns; a failure is returned.
 #define BW_ASSIGN(lhs, expr) BW_ASSIGN_IMPL(BW_CONCAT(bw_result_, __LINE__), lhs, expr)
-#define BW_ASSIGN_IMPL(tmp, lhs, expr)          \
-  auto tmp = (expr);                            \
+#define BW_ASSIGN_IMPL(tmp, lhs, expr)              \
+  auto tmp = (expr);                                \
   if (!tmp.is_ok()) return std::move(tmp).status(); \
   lhs = std::move(tmp).value()

@@ -20,7 +20,9 @@ TEST(Status, ContextGoesBeforeAndAdviceAfter) {
   EXPECT_EQ(status.message(), "opening: no card 3 (try 0)");
 }
 
-TEST(Status, OkStaysOkUnderContext) { EXPECT_TRUE(Status::ok().with_context("x").with_advice("y").is_ok()); }
+TEST(Status, OkStaysOkUnderContext) {
+  EXPECT_TRUE(Status::ok().with_context("x").with_advice("y").is_ok());
+}
 
 Result<std::unique_ptr<int>> half(int value) {
   if (value % 2 != 0) return error(StatusCode::kInvalidArgument, "{} is odd", value);
@@ -38,7 +40,9 @@ TEST(Result, AssignPassesValuesAndFailuresOn) {
   EXPECT_EQ(quarter(6).status().message(), "3 is odd");
 }
 
-TEST(ResultDeathTest, ValueOfAFailureAborts) { EXPECT_DEATH((void)half(1).value(), "1 is odd"); }
+TEST(ResultDeathTest, ValueOfAFailureAborts) {
+  EXPECT_DEATH((void)half(1).value(), "1 is odd");
+}
 
 }  // namespace
 }  // namespace bw

@@ -1,5 +1,5 @@
-// Owns: the page tables of one emulated GPU process: which GPU virtual pages are mapped, to which host memory, with which
-// rights. Not here: who allocates (emulator/driver) or what an access means (emulator/shader, emulator/queue).
+// Owns: the page tables of one emulated GPU process: which GPU virtual pages are mapped, to which host memory, with
+// which rights. Not here: who allocates (emulator/driver) or what an access means (emulator/shader, emulator/queue).
 #pragma once
 
 #include <atomic>
@@ -27,7 +27,8 @@ struct Mapping {
 };
 
 // Written by the ioctls, read by every engine. Readers keep copies of mappings (see Tlb) and drop them when the
-// generation moves; a writer changes the table under the mutex and publishes with a release increment of the generation.
+// generation moves; a writer changes the table under the mutex and publishes with a release increment of the
+// generation.
 class AddressSpace {
  public:
   // Returns 0, or -EINVAL for misaligned, empty, wrapping or already mapped ranges.
@@ -49,7 +50,8 @@ class Tlb {
  public:
   explicit Tlb(const AddressSpace& space) : space_(space) {}
 
-  // Host address of `size_bytes` bytes at `address`, all within one mapping that allows `access`; nullptr otherwise (a fault).
+  // Host address of `size_bytes` bytes at `address`, all within one mapping that allows `access`; nullptr otherwise (a
+  // fault).
   std::byte* translate(uint64_t address, uint32_t size_bytes, Access access) {
     const Mapping& hit = entries_[slot(address)];
     if (generation_ == space_.generation() && address >= hit.begin && address < hit.end &&

@@ -146,7 +146,7 @@ TEST(Generate, RefusesFilesThatAreNoGoodModel) {
   }
   std::vector<char> bad = good;
   bad[0] = 'X';
-  expect_one_error_line(generate_from(bad), "magic");
+  expect_one_error_line(generate_from(bad), "not a GGUF file");
   bad = good;
   std::fill(bad.begin() + 8, bad.begin() + 24, '\xff');  // counts of tensors and of metadata entries
   expect_one_error_line(generate_from(bad), "");
