@@ -102,7 +102,7 @@ class GpuProgram final : public PreparedProgram {
   std::shared_ptr<amdgpu::Device> device_;
   compiler::Program program_;
   std::vector<std::unique_ptr<amdgpu::CodeModule>> modules_;
-  std::vector<const amdgpu::Kernel*> kernels_;
+  std::vector<amdgpu::Kernel> kernels_;
   std::vector<std::shared_ptr<GpuBuffer>> buffers_;
   std::vector<std::shared_ptr<DeviceBuffer>> outputs_;
   std::vector<Step> steps_;
@@ -119,7 +119,8 @@ Status GpuProgram::load() {
       modules_.push_back(std::move(fresh));
     }
     BW_ASSIGN(const amdgpu::Kernel* found, module->kernel(kernel.symbol));
-    kernels_.push_back(found);
+    kernels_.push_back(*found);
+    kernels_.back().info.name = kernel.name;  // what reports of faults and time-outs show
   }
   return Status::ok();
 }
@@ -146,7 +147,7 @@ Status GpuProgram::bind(Executor& executor, const ParamBuffers& params) {
   for (size_t output : program_.outputs) outputs_.push_back(buffers_[output]);
   for (const compiler::Launch& launch : program_.launches) {
     Step step;
-    step.kernel = kernels_[launch.kernel];
+    step.kernel = &kernels_[launch.kernel];
     for (size_t buffer : launch.buffers) {
       step.buffers.push_back(buffers_[buffer].get());
       const uint64_t address = buffers_[buffer]->gpu_addr().value;
@@ -186,6 +187,7 @@ Result<bool> GpuProgram::update(const VariableValues& variables) {
 }
 
 Status GpuProgram::record() {
+  commands_ = {};  // a failure must not leave those of other group counts
   amdgpu::CommandRecorder recorder = device_->record();
   HazardTracker hazards;
   for (size_t i = 0; i < steps_.size(); ++i) {

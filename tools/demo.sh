@@ -7,4 +7,6 @@ cd "$(dirname "$0")/.."
 
 barewave_install
 barewave_build barewave
-exec build/barewave generate --model tests/data/kjv-3m/kjv-3m.Q8_0.gguf --prompt "${1:-And it came to pass}" --tokens 64
+prompt=${1:-And it came to pass}
+printf '%s' "$prompt"  # the command prints what follows it
+exec build/barewave generate --model tests/data/kjv-3m/kjv-3m.Q8_0.gguf --prompt "$prompt" --tokens 64
