@@ -1,6 +1,7 @@
 #include "compiler/lower_llvm_ops.h"
 
 #include <llvm/IR/Constants.h>
+#include <llvm/IR/InlineAsm.h>
 #include <llvm/IR/Intrinsics.h>
 
 #include "base/check.h"
@@ -177,6 +178,25 @@ Value* OpLowering::bounded_arithmetic(const NodePtr& node, Value* x, Value* y) {
   return node->op == Op::kAdd ? b_.CreateAdd(x, y, "", nuw, nsw) : b_.CreateMul(x, y, "", nuw, nsw);
 }
 
+namespace {
+
+// LLVM divides in f32 what it takes to fit in 24 bits. LLVM 19 takes sign-extended operands of unsigned divisions for
+// such (llvm-project pull requests 119325 and 196418), and from 23 bits on the estimate of v_rcp_f32 is not good enough
+// for every pair (202753). Within these bounds the short way is right.
+constexpr int64_t kExactInF32 = int64_t{1} << 22;
+
+bool is_exact_in_f32(const ir::Interval& interval) {
+  return interval.low >= -kExactInF32 && interval.high < kExactInF32;
+}
+
+}  // namespace
+
+// `x`, of whose bits LLVM knows nothing any more.
+Value* OpLowering::opaque(Value* x) {
+  llvm::FunctionType* type = llvm::FunctionType::get(x->getType(), {x->getType()}, false);
+  return b_.CreateCall(llvm::InlineAsm::get(type, "", "=v,0", false), {x});
+}
+
 // A zero divisor gives 0, and the smallest integer divided by -1 wraps; LLVM leaves both undefined, so that neither
 // may reach its division.
 Value* OpLowering::divide(const Node& node, Value* x, Value* y) {
@@ -187,6 +207,8 @@ Value* OpLowering::divide(const Node& node, Value* x, Value* y) {
   const bool may_be_zero = divisor.low <= 0 && divisor.high >= 0;
   const bool may_be_minus_one = is_signed && divisor.low <= -1 && divisor.high >= -1;
   llvm::Type* type = x->getType();
+  // Divisions by constants become multiplications.
+  if (!llvm::isa<llvm::Constant>(y) && !(is_exact_in_f32(dividend) && is_exact_in_f32(divisor))) x = opaque(x);
   Value* zero = llvm::ConstantInt::get(type, 0);
   Value* is_zero = may_be_zero ? b_.CreateICmpEQ(y, zero) : b_.getFalse();
   Value* is_minus_one = may_be_minus_one ? b_.CreateICmpEQ(y, llvm::ConstantInt::getSigned(type, -1)) : b_.getFalse();

@@ -44,6 +44,7 @@ class OpLowering {
   llvm::Value* float_binary(ir::Op op, ir::DType dtype, llvm::Value* x, llvm::Value* y);
   llvm::Value* bool_binary(ir::Op op, llvm::Value* x, llvm::Value* y);
   llvm::Value* integer_binary(ir::Op op, ir::DType dtype, llvm::Value* x, llvm::Value* y);
+  llvm::Value* opaque(llvm::Value* x);
   llvm::Value* divide(const ir::Node& node, llvm::Value* x, llvm::Value* y);
   llvm::Value* bounded_arithmetic(const ir::NodePtr& node, llvm::Value* x, llvm::Value* y);
   llvm::Value* mul_acc(const ir::Node& node, std::span<llvm::Value* const> inputs);

@@ -51,7 +51,10 @@ class RandomGraphs : public testing::Test {
   // `tolerance` is relative to 1 plus the value.
   void check(uint64_t seed, const ir::testing::RandomGraphOptions& options, double tolerance) {
     ir::Builder builder;
-    const ir::testing::RandomGraph graph = ir::testing::random_graph(builder, seed, options);
+    check(ir::testing::random_graph(builder, seed, options), seed, tolerance);
+  }
+
+  void check(const ir::testing::RandomGraph& graph, uint64_t seed, double tolerance) {
     ir::testing::RandomInputs inputs(graph.params, graph.variables, seed);
     auto outputs = run_on_card(graph, inputs);
     ASSERT_TRUE(outputs.is_ok()) << outputs.status().message();
@@ -83,6 +86,34 @@ TEST_F(RandomGraphs, OfIntegersGiveWhatTheEvaluatorGives) {
     check(seed, options, 0);
     if (HasFatalFailure()) return;
   }
+}
+
+// LLVM 19 divides sign-extended operands of an unsigned division in f32, which is wrong for negative ones
+// (docs/errata.md).
+TEST_F(RandomGraphs, DivideSignExtendedNumbersAsUnsigned) {
+  constexpr const char* kText = R"(graph {
+    %0 = param i16 [256] id=0 "x"
+    %1 = param i8 [256] id=1 "y"
+    %2 = cast u32 [256] (%0)
+    %3 = cast u32 [256] (%1)
+    %4 = idiv u32 [256] (%2, %3)
+    %5 = mod u32 [256] (%2, %3)
+    %6 = cast u64 [256] (%0)
+    %7 = cast u64 [256] (%1)
+    %8 = idiv u64 [256] (%6, %7)
+    %9 = cast u32 [256] (%8)
+    %10 = mod u64 [256] (%6, %7)
+    %11 = cast u32 [256] (%10)
+    return %4, %5, %9, %11
+  })";
+  auto outputs = ir::parse_graph(kText);
+  ASSERT_TRUE(outputs.is_ok()) << outputs.status().message();
+  ir::testing::RandomGraph graph;
+  graph.outputs = outputs.value();
+  for (const ir::NodePtr& node : ir::topological_order(graph.outputs)) {
+    if (node->op == ir::Op::kParam) graph.params.push_back(node);
+  }
+  check(graph, 1, 0);
 }
 
 TEST_F(RandomGraphs, OfDoublesAndIntegersGiveWhatTheEvaluatorGives) {
