@@ -10,7 +10,8 @@ namespace {
 using Sequences = std::vector<std::vector<tensor::TokenId>>;
 
 Result<Sequences> read(const std::string& content) {
-  const std::string path = testing::TempDir() + "/token_ids_file_test";
+  const std::string path =
+      testing::TempDir() + "/token_ids_file_" + testing::UnitTest::GetInstance()->current_test_info()->name();
   std::ofstream(path) << content;
   return read_token_ids(path);
 }
