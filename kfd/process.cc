@@ -35,7 +35,8 @@ Result<std::unique_ptr<Process>> Process::open(KernelDriver& driver) {
   BW_ASSIGN(int fd, open_device(driver, uapi::kKfdPath));
   std::unique_ptr<Process> process(new Process(driver, fd));
   uapi::GetVersionArgs version{};
-  BW_RETURN_IF_ERROR(process->call(uapi::kGetVersion, version, "asking {} for its version", uapi::kKfdPath));
+  BW_RETURN_IF_ERROR(process->call(uapi::kGetVersion, version, "asking {} for its version", uapi::kKfdPath)
+                         .with_advice("is this the device of the amdgpu driver? see dmesg"));
   if (version.major_version != uapi::kMajorVersion) {
     return error(StatusCode::kUnsupported, "{} speaks version {}.{}, expected {}.x", uapi::kKfdPath,
                  version.major_version, version.minor_version, uapi::kMajorVersion);

@@ -72,6 +72,9 @@ TEST(Command, RefusesWordsItDoesNotKnow) {
     expect_one_error_line(run_barewave({"generate", "--model", kModel, "--prompt", "x", "--tokens", tokens}),
                           "--tokens");
   }
+  for (const char* seed : {"-1", "1.5", "99999999999999999999", ""}) {
+    expect_one_error_line(run_barewave({"generate", "--model", kModel, "--prompt", "x", "--seed", seed}), "--seed");
+  }
   expect_one_error_line(run_barewave({"generate", "--model", kModel, "--prompt", "x", "--temperature", "nan"}),
                         "temperature");
 }

@@ -14,6 +14,7 @@
 #include "tensor/gguf/gguf.h"
 #include "tensor/models/llama.h"
 #include "tensor/runtime.h"
+#include "tensor/testing/llama_reference.h"
 #include "tensor/tokenizer/tokenizer.h"
 
 namespace bw {
@@ -119,6 +120,39 @@ TEST_P(Reference, PerplexityIsTheSame) {
   ASSERT_TRUE(value.is_ok()) << value.status().message();
   const double expected = reference()["perplexity"][GetParam()].get<double>();
   EXPECT_NEAR(value.value(), expected, expected * kPerplexityTolerance);
+}
+
+// The references end at position 256; the plain decoder in double precision tells the rest of the context.
+TEST(WholeContext, LogitsStayThoseOfThePlainDecoder) {
+  auto loaded = load_model("Q8_0");
+  ASSERT_TRUE(loaded.is_ok()) << loaded.status().message();
+  const tensor::gguf::File file = tensor::gguf::File::open(BAREWAVE_TEST_DATA_DIR "/kjv-3m/kjv-3m.Q8_0.gguf").value();
+  tensor::testing::LlamaReference plain(file);
+  tensor::Llama& llama = *loaded.value().llama;
+
+  std::vector<TokenId> ids = reference()["perplexity_ids"][0].get<std::vector<TokenId>>();
+  const auto more = reference()["perplexity_ids"][1].get<std::vector<TokenId>>();
+  ids.insert(ids.end(), more.begin(), more.end());
+  ASSERT_EQ(ids.size(), static_cast<size_t>(llama.context()));
+
+  std::vector<std::vector<double>> expected;
+  for (const TokenId id : ids) expected.push_back(plain.step(id));
+  // In long steps first, then the last positions one by one.
+  const size_t one_by_one = ids.size() - 8;
+  auto logits = llama.logits(std::span(ids).first(one_by_one), 0);
+  ASSERT_TRUE(logits.is_ok()) << logits.status().message();
+  for (size_t position = one_by_one; position < ids.size(); ++position) {
+    auto last = llama.last_logits(std::span(ids).subspan(position, 1), static_cast<int64_t>(position));
+    ASSERT_TRUE(last.is_ok()) << last.status().message();
+    logits->insert(logits->end(), last->begin(), last->end());
+  }
+  const size_t vocabulary = expected[0].size();
+  for (size_t position = 0; position < ids.size(); ++position) {
+    for (size_t i = 0; i < vocabulary; ++i) {
+      ASSERT_NEAR(logits.value()[position * vocabulary + i], expected[position][i], 2e-4)
+          << "logit " << i << " at position " << position;
+    }
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Weights, Reference, testing::Values("F16", "Q8_0", "Q4_0"),

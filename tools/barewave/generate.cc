@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <cerrno>
+#include <charconv>
 #include <cstdio>
 #include <memory>
 #include <optional>
@@ -111,6 +112,18 @@ Status run_generate(const GenerateArguments& arguments, const GlobalOptions& opt
   return with_fault_reports(chosen, run_with_model(arguments, chosen.driver()));
 }
 
+// Accepts what fits a uint64_t; CLI11's own checks let numbers wrap.
+CLI::Validator whole_number() {
+  return CLI::Validator(
+      [](const std::string& text) -> std::string {
+        uint64_t value = 0;
+        const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), value);
+        const bool is_whole = problem == std::errc{} && end == text.data() + text.size();
+        return is_whole ? "" : fmt::format("{} is not a whole number from 0 to 2^64-1", text);
+      },
+      "");
+}
+
 }  // namespace
 
 Command add_generate_command(CLI::App& app) {
@@ -126,7 +139,7 @@ Command add_generate_command(CLI::App& app) {
       ->type_name("N")
       ->capture_default_str();
   command->add_option("--temperature", arguments->sampling.temperature, "0: always the most likely token")
-      ->check(CLI::NonNegativeNumber)
+      ->check(CLI::Range(0.0, 1000.0))
       ->type_name("T")
       ->capture_default_str();
   command
@@ -135,7 +148,10 @@ Command add_generate_command(CLI::App& app) {
       ->check(CLI::Range(0.0, 1.0))
       ->type_name("P")
       ->capture_default_str();
-  command->add_option("--seed", arguments->sampling.seed, "Of the sampling")->type_name("S")->capture_default_str();
+  command->add_option("--seed", arguments->sampling.seed, "Of the sampling")
+      ->check(whole_number())
+      ->type_name("S")
+      ->capture_default_str();
   command->add_flag("--ids", arguments->print_ids, "Print token ids instead of text");
   command
       ->add_option("--perplexity", arguments->perplexity_path,
