@@ -12,7 +12,8 @@ namespace {
 
 using namespace kfd::uapi;
 
-// How long Linux lets a queue take to leave the hardware (queue_preemption_timeout_ms).
+// How long Linux lets a queue take to leave the hardware (queue_preemption_timeout_ms). Linux saves the waves of a
+// queue that leaves; here suspending waits for the program at hand to end, while destroying abandons it.
 constexpr std::chrono::milliseconds kPreemptionTimeout{9000};
 constexpr int kKernelNotSupported = 524;  // ENOTSUPP, which Linux lets through to user space
 constexpr size_t kMaxQueuesPerProcess = 1024;
@@ -242,7 +243,8 @@ int QueueTable::destroy(uint32_t queue_id) {
   auto it = queues_.find(queue_id);
   if (it == queues_.end()) return -EINVAL;
   Queue& queue = *it->second;
-  // A program that does not end in time: Linux would reset the card. The engine keeps what it still uses.
+  // Should a program not even give up in time: Linux would reset the card. The engine keeps what it still uses.
+  queue.processor->cancel();
   const bool stopped = stop(queue);
   if (is_sdma(queue.type)) --queue.device->sdma_queues;
   queue.device->give_back_doorbell(queue.doorbell);

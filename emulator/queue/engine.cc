@@ -24,7 +24,7 @@ Engine::~Engine() {
   {
     std::lock_guard lock(mutex_);
     ending_ = true;
-    for (const auto& slot : slots_) slot->queue->request_stop();
+    for (const auto& slot : slots_) slot->queue->cancel();
     changed_.notify_all();
     called_.notify_all();
   }
@@ -34,7 +34,11 @@ Engine::~Engine() {
 void Engine::add(std::shared_ptr<QueueProcessor> queue) {
   std::lock_guard lock(mutex_);
   queue->allow_running();
-  slots_.push_back(std::make_shared<Slot>(Slot{std::move(queue)}));
+  if (const std::shared_ptr<Slot> slot = find(queue.get()); slot != nullptr) {
+    slot->is_leaving = false;
+  } else {
+    slots_.push_back(std::make_shared<Slot>(Slot{std::move(queue)}));
+  }
   if (threads_.empty()) {
     // The client's signals are none of these threads' business: they start with all of them blocked.
     sigset_t all;
@@ -48,15 +52,21 @@ void Engine::add(std::shared_ptr<QueueProcessor> queue) {
   changed_.notify_all();
 }
 
-bool Engine::remove(const QueueProcessor* queue, std::chrono::milliseconds patience) {
-  std::unique_lock lock(mutex_);
+std::shared_ptr<Engine::Slot> Engine::find(const QueueProcessor* queue) const {
   const auto it =
       std::find_if(slots_.begin(), slots_.end(), [&](const auto& slot) { return slot->queue.get() == queue; });
-  if (it == slots_.end()) return true;  // it had stopped by itself
-  const std::shared_ptr<Slot> slot = *it;
+  return it == slots_.end() ? nullptr : *it;
+}
+
+bool Engine::remove(const QueueProcessor* queue, std::chrono::milliseconds patience) {
+  std::unique_lock lock(mutex_);
+  const std::shared_ptr<Slot> slot = find(queue);
+  if (slot == nullptr) return true;  // it had stopped by itself
   slot->queue->request_stop();
-  slots_.erase(it);
-  return turn_ended_.wait_until(lock, steady_clock::now() + patience, [&] { return !slot->has_turn; });
+  slot->is_leaving = true;
+  if (!turn_ended_.wait_until(lock, steady_clock::now() + patience, [&] { return !slot->has_turn; })) return false;
+  std::erase(slots_, slot);
+  return true;
 }
 
 void Engine::run() {
@@ -80,11 +90,11 @@ bool Engine::give_turns(std::unique_lock<std::mutex>& lock) {
   bool progress = false;
   for (size_t i = 0; i < slots_.size() && !ending_; ++i) {
     const std::shared_ptr<Slot> slot = slots_[i];
-    if (slot->has_turn) continue;
+    if (slot->has_turn || slot->is_leaving) continue;
     const StepResult result = give_turn(lock, *slot);
     progress |= result == StepResult::kProgress;
     // A stopped queue keeps its id until it is destroyed, but gets no more turns.
-    if (result == StepResult::kStopped) std::erase(slots_, slot);
+    if (result == StepResult::kStopped || slot->is_leaving) std::erase(slots_, slot);
   }
   return progress;
 }

@@ -22,14 +22,15 @@ namespace bw::emulator {
 class Engine {
  public:
   explicit Engine(uint32_t thread_count);
-  // Ends the threads after the packets at hand.
+  // Cancels what runs and ends the threads.
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
+  // Also after remove(), be it that a turn from before has not ended.
   void add(std::shared_ptr<QueueProcessor> queue);
   // The queue gets no further turn. False if the turn it is having did not end in time: then it lives on until that
-  // turn ends.
+  // turn ends, and can be removed again.
   bool remove(const QueueProcessor* queue, std::chrono::milliseconds patience);
 
   static constexpr std::chrono::microseconds kLongestSleep{900};
@@ -40,13 +41,15 @@ class Engine {
  private:
   struct Slot {
     std::shared_ptr<QueueProcessor> queue;
-    bool has_turn = false;  // some thread is in its step()
+    bool has_turn = false;    // some thread is in its step()
+    bool is_leaving = false;  // gets no further turn
   };
 
   // All with the lock held, except while a queue has its turn or the thread sleeps.
   void run();
   // One turn for each queue that has none; whether any of them made progress.
   bool give_turns(std::unique_lock<std::mutex>& lock);
+  std::shared_ptr<Slot> find(const QueueProcessor* queue) const;
   StepResult give_turn(std::unique_lock<std::mutex>& lock, Slot& slot);
   void pause(std::unique_lock<std::mutex>& lock, std::chrono::steady_clock::time_point* last_progress);
   // Threads that look after the queues at this moment.

@@ -392,7 +392,7 @@ TEST_F(Dispatches, BadSizesAndInitiatorsAreFaults) {
 
 TEST_F(Dispatches, MemoryFaultOfAShaderReachesTheEventAndTheReport) {
   const uint32_t event = machine_.create_event(8);
-  machine_.cores().tell([&](const Dispatch&, const AddressSpace&) {
+  machine_.cores().tell([&](const Dispatch&, const AddressSpace&, std::stop_token) {
     ShaderFault fault;
     fault.kind = ShaderFaultKind::kMemory;
     fault.address = 0xdead1234;
@@ -416,7 +416,7 @@ TEST_F(Dispatches, MemoryFaultOfAShaderReachesTheEventAndTheReport) {
 
 TEST_F(Dispatches, IllegalInstructionRaisesAHwException) {
   const uint32_t event = machine_.create_event(3);
-  machine_.cores().tell([](const Dispatch&, const AddressSpace&) {
+  machine_.cores().tell([](const Dispatch&, const AddressSpace&, std::stop_token) {
     ShaderFault fault;
     fault.kind = ShaderFaultKind::kIllegal;
     fault.message = "illegal";
@@ -430,7 +430,7 @@ TEST_F(Dispatches, IllegalInstructionRaisesAHwException) {
 TEST_F(Dispatches, DestroyingTheQueueWaitsForTheProgramAtHand) {
   std::atomic<bool> running{false};
   std::atomic<bool> ended{false};
-  machine_.cores().tell([&](const Dispatch&, const AddressSpace&) -> std::optional<ShaderFault> {
+  machine_.cores().tell([&](const Dispatch&, const AddressSpace&, std::stop_token) -> std::optional<ShaderFault> {
     running = true;
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
     ended = true;
@@ -443,6 +443,31 @@ TEST_F(Dispatches, DestroyingTheQueueWaitsForTheProgramAtHand) {
   EXPECT_TRUE(ended);
   std::lock_guard lock(machine_.cores().mutex);
   EXPECT_EQ(machine_.cores().dispatches.size(), 1u) << "the one after it is not begun";
+}
+
+// A program that ends when it is told to.
+std::optional<ShaderFault> run_for_ever(std::stop_token cancel) {
+  while (!cancel.stop_requested()) std::this_thread::yield();
+  return std::nullopt;
+}
+
+TEST_F(Dispatches, DestroyingTheQueueAbandonsAProgramThatDoesNotEnd) {
+  machine_.cores().tell([](auto&, auto&, std::stop_token cancel) { return run_for_ever(std::move(cancel)); });
+  run(state());
+  const uint64_t read_pointer = machine_.read_pointer(queue_);
+  submit({0xc0031500, 1, 1, 1, 0x00008005, 0xc0033700, 0x00100500, low(at(0)), high(at(0)), 1});
+  EXPECT_TRUE(eventually([&] { return machine_.cores().count == 1; }));
+  EXPECT_EQ(machine_.destroy(queue_), 0);
+  EXPECT_EQ(data_.dword(0).load(), 0u) << "the packet after the program";
+  EXPECT_EQ(machine_.read_pointer(queue_), read_pointer);
+  EXPECT_TRUE(machine_.driver().fault_reports().empty());
+}
+
+TEST_F(Dispatches, TheMachineGoesWithAProgramRunning) {
+  machine_.cores().tell([](auto&, auto&, std::stop_token cancel) { return run_for_ever(std::move(cancel)); });
+  submit(state());
+  submit({0xc0031500, 1, 1, 1, 0x00008005});
+  EXPECT_TRUE(eventually([&] { return machine_.cores().count == 1; }));
 }
 
 }  // namespace

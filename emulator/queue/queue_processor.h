@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <stop_token>
 
 #include "emulator/fault_report.h"
 #include "emulator/memory/address_space.h"
@@ -27,14 +28,22 @@ class QueueProcessor {
   virtual bool has_work() const = 0;
   // Asks a running step() to return after the packet at hand. From any thread.
   void request_stop() { stop_requested_.store(true, std::memory_order_relaxed); }
-  // Before the queue gets turns again. Not while a step() runs.
+  // Asks for that soon, for good: a program that runs is abandoned, and nothing is begun any more. From any thread.
+  void cancel() {
+    request_stop();
+    cancel_.request_stop();
+  }
+  // Before the queue gets turns again.
   void allow_running() { stop_requested_.store(false, std::memory_order_relaxed); }
 
  protected:
-  bool stop_requested() const { return stop_requested_.load(std::memory_order_relaxed); }
+  bool stop_requested() const { return stop_requested_.load(std::memory_order_relaxed) || is_cancelled(); }
+  bool is_cancelled() const { return cancel_.stop_requested(); }
+  std::stop_token cancellation() const { return cancel_.get_token(); }
 
  private:
   std::atomic<bool> stop_requested_{false};
+  std::stop_source cancel_;
 };
 
 // Where a queue's interrupts and faults go. Called by engine threads.

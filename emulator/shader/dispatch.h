@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <stop_token>
 #include <string>
 
 #include "emulator/memory/address_space.h"
@@ -49,10 +50,14 @@ struct ShaderFault {
 
 // Executes dispatches on a pool of host threads, one workgroup at a time on each. Safe to call from several threads;
 // each call returns when all its workgroups have ended or one has faulted (the others then stop early).
+//
+// Programs need not end: a stop request on `cancel`, from any thread, makes run() return soon (a fraction of a second)
+// with the waves wherever they were, and without a fault.
 class ShaderCores {
  public:
   virtual ~ShaderCores() = default;
-  virtual std::optional<ShaderFault> run(const Dispatch& dispatch, const AddressSpace& memory) = 0;
+  virtual std::optional<ShaderFault> run(const Dispatch& dispatch, const AddressSpace& memory,
+                                         std::stop_token cancel) = 0;
   // Wave instructions executed so far, by all dispatches.
   virtual uint64_t instruction_count() const = 0;
 };

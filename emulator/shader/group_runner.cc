@@ -16,7 +16,8 @@ constexpr uint32_t kLdsGranuleBytes = 512;  // of Rsrc2::lds_size. Source: LLVM'
 constexpr uint32_t kMaxLdsBytes = 64 * 1024;
 constexpr uint32_t kMaxGroupLanes = 1024;
 constexpr uint32_t kMaxUserSgprs = 16;
-constexpr uint32_t kBranchesPerTurn = 1u << 16;
+// A dispatch can be cancelled between turns, so they are short; long enough that changing waves costs nothing.
+constexpr int64_t kLoopDwordsPerTurn = 1 << 16;
 
 uint32_t mode_bits(uint32_t rsrc1) {
   using Mode = amdgpu::gfx11::MODE;
@@ -140,7 +141,7 @@ void GroupRunner::start_group(uint64_t number, uint32_t scratch_slot) {
 // Executes until the wave ends, meets a barrier, faults or has had its turn. Returns whether it faulted.
 bool GroupRunner::run_turn(Wave& wave) {
   wave.stop = Stop::kNone;
-  wave.yield_after = kBranchesPerTurn;
+  wave.yield_after = kLoopDwordsPerTurn;
   load_csr(wave.mode.csr32);
   uint64_t count = 0;
   do {
@@ -160,7 +161,7 @@ std::optional<ShaderFault> GroupRunner::run(uint64_t number, uint32_t scratch_sl
   uint32_t running = wave_count_;
   while (running != 0 && !stop.load(std::memory_order_relaxed) && !group_.fault) {
     uint32_t at_barrier = 0;
-    for (uint32_t i = 0; i < wave_count_ && !group_.fault; ++i) {
+    for (uint32_t i = 0; i < wave_count_ && !group_.fault && !stop.load(std::memory_order_relaxed); ++i) {
       Wave& wave = waves_[i];
       if (wave.stop == Stop::kNone || wave.stop == Stop::kYield) {
         run_turn(wave);

@@ -51,6 +51,8 @@ void run_dpp8(Wave& wave, const Step& step);
 void run_copy_vgpr(Wave& wave, const Step& step);  // all lanes of src[0] to dst, whatever EXEC is
 void run_unimplemented(Wave& wave, const Step& step);
 void run_illegal(Wave& wave, const Step& step);
+void run_undecoded(Wave& wave, const Step& step);
+void run_too_large(Wave& wave, const Step& step);
 void run_unmapped(Wave& wave, const Step& step);  // the code cannot be fetched
 
 }  // namespace bw::emulator

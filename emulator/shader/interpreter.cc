@@ -15,8 +15,8 @@
 namespace bw::emulator {
 namespace {
 
-// One dispatch in execution. Threads take workgroups by incrementing next_group; who meets a fault sets `stop`. What
-// has a comment 'pool mutex' is written and read under the mutex of the pool.
+// One dispatch in execution. Threads take workgroups by incrementing next_group; who meets a fault, or cancels the
+// dispatch, sets `stop`. What has a comment 'pool mutex' is written and read under the mutex of the pool.
 struct Job {
   Job(const Dispatch& d, const AddressSpace& m, const DispatchShape& s, Program& p)
       : dispatch(d), memory(m), shape(s), program(p) {}
@@ -53,7 +53,7 @@ class Interpreter final : public ShaderCores {
     for (std::thread& thread : workers_) thread.join();
   }
 
-  std::optional<ShaderFault> run(const Dispatch& dispatch, const AddressSpace& memory) override;
+  std::optional<ShaderFault> run(const Dispatch& dispatch, const AddressSpace& memory, std::stop_token cancel) override;
   uint64_t instruction_count() const override { return instructions_.load(std::memory_order_relaxed); }
 
  private:
@@ -97,7 +97,8 @@ ShaderFault refusal(const Dispatch& dispatch, std::string reason) {
   return fault;
 }
 
-std::optional<ShaderFault> Interpreter::run(const Dispatch& dispatch, const AddressSpace& memory) {
+std::optional<ShaderFault> Interpreter::run(const Dispatch& dispatch, const AddressSpace& memory,
+                                            std::stop_token cancel) {
   DispatchShape shape;
   if (auto reason = DispatchShape::make(dispatch, &shape)) return refusal(dispatch, *reason);
   if (dispatch.program_address % 256 != 0) return refusal(dispatch, "the address of a program is a multiple of 256");
@@ -105,6 +106,7 @@ std::optional<ShaderFault> Interpreter::run(const Dispatch& dispatch, const Addr
   Tlb tlb(memory);
   const std::shared_ptr<Program> program = programs_.find(dispatch.program_address, dispatch.wave_size, tlb);
   Job job(dispatch, memory, shape, *program);
+  const std::stop_callback on_cancel(std::move(cancel), [&job] { job.stop.store(true, std::memory_order_relaxed); });
   {
     std::lock_guard lock(mutex_);
     jobs_.push_back(&job);

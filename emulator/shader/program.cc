@@ -68,6 +68,10 @@ void Program::decode_run(uint64_t address, Tlb& tlb, std::vector<uint64_t>& work
       run.push_back(special_step(run_goto, address, 0));
       break;
     }
+    if (run.size() >= kMaxRunSteps) {
+      run.push_back(special_step(run_undecoded, address, 0));
+      break;
+    }
     starts.emplace_back(address, run.size());
     std::array<uint32_t, amdgpu::gfx11::kMaxInstructionDwords> dwords;
     const size_t count = fetch_code(address, tlb, dwords.data());
@@ -98,15 +102,25 @@ const Step* Program::step_at(uint64_t address, Tlb& tlb) {
   if (address % 4 != 0) return nullptr;
   std::lock_guard lock(mutex_);
   if (const auto it = steps_.find(address); it != steps_.end()) return it->second;
+  if (steps_.size() >= kMaxInstructions) return substitute(run_too_large, address);
   std::vector<uint64_t> work = {address};
   std::vector<Jump> jumps;
-  while (!work.empty()) {
+  const size_t enough = steps_.size() + kMaxStepsAtOnce;
+  while (!work.empty() && steps_.size() < enough) {
     const uint64_t next = work.back();
     work.pop_back();
     if (!steps_.contains(next)) decode_run(next, tlb, work, jumps);
   }
-  for (const Jump& jump : jumps) jump.step->target = steps_.at(jump.target);
+  for (const Jump& jump : jumps) {
+    const auto it = steps_.find(jump.target);
+    jump.step->target = it != steps_.end() ? it->second : substitute(run_undecoded, jump.target);
+  }
   return steps_.at(address);
+}
+
+const Step* Program::substitute(Handler handler, uint64_t address) {
+  runs_.push_back({special_step(handler, address, 0)});
+  return runs_.back().data();
 }
 
 bool Program::matches(Tlb& tlb) const {

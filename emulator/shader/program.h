@@ -40,7 +40,15 @@ class Program {
     uint64_t target;
   };
 
+  // A step to be executed in place of the instruction at `address`.
+  const Step* substitute(Handler handler, uint64_t address);
   void decode_run(uint64_t address, Tlb& tlb, std::vector<uint64_t>& work, std::vector<Jump>& jumps);
+
+  // What one call of step_at() decodes beyond the first run, what a run may have, and what a program may have: a client
+  // can have gigabytes of what happens to be valid code.
+  static constexpr size_t kMaxStepsAtOnce = 1u << 16;
+  static constexpr size_t kMaxRunSteps = 1u << 16;
+  static constexpr size_t kMaxInstructions = 1u << 20;
 
   const uint32_t wave_size_;
   mutable std::mutex mutex_;

@@ -9,16 +9,17 @@
 namespace bw::emulator {
 namespace {
 
-// Taken branches until the wave gives way: so a wave that spins on memory does not keep the others of its workgroup
-// out.
-void take_branch(Wave& w, const Step* target) {
+// Each turn of a loop is charged with the length of the loop, so that the wave gives way in time: a wave that spins on
+// memory does not keep the others of its workgroup out, and one that never ends can be cancelled.
+void take_branch(Wave& w, const Step& s, const Step* target) {
   w.next = target;
-  if (--w.yield_after == 0) w.stop = Stop::kYield;
+  w.yield_after -= 1 + (s.pc > target->pc ? static_cast<int64_t>((s.pc - target->pc) / 4) : 0);
+  if (w.yield_after <= 0) w.stop = Stop::kYield;
 }
 
 template <class F>
 void run_branch_if(Wave& w, const Step& s) {
-  if (F{}(w)) take_branch(w, s.target);
+  if (F{}(w)) take_branch(w, s, s.target);
 }
 template <class F>
 Handler branch_if(F) {
@@ -31,7 +32,7 @@ void jump_to(Wave& w, const Step& s, uint64_t address) {
   const Step* target = w.group->program->step_at(address, *w.group->tlb);
   if (target == nullptr)
     return w.fail(s, ShaderFaultKind::kIllegal, fmt::format("jump to misaligned address {:#x}", address));
-  take_branch(w, target);
+  take_branch(w, s, target);
 }
 
 void bind_branches(HandlerTable& t) {
@@ -56,7 +57,7 @@ void bind_branches(HandlerTable& t) {
   });
   t.bind(Op::s_call_b64, [](Wave& w, const Step& s) {
     w.set_s64(s.dst, s.next_pc());
-    take_branch(w, s.target);
+    take_branch(w, s, s.target);
   });
 }
 
@@ -238,6 +239,15 @@ void run_unimplemented(Wave& w, const Step& s) {
 
 void run_illegal(Wave& w, const Step& s) {
   w.fail(s, ShaderFaultKind::kIllegal, "not an instruction of gfx1100, or with operands it does not take");
+}
+
+// Stands for an instruction that was left undecoded because there was so much before it.
+void run_undecoded(Wave& w, const Step& s) {
+  jump_to(w, s, s.pc);
+}
+
+void run_too_large(Wave& w, const Step& s) {
+  w.fail(s, ShaderFaultKind::kUnimplemented, "the program has more instructions than this emulator keeps");
 }
 
 void run_unmapped(Wave& w, const Step& s) {

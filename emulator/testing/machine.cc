@@ -10,7 +10,8 @@ namespace bw::emulator::testing {
 
 using namespace kfd::uapi;
 
-std::optional<ShaderFault> NotingCores::run(const Dispatch& dispatch, const AddressSpace& memory) {
+std::optional<ShaderFault> NotingCores::run(const Dispatch& dispatch, const AddressSpace& memory,
+                                            std::stop_token cancel) {
   ++notes_->count;
   Action action;
   {
@@ -18,7 +19,7 @@ std::optional<ShaderFault> NotingCores::run(const Dispatch& dispatch, const Addr
     notes_->dispatches.push_back(dispatch);
     action = notes_->on_run;
   }
-  return action ? action(dispatch, memory) : std::nullopt;
+  return action ? action(dispatch, memory, std::move(cancel)) : std::nullopt;
 }
 
 bool eventually(const std::function<bool()>& condition) {

@@ -19,7 +19,7 @@ namespace bw::emulator::testing {
 // Notes every dispatch; does what it was told.
 class NotingCores final : public ShaderCores {
  public:
-  using Action = std::function<std::optional<ShaderFault>(const Dispatch&, const AddressSpace&)>;
+  using Action = std::function<std::optional<ShaderFault>(const Dispatch&, const AddressSpace&, std::stop_token)>;
   // Shared by the test and the engines' threads.
   struct Notes {
     std::mutex mutex;  // guards the two below
@@ -34,7 +34,7 @@ class NotingCores final : public ShaderCores {
   };
   explicit NotingCores(std::shared_ptr<Notes> notes) : notes_(std::move(notes)) {}
 
-  std::optional<ShaderFault> run(const Dispatch& dispatch, const AddressSpace& memory) override;
+  std::optional<ShaderFault> run(const Dispatch& dispatch, const AddressSpace& memory, std::stop_token cancel) override;
   uint64_t instruction_count() const override { return notes_->count; }
 
  private:

@@ -25,8 +25,8 @@ std::atomic<bool> is_illegal = false;
 // Does what add_one of two_kernels.s does: out[i] = in[i] + 1 for workgroups of 32.
 class AddOneCores final : public emulator::ShaderCores {
  public:
-  std::optional<emulator::ShaderFault> run(const emulator::Dispatch& dispatch,
-                                           const emulator::AddressSpace& memory) override {
+  std::optional<emulator::ShaderFault> run(const emulator::Dispatch& dispatch, const emulator::AddressSpace& memory,
+                                           std::stop_token) override {
     if (is_illegal) {
       emulator::ShaderFault fault;
       fault.message = "test fault";

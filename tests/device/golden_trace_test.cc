@@ -21,7 +21,8 @@ namespace {
 
 class IdleCores final : public emulator::ShaderCores {
  public:
-  std::optional<emulator::ShaderFault> run(const emulator::Dispatch&, const emulator::AddressSpace&) override {
+  std::optional<emulator::ShaderFault> run(const emulator::Dispatch&, const emulator::AddressSpace&,
+                                           std::stop_token) override {
     return std::nullopt;
   }
   uint64_t instruction_count() const override { return 0; }

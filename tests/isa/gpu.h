@@ -30,7 +30,9 @@ class Gpu {
   // One workgroup of `lanes` work-items, 2 user SGPRs holding `kernarg`, 64 KiB of LDS, MODE as the test vectors want
   // it.
   static emulator::Dispatch dispatch(uint64_t program, uint32_t lanes, uint64_t kernarg);
-  std::optional<emulator::ShaderFault> run(const emulator::Dispatch& dispatch) { return cores_->run(dispatch, space_); }
+  std::optional<emulator::ShaderFault> run(const emulator::Dispatch& dispatch, std::stop_token cancel = {}) {
+    return cores_->run(dispatch, space_, std::move(cancel));
+  }
   emulator::ShaderCores& cores() const { return *cores_; }
 
  private:

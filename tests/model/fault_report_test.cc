@@ -22,7 +22,8 @@ class FaultingCores final : public emulator::ShaderCores {
  public:
   static constexpr uint64_t kAddress = 0x123456789000;
 
-  std::optional<emulator::ShaderFault> run(const emulator::Dispatch& dispatch, const emulator::AddressSpace&) override {
+  std::optional<emulator::ShaderFault> run(const emulator::Dispatch& dispatch, const emulator::AddressSpace&,
+                                           std::stop_token) override {
     emulator::ShaderFault fault;
     fault.kind = emulator::ShaderFaultKind::kMemory;
     fault.pc = dispatch.program_address;
