@@ -5,6 +5,7 @@
 #include <chrono>
 #include <thread>
 
+#include "base/bits.h"
 #include "emulator/testing/machine.h"
 
 namespace bw::emulator {
@@ -15,13 +16,6 @@ using ::testing::HasSubstr;
 using testing::Machine;
 using testing::TestBuffer;
 using testing::TestQueue;
-
-uint32_t low(uint64_t value) {
-  return static_cast<uint32_t>(value);
-}
-uint32_t high(uint64_t value) {
-  return static_cast<uint32_t>(value >> 32);
-}
 
 class Pm4 : public ::testing::Test {
  protected:
@@ -37,7 +31,7 @@ class Pm4 : public ::testing::Test {
   }
   uint64_t at(size_t dword) const { return data_.va + dword * 4; }
   std::vector<uint32_t> indirect_buffer(uint64_t address, uint32_t control) {
-    return {0xc0023f00, low(address), high(address), control};
+    return {0xc0023f00, lo32(address), hi32(address), control};
   }
 
   Machine machine_;
@@ -69,14 +63,14 @@ TEST_F(Nop, PacketThatIsNotAllThereYetWaits) {
 
 using WriteData = Pm4;
 TEST_F(WriteData, StoresItsDwordsInOrder) {
-  run({0xc0053700, 0x00100500, low(at(0)), high(at(0)), 11, 22, 33});
+  run({0xc0053700, 0x00100500, lo32(at(0)), hi32(at(0)), 11, 22, 33});
   EXPECT_EQ(data_.dword(0), 11u);
   EXPECT_EQ(data_.dword(1), 22u);
   EXPECT_EQ(data_.dword(2), 33u);
 }
 
 TEST_F(WriteData, WithoutIncrementLeavesTheLastOne) {
-  run({0xc0053700, 0x00010500, low(at(0)), high(at(0)), 11, 22, 33});
+  run({0xc0053700, 0x00010500, lo32(at(0)), hi32(at(0)), 11, 22, 33});
   EXPECT_EQ(data_.dword(0), 33u);
   EXPECT_EQ(data_.dword(1), 0u);
 }
@@ -88,10 +82,10 @@ TEST_F(WriteData, ToARegisterIsAFault) {
 using CopyData = Pm4;
 TEST_F(CopyData, CopiesMemoryImmediatesAndTheClock) {
   data_.qword(0) = 0x1122334455667788;
-  run({0xc0044000, 0x00010502, low(at(0)), high(at(0)), low(at(4)), high(at(4))});  // 64 bits of memory
-  run({0xc0044000, 0x00000202, low(at(0)), high(at(0)), low(at(8)), high(at(8))});  // 32 bits
-  run({0xc0044000, 0x00010505, 7, 8, low(at(12)), high(at(12))});                   // immediate
-  run({0xc0044000, 0x00010509, 0, 0, low(at(16)), high(at(16))});                   // clock
+  run({0xc0044000, 0x00010502, lo32(at(0)), hi32(at(0)), lo32(at(4)), hi32(at(4))});  // 64 bits of memory
+  run({0xc0044000, 0x00000202, lo32(at(0)), hi32(at(0)), lo32(at(8)), hi32(at(8))});  // 32 bits
+  run({0xc0044000, 0x00010505, 7, 8, lo32(at(12)), hi32(at(12))});                    // immediate
+  run({0xc0044000, 0x00010509, 0, 0, lo32(at(16)), hi32(at(16))});                    // clock
   EXPECT_EQ(data_.qword(2), 0x1122334455667788u);
   EXPECT_EQ(data_.qword(4), 0x55667788u);
   EXPECT_EQ(data_.qword(6), 0x0000000800000007u);
@@ -100,15 +94,15 @@ TEST_F(CopyData, CopiesMemoryImmediatesAndTheClock) {
 
 using ReleaseMem = Pm4;
 TEST_F(ReleaseMem, WritesDataOf32And64Bits) {
-  run({0xc0064900, 0x0070f514, 0x20000000, low(at(0)), high(at(0)), 0xaabbccdd, 0x11111111, 0});
-  run({0xc0064900, 0x0070f514, 0x40000000, low(at(2)), high(at(2)), 0xaabbccdd, 0x11111111, 0});
+  run({0xc0064900, 0x0070f514, 0x20000000, lo32(at(0)), hi32(at(0)), 0xaabbccdd, 0x11111111, 0});
+  run({0xc0064900, 0x0070f514, 0x40000000, lo32(at(2)), hi32(at(2)), 0xaabbccdd, 0x11111111, 0});
   EXPECT_EQ(data_.qword(0), 0xaabbccddu);
   EXPECT_EQ(data_.qword(1), 0x11111111aabbccddu);
 }
 
 TEST_F(ReleaseMem, TimestampsCountAt100MHz) {
   const auto stamp = [&](size_t dword) {
-    run({0xc0064900, 0x0070f514, 0x60000000, low(at(dword)), high(at(dword)), 0, 0, 0});
+    run({0xc0064900, 0x0070f514, 0x60000000, lo32(at(dword)), hi32(at(dword)), 0, 0, 0});
   };
   stamp(0);
   std::this_thread::sleep_for(std::chrono::milliseconds(20));
@@ -122,20 +116,20 @@ TEST_F(ReleaseMem, RaisesTheEventWhoseMailboxItWrites) {
   const uint32_t event = machine_.create_event(0);
   EXPECT_EQ(machine_.wait_event(event, 0), 1u);
   const uint64_t mailbox = machine_.mailbox(event);
-  run({0xc0064900, 0x00000514, 0x22000000, low(mailbox), high(mailbox), event, 0, event});
+  run({0xc0064900, 0x00000514, 0x22000000, lo32(mailbox), hi32(mailbox), event, 0, event});
   EXPECT_EQ(machine_.wait_event(event, 10'000), 0u);
   EXPECT_EQ(machine_.wait_event(event, 0), 1u);
 }
 
 TEST_F(ReleaseMem, MisalignedIsAFault) {
-  EXPECT_THAT(fault({0xc0064900, 0x0070f514, 0x40000000, low(at(1)), high(at(1)), 0, 0, 0}),
+  EXPECT_THAT(fault({0xc0064900, 0x0070f514, 0x40000000, lo32(at(1)), hi32(at(1)), 0, 0, 0}),
               HasSubstr("not a multiple of 8"));
 }
 
 using WaitRegMem = Pm4;
 TEST_F(WaitRegMem, BlocksUntilMaskedValueMatches) {
-  submit({0xc0053c00, 0x00000013, low(at(0)), high(at(0)), 0x34, 0xff, 4});  // (value & 0xff) == 0x34
-  submit({0xc0033700, 0x00000500, low(at(1)), high(at(1)), 1});
+  submit({0xc0053c00, 0x00000013, lo32(at(0)), hi32(at(0)), 0x34, 0xff, 4});  // (value & 0xff) == 0x34
+  submit({0xc0033700, 0x00000500, lo32(at(1)), hi32(at(1)), 1});
   std::this_thread::sleep_for(std::chrono::milliseconds(5));
   EXPECT_EQ(data_.dword(1), 0u);
   data_.dword(0) = 0x1235;
@@ -154,13 +148,13 @@ TEST_F(WaitRegMem, ComparesWithoutSignByEachFunction) {
                           {4, 4, 5}, {5, 0x80000000, 5}, {6, 0xffffffff, 5}};
   for (const Case& test : holding) {
     data_.dword(0) = test.value;
-    run({0xc0053c00, 0x10 | test.function, low(at(0)), high(at(0)), test.reference, 0xffffffff, 4});
+    run({0xc0053c00, 0x10 | test.function, lo32(at(0)), hi32(at(0)), test.reference, 0xffffffff, 4});
   }
   const Case waiting[] = {{1, 5, 5}, {2, 6, 5}, {3, 4, 5}, {4, 5, 5}, {5, 4, 5}, {6, 5, 5}};
   for (const Case& test : waiting) {
     TestQueue queue = machine_.compute_queue();
     data_.dword(0) = test.value;
-    machine_.submit(queue, {0xc0053c00, 0x10 | test.function, low(at(0)), high(at(0)), test.reference, 0xffffffff, 4});
+    machine_.submit(queue, {0xc0053c00, 0x10 | test.function, lo32(at(0)), hi32(at(0)), test.reference, 0xffffffff, 4});
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
     EXPECT_EQ(machine_.read_pointer(queue), 0u) << "function " << test.function;
     EXPECT_EQ(machine_.destroy(queue), 0);
@@ -169,7 +163,7 @@ TEST_F(WaitRegMem, ComparesWithoutSignByEachFunction) {
 
 TEST_F(WaitRegMem, Of64BitsComparesAllOfThem) {
   data_.qword(0) = 0x100000000;
-  run({0xc0079300, 0x00000015, low(at(0)), high(at(0)), 0xffffffff, 0, 0xffffffff, 0xffffffff, 4});
+  run({0xc0079300, 0x00000015, lo32(at(0)), hi32(at(0)), 0xffffffff, 0, 0xffffffff, 0xffffffff, 4});
 }
 
 TEST_F(WaitRegMem, TheFlushOfTheHostDataPathIsDoneAtOnce) {
@@ -181,9 +175,9 @@ TEST_F(WaitRegMem, OnAnotherRegisterIsAFault) {
 }
 
 TEST_F(WaitRegMem, ABlockedQueueDoesNotHinderAnother) {
-  submit({0xc0053c00, 0x00000013, low(at(0)), high(at(0)), 1, 0xffffffff, 4});
+  submit({0xc0053c00, 0x00000013, lo32(at(0)), hi32(at(0)), 1, 0xffffffff, 4});
   TestQueue other = machine_.compute_queue();
-  machine_.submit(other, {0xc0033700, 0x00000500, low(at(0)), high(at(0)), 1});
+  machine_.submit(other, {0xc0033700, 0x00000500, lo32(at(0)), hi32(at(0)), 1});
   EXPECT_TRUE(machine_.drain(other));
   EXPECT_TRUE(machine_.drain(queue_)) << "and may be what it waits for";
 }
@@ -191,7 +185,7 @@ TEST_F(WaitRegMem, ABlockedQueueDoesNotHinderAnother) {
 TEST_F(WaitRegMem, AQueueThatWaitsForEverCanBeDestroyed) {
   for (int i = 0; i < 50; ++i) {
     TestQueue queue = machine_.compute_queue();
-    machine_.submit(queue, {0xc0053c00, 0x00000013, low(at(0)), high(at(0)), 1, 0xffffffff, 4});
+    machine_.submit(queue, {0xc0053c00, 0x00000013, lo32(at(0)), hi32(at(0)), 1, 0xffffffff, 4});
     EXPECT_EQ(machine_.destroy(queue), 0);
   }
 }
@@ -204,15 +198,15 @@ TEST_F(IndirectBuffer, RunsNestedAndChainedBuffersInOrder) {
     for (uint32_t value : packet) dwords[index++] = value;
   };
   // 0: writes 1, calls 64, then writes 3 and chains to 128.
-  put(0, {0xc0033700, 0x00000500, low(at(0)), high(at(0)), 1});
+  put(0, {0xc0033700, 0x00000500, lo32(at(0)), hi32(at(0)), 1});
   put(5, indirect_buffer(ib.va + 256, 0x00800005));
-  put(9, {0xc0033700, 0x00000500, low(at(2)), high(at(2)), 3});
+  put(9, {0xc0033700, 0x00000500, lo32(at(2)), hi32(at(2)), 3});
   put(14, indirect_buffer(ib.va + 512, 0x00900005));
   // 64: copies what 0 wrote. 128: the end.
-  put(64, {0xc0044000, 0x00000202, low(at(0)), high(at(0)), low(at(1))});
+  put(64, {0xc0044000, 0x00000202, lo32(at(0)), hi32(at(0)), lo32(at(1))});
   dwords[64] = 0xc0033700;
-  put(64, {0xc0033700, 0x00000500, low(at(1)), high(at(1)), 2});
-  put(128, {0xc0033700, 0x00000500, low(at(3)), high(at(3)), 4});
+  put(64, {0xc0033700, 0x00000500, lo32(at(1)), hi32(at(1)), 2});
+  put(128, {0xc0033700, 0x00000500, lo32(at(3)), hi32(at(3)), 4});
   run(indirect_buffer(ib.va, 0x00800012));
   EXPECT_EQ(data_.dword(0), 1u);
   EXPECT_EQ(data_.dword(1), 2u);
@@ -371,7 +365,7 @@ TEST_F(Dispatches, IndirectReadsItsSize) {
   data_.dwords()[1] = 1;
   data_.dwords()[2] = 2;
   submit(state());
-  run({0xc0021600, low(at(0)), high(at(0)), 0x00008005});
+  run({0xc0021600, lo32(at(0)), hi32(at(0)), 0x00008005});
   EXPECT_THAT(only_dispatch().workgroup_count, ::testing::ElementsAre(3, 1, 2));
 }
 
@@ -455,7 +449,7 @@ TEST_F(Dispatches, DestroyingTheQueueAbandonsAProgramThatDoesNotEnd) {
   machine_.cores().tell([](auto&, auto&, std::stop_token cancel) { return run_for_ever(std::move(cancel)); });
   run(state());
   const uint64_t read_pointer = machine_.read_pointer(queue_);
-  submit({0xc0031500, 1, 1, 1, 0x00008005, 0xc0033700, 0x00100500, low(at(0)), high(at(0)), 1});
+  submit({0xc0031500, 1, 1, 1, 0x00008005, 0xc0033700, 0x00100500, lo32(at(0)), hi32(at(0)), 1});
   EXPECT_TRUE(eventually([&] { return machine_.cores().count == 1; }));
   EXPECT_EQ(machine_.destroy(queue_), 0);
   EXPECT_EQ(data_.dword(0).load(), 0u) << "the packet after the program";

@@ -5,6 +5,7 @@
 
 #include <thread>
 
+#include "base/bits.h"
 #include "emulator/testing/machine.h"
 
 namespace bw::emulator {
@@ -15,13 +16,6 @@ using ::testing::HasSubstr;
 using testing::Machine;
 using testing::TestBuffer;
 using testing::TestQueue;
-
-uint32_t low(uint64_t value) {
-  return static_cast<uint32_t>(value);
-}
-uint32_t high(uint64_t value) {
-  return static_cast<uint32_t>(value >> 32);
-}
 
 class Sdma : public ::testing::Test {
  protected:
@@ -35,7 +29,7 @@ class Sdma : public ::testing::Test {
     return machine_.wait_fault().message;
   }
   static std::vector<uint32_t> copy(uint64_t destination, uint64_t source, uint32_t size_bytes) {
-    return {1, size_bytes - 1, 0, low(source), high(source), low(destination), high(destination)};
+    return {1, size_bytes - 1, 0, lo32(source), hi32(source), lo32(destination), hi32(destination)};
   }
   uint64_t at(size_t dword) const { return data_.va + dword * 4; }
 
@@ -82,13 +76,13 @@ TEST_F(Sdma, CopiesAcrossTheBorderOfAdjacentMappings) {
 }
 
 TEST_F(Sdma, WritesAndFills) {
-  run({2, low(at(0)), high(at(0)), 2, 10, 20, 30});
+  run({2, lo32(at(0)), hi32(at(0)), 2, 10, 20, 30});
   EXPECT_EQ(data_.dword(0), 10u);
   EXPECT_EQ(data_.dword(2), 30u);
-  run({0x8000000b, low(at(0)), high(at(0)), 0xabcd1234, 8});  // three dwords less one
+  run({0x8000000b, lo32(at(0)), hi32(at(0)), 0xabcd1234, 8});  // three dwords less one
   EXPECT_EQ(data_.dword(2), 0xabcd1234u);
   EXPECT_EQ(data_.dword(3), 0u);
-  run({0x0000000b, low(at(0)), high(at(0)), 0x55, 4});  // five bytes
+  run({0x0000000b, lo32(at(0)), hi32(at(0)), 0x55, 4});  // five bytes
   EXPECT_EQ(data_.dword(0), 0x55555555u);
   EXPECT_EQ(data_.dword(1), 0xabcd1255u);
 }
@@ -96,16 +90,16 @@ TEST_F(Sdma, WritesAndFills) {
 TEST_F(Sdma, FenceAndTrapRaiseAnEvent) {
   const uint32_t event = machine_.create_event(0);
   const uint64_t mailbox = machine_.mailbox(event);
-  run({0x00030005, low(at(0)), high(at(0)), 77, 0x00030005, low(mailbox), high(mailbox), event, 6, event});
+  run({0x00030005, lo32(at(0)), hi32(at(0)), 77, 0x00030005, lo32(mailbox), hi32(mailbox), event, 6, event});
   EXPECT_EQ(data_.dword(0), 77u);
   EXPECT_EQ(machine_.wait_event(event, 10'000), 0u);
 }
 
 TEST_F(Sdma, PollBlocksThisQueueOnly) {
-  submit({0xd0000008, low(at(0)), high(at(0)), 5, 0xffffffff, 0x0fff0004});  // memory, >= 5
-  submit({5, low(at(1)), high(at(1)), 1});
+  submit({0xd0000008, lo32(at(0)), hi32(at(0)), 5, 0xffffffff, 0x0fff0004});  // memory, >= 5
+  submit({5, lo32(at(1)), hi32(at(1)), 1});
   TestQueue other = machine_.sdma_queue();
-  machine_.submit(other, {5, low(at(2)), high(at(2)), 1});
+  machine_.submit(other, {5, lo32(at(2)), hi32(at(2)), 1});
   EXPECT_TRUE(machine_.drain(other));
   EXPECT_EQ(data_.dword(1), 0u);
   data_.dword(0) = 6;
@@ -119,15 +113,15 @@ TEST_F(Sdma, FlushOfTheHostDataPathIsDoneAtOnce) {
 }
 
 TEST_F(Sdma, TimestampsAndAtomics) {
-  run({0x20d, low(at(0)), high(at(0))});
+  run({0x20d, lo32(at(0)), hi32(at(0))});
   EXPECT_NE(data_.qword(0), 0u);
   data_.qword(1) = 5;
   // ADD, 64 bits, of -1: what lowers a signal.
-  run({47u << 25 | 10, low(at(2)), high(at(2)), 0xffffffff, 0xffffffff, 0, 0, 0});
+  run({47u << 25 | 10, lo32(at(2)), hi32(at(2)), 0xffffffff, 0xffffffff, 0, 0, 0});
   EXPECT_EQ(data_.qword(1), 4u);
-  run({15u << 25 | 10, low(at(2)), high(at(2)), 3, 0, 0, 0, 0});
+  run({15u << 25 | 10, lo32(at(2)), hi32(at(2)), 3, 0, 0, 0, 0});
   EXPECT_EQ(data_.qword(1), 7u);
-  run({40u << 25 | 10, low(at(2)), high(at(2)), 9, 0, 7, 0, 0});
+  run({40u << 25 | 10, lo32(at(2)), hi32(at(2)), 9, 0, 7, 0, 0});
   EXPECT_EQ(data_.qword(1), 9u);
 }
 
@@ -138,9 +132,9 @@ TEST_F(Sdma, NopsCacheRequestsAndTheRingsEnd) {
 
 TEST_F(Sdma, IndirectBufferRunsAndReturns) {
   const TestBuffer ib = machine_.gtt(4096);
-  const std::vector<uint32_t> body = {5, low(at(0)), high(at(0)), 1, 0x00030000, 0, 0, 0};
+  const std::vector<uint32_t> body = {5, lo32(at(0)), hi32(at(0)), 1, 0x00030000, 0, 0, 0};
   std::copy(body.begin(), body.end(), ib.dwords());
-  run({4, low(ib.va), high(ib.va), 8, 0, 0, 5, low(at(1)), high(at(1)), 2});
+  run({4, lo32(ib.va), hi32(ib.va), 8, 0, 0, 5, lo32(at(1)), hi32(at(1)), 2});
   EXPECT_EQ(data_.dword(0), 1u);
   EXPECT_EQ(data_.dword(1), 2u);
 }
@@ -175,7 +169,7 @@ TEST_F(Sdma, UnknownAndUnbuiltPacketsAreFaults) {
 TEST_F(Sdma, ManyQueuesInALoop) {
   for (int i = 0; i < 200; ++i) {
     TestQueue queue = machine_.sdma_queue(1024);
-    machine_.submit(queue, {5, low(at(0)), high(at(0)), static_cast<uint32_t>(i)});
+    machine_.submit(queue, {5, lo32(at(0)), hi32(at(0)), static_cast<uint32_t>(i)});
     EXPECT_TRUE(machine_.drain(queue));
     EXPECT_EQ(data_.dword(0), static_cast<uint32_t>(i));
     EXPECT_EQ(machine_.destroy(queue), 0);

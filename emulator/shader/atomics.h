@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "emulator/shader/fp.h"
+#include "emulator/shader/wave.h"
 
 namespace bw::emulator {
 
@@ -90,6 +91,21 @@ T atomic_modify(std::byte* target, T data, T data1) {
                                       __ATOMIC_RELAXED)) {
   }
   return old;
+}
+
+// Operands of 32 or 64 bits in one lane.
+template <class T>
+T read_vgprs(Wave& w, unsigned vgpr, unsigned half, unsigned lane) {
+  if constexpr (sizeof(T) == 4)
+    return static_cast<T>(w.vgpr(vgpr, half)[lane]);
+  else
+    return static_cast<T>(make_u64(w.vgpr(vgpr, half)[lane], w.vgpr(vgpr + 1, half)[lane]));
+}
+template <class T>
+void write_vgprs(Wave& w, unsigned vgpr, unsigned half, unsigned lane, T value) {
+  w.vgpr(vgpr, half)[lane] = static_cast<uint32_t>(value);
+  if constexpr (sizeof(T) == 8)
+    w.vgpr(vgpr + 1, half)[lane] = static_cast<uint32_t>(static_cast<uint64_t>(value) >> 32);
 }
 
 }  // namespace bw::emulator

@@ -6,20 +6,6 @@
 namespace bw::emulator {
 namespace {
 
-template <class T>
-T read_vgprs(Wave& w, unsigned vgpr, unsigned half, unsigned lane) {
-  if constexpr (sizeof(T) == 4)
-    return static_cast<T>(w.vgpr(vgpr, half)[lane]);
-  else
-    return static_cast<T>(make_u64(w.vgpr(vgpr, half)[lane], w.vgpr(vgpr + 1, half)[lane]));
-}
-template <class T>
-void write_vgprs(Wave& w, unsigned vgpr, unsigned half, unsigned lane, T value) {
-  w.vgpr(vgpr, half)[lane] = static_cast<uint32_t>(value);
-  if constexpr (sizeof(T) == 8)
-    w.vgpr(vgpr + 1, half)[lane] = static_cast<uint32_t>(static_cast<uint64_t>(value) >> 32);
-}
-
 template <Space kSpace, Rmw kWhat, class T>
 void run_atomic(Wave& w, const Step& s) {
   w.sync_exec();
