@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "amdgpu/device.h"
@@ -14,6 +15,10 @@ namespace {
 
 constexpr double kGib = 1024.0 * 1024.0 * 1024.0;
 
+std::string text_of(const kfd::IpVersion& version) {
+  return fmt::format("{}.{}.{}", version.major, version.minor, version.revision);
+}
+
 void print_device(const amdgpu::DeviceInfo& info, const ChosenDriver& chosen) {
   fmt::print("device            {} ({}), {}\n", info.name, info.gfx_target, chosen.is_emulated() ? "emulated" : "real");
   fmt::print("gpu id            {}\n", info.gpu_id);
@@ -24,6 +29,8 @@ void print_device(const amdgpu::DeviceInfo& info, const ChosenDriver& chosen) {
              info.is_vram_host_visible ? "all visible to the host" : "not all visible to the host");
   fmt::print("lds               {} KiB for a workgroup\n", info.lds_size_bytes / 1024);
   fmt::print("sdma engines      {}\n", info.sdma_engine_count);
+  fmt::print("hardware blocks   GC {}, SDMA {}, NBIF {}\n", text_of(info.gc_version), text_of(info.sdma_version),
+             text_of(info.nbif_version));
   fmt::print("kfd driver        {}.{}\n", info.driver_major_version, info.driver_minor_version);
   fmt::print("firmware          compute {}, sdma {}\n", info.firmware_version, info.sdma_firmware_version);
 }
