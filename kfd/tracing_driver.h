@@ -12,10 +12,12 @@
 namespace bw::kfd {
 
 // Passes every call on to another driver and hands a line about it to `sink`, after the call has returned:
+//
 //   open(/dev/kfd, O_RDWR) = 3
-//   ioctl(3, ALLOC_MEMORY_OF_GPU, gpu=51166 va=@7f0000000000 size=0x1000 flags=VRAM|WRITABLE) = 0 handle=#c0de
-//   mmap_offset=#1000 mmap(@7f0000000000, 0x1000, RW, SHARED|FIXED, 4, #1000) = @7f0000000000 ioctl(3,
-//   FREE_MEMORY_OF_GPU, handle=#c0de) = EINVAL
+//   ioctl(3, ALLOC_MEMORY_OF_GPU, gpu=51166 va=@7f0000000000 size=0x1000 flags=VRAM) = 0 handle=#c0de mmap_offset=#1000
+//   mmap(@7f0000000000, 0x1000, RW, SHARED|FIXED, 4, #1000) = @7f0000000000
+//   ioctl(3, FREE_MEMORY_OF_GPU, handle=#c0de) = EINVAL
+//
 // What differs from run to run stands after '@' (addresses) or '#' (handles and offsets of the driver), as hex digits
 // without 0x, so that a test can replace it; see TraceNormaliser.
 class TracingDriver final : public KernelDriver {
