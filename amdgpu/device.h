@@ -84,10 +84,11 @@ class Device {
   Status wait_idle();
   // The report of the fault, or ok.
   Status fault() const;
-  // After a fault: new queues in place of the old. Buffers and code stay (their contents may not); submissions made
-  // before are abandoned and count as done. On Linux this is the way to go on within a process: the driver knows one
-  // address space and one event page for a process and GPU until the process ends, and refuses a second Device::open
-  // (amdkfd, kfd_ioctl_acquire_vm and kfd_kmap_event_page). unverified: on a real card after a real fault.
+  // After a fault, or a program that does not end: new queues in place of the old. Buffers and code stay (their
+  // contents may not); submissions made before are abandoned and count as done. On Linux this is the way to go on
+  // within a process: the driver knows one address space and one event page for a process and GPU until the process
+  // ends, and refuses a second Device::open (amdkfd, kfd_ioctl_acquire_vm and kfd_kmap_event_page). unverified: on a
+  // real card after a real fault.
   Status recover();
 
  private:

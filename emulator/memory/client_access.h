@@ -14,7 +14,8 @@ namespace bw::emulator {
 
 // While one lives, ThreadSanitizer looks away from this thread's plain accesses. Client and engines order their
 // accesses by doorbells and signals that each sees at an address of its own; to the sanitizer these are different
-// words, and what they order (user memory, which has the same address for both) looks like a race.
+// words, and what they order (user memory, which has the same address for both) looks like a race. And programs may
+// race among themselves: a real card has nothing against it.
 class ClientAccess {
  public:
 #if defined(__SANITIZE_THREAD__)

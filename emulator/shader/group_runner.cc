@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "amdgpu/gfx11/registers.h"
+#include "emulator/memory/client_access.h"
 #include "emulator/shader/step.h"
 
 namespace bw::emulator {
@@ -140,6 +141,7 @@ void GroupRunner::start_group(uint64_t number, uint32_t scratch_slot) {
 
 // Executes until the wave ends, meets a barrier, faults or has had its turn. Returns whether it faulted.
 bool GroupRunner::run_turn(Wave& wave) {
+  const ClientAccess access;
   wave.stop = Stop::kNone;
   wave.yield_after = kLoopDwordsPerTurn;
   load_csr(wave.mode.csr32);
