@@ -51,6 +51,10 @@ MemoryKind best_host_visible(const DeviceInfo& info) {
   return info.is_vram_host_visible ? MemoryKind::kVramHostVisible : MemoryKind::kGtt;
 }
 
+MemoryKind code_kind(const DeviceInfo& info) {
+  return info.is_vram_host_visible ? MemoryKind::kVramHostVisible : MemoryKind::kVram;
+}
+
 // Instructions are fetched ahead of what is executed; the bytes after the last must be mapped.
 constexpr uint64_t kFetchAheadBytes = 4096;
 
@@ -108,8 +112,7 @@ Result<Submission> Device::copy(const Buffer& destination, uint64_t destination_
 Result<std::unique_ptr<CodeModule>> Device::load(std::span<const std::byte> code_object) {
   BW_ASSIGN(CodeObject object, CodeObject::parse(code_object));
   object.image.resize(object.image.size() + kFetchAheadBytes);
-  const MemoryKind kind = impl_->info.is_vram_host_visible ? MemoryKind::kVramHostVisible : MemoryKind::kVram;
-  BW_ASSIGN(Buffer buffer, impl_->memory->allocate(kind, object.image.size()));
+  BW_ASSIGN(Buffer buffer, impl_->memory->allocate(code_kind(impl_->info), object.image.size()));
   for (const CodeObject::Relocation& relocation : object.relocations) {
     const uint64_t value = buffer.gpu_addr().value + static_cast<uint64_t>(relocation.addend);
     std::memcpy(object.image.data() + relocation.offset, &value, sizeof(value));
@@ -126,6 +129,18 @@ Result<std::unique_ptr<CodeModule>> Device::load(std::span<const std::byte> code
     kernels.push_back(std::make_unique<const Kernel>(std::move(kernel)));
   }
   return std::make_unique<CodeModule>(std::move(kernels));
+}
+
+Result<std::unique_ptr<const Kernel>> Device::load_program(const RawProgram& program) {
+  auto kernel = std::make_unique<Kernel>();
+  BW_ASSIGN(kernel->info, describe(program));
+  std::vector<std::byte> image(program.code.begin(), program.code.end());
+  image.resize(image.size() + kFetchAheadBytes);
+  BW_ASSIGN(Buffer buffer, impl_->memory->allocate(code_kind(impl_->info), image.size()));
+  BW_RETURN_IF_ERROR(write(buffer, 0, image));
+  kernel->entry = buffer.gpu_addr();
+  kernel->code = std::make_shared<const Buffer>(std::move(buffer));
+  return std::unique_ptr<const Kernel>(std::move(kernel));
 }
 
 CommandRecorder Device::record() {

@@ -28,6 +28,7 @@
 #include "amdgpu/command_buffer.h"
 #include "amdgpu/device_info.h"
 #include "amdgpu/memory.h"
+#include "amdgpu/raw_program.h"
 #include "amdgpu/submission.h"
 #include "base/status.h"
 #include "kfd/driver.h"
@@ -71,6 +72,8 @@ class Device {
                           uint64_t source_offset_bytes, uint64_t size_bytes, std::span<const Submission> after = {});
 
   Result<std::unique_ptr<CodeModule>> load(std::span<const std::byte> code_object);
+  // A program of which nothing is known but its bytes and registers; dispatched as any kernel.
+  Result<std::unique_ptr<const Kernel>> load_program(const RawProgram& program);
 
   CommandRecorder record();
   // Starts after all earlier submissions of the compute queue, and after `after`.

@@ -1,6 +1,8 @@
 // The instruction table and the decoder against LLVM's assembler and disassembler, over byte vectors of every row.
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <nlohmann/json.hpp>
 #include <random>
 #include <set>
 
@@ -85,6 +87,25 @@ TEST(IsaTable, SamplesRoundTripThroughLlvmsAssembler) {
     ASSERT_TRUE(again.has_value()) << sample.text << ": " << error;
     EXPECT_EQ(*again, sample.dwords) << sample.text;
   }
+}
+
+// The instructions of the recorded programs, which compilers and people wrote. A pair of VOPD has two names.
+TEST(IsaTable, DecodesTheInstructionsOfTheTestVectors) {
+  std::ifstream file(BAREWAVE_TEST_DATA "/isa-vectors/encodings.jsonl");
+  size_t count = 0;
+  for (std::string line; std::getline(file, line); ++count) {
+    const nlohmann::json sample = nlohmann::json::parse(line);
+    const std::string text = sample.at("asm");
+    const std::vector<uint32_t> dwords = dwords_of_hex(sample.at("bytes"));
+    auto in = decode(dwords);
+    ASSERT_TRUE(in.is_ok()) << text << ": " << in.status().message();
+    EXPECT_EQ(in->size_dwords, dwords.size()) << text;
+    EXPECT_EQ(plain(our_mnemonic(in.value())), plain(text.substr(0, text.find(' ')))) << text;
+    if (in->info_y != nullptr) {
+      EXPECT_NE(text.find(std::string(":: ") + in->info_y->mnemonic), std::string::npos) << text;
+    }
+  }
+  EXPECT_EQ(count, 826u);
 }
 
 // Random dwords of every encoding. LLVM refuses bits that have no meaning where the hardware does not look at them, and
