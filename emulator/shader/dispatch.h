@@ -32,6 +32,7 @@ enum class ShaderFaultKind : uint8_t {
   kMemory,         // an access outside the page tables, or against their rights
   kIllegal,        // not an instruction of gfx1100, or an illegal use of one
   kUnimplemented,  // an instruction of gfx1100 that this emulator does not execute
+  kUnsupported,    // an instruction of gfx1100 that has no place in a compute program on this card
   kTrap,           // s_trap and the like
 };
 

@@ -122,6 +122,21 @@ void run_store_addtid(Wave& w, const Step& s) {
   }
 }
 
+// One value of LDS for all lanes. M0: the address in bits 15:0, the type in bits 18:16. Source: RDNA3 ISA guide, "LDS
+// direct and parameter load". unverified: types that the guide does not list read a dword.
+void run_direct_load(Wave& w, const Step& s) {
+  w.sync_exec();
+  enum Type : uint32_t { kByte = 0, kShort = 1, kSignedByte = 4, kSignedShort = 5 };
+  const uint32_t m0 = w.s[kM0Slot], type = m0 >> 16 & 7;
+  const unsigned size_bytes = type == kByte || type == kSignedByte ? 1 : type == kShort || type == kSignedShort ? 2 : 4;
+  uint32_t value = 0;
+  if (const std::byte* host = lds_at(w, m0 & 0xffff, size_bytes)) std::memcpy(&value, host, size_bytes);
+  if (type >= kSignedByte && size_bytes < 4) value = static_cast<uint32_t>(sign_extend(value, size_bytes * 8));
+  Row row;
+  for (uint32_t& lane : row.lane) lane = value;
+  for (unsigned h = 0; h < w.halves; ++h) store_lanes(w, s.dst, h, row.lane);
+}
+
 // Lane exchange without memory. Inactive source lanes give 0 (bpermute) or nothing (permute). In wave64 lanes reach
 // all 64.
 void run_bpermute(Wave& w, const Step& s) {
@@ -226,6 +241,7 @@ void bind_stores(HandlerTable& t) {
 void bind_ds(HandlerTable& t) {
   bind_loads(t);
   bind_stores(t);
+  t.bind(Op::lds_direct_load, run_direct_load);
   t.bind(Op::ds_bpermute_b32, run_bpermute);
   t.bind(Op::ds_permute_b32, run_permute);
   t.bind(Op::ds_swizzle_b32, run_swizzle);

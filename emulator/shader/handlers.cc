@@ -24,6 +24,9 @@ HandlerTable make_table() {
   bind_ds_atomic(table);
   bind_vmem(table);
   bind_vmem_atomic(table);
+  bind_buffer(table);
+  bind_buffer_atomic(table);
+  bind_unsupported(table);
   return table;
 }
 

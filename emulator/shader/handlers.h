@@ -1,5 +1,7 @@
 // Owns: the table from operations to the handlers that execute them. One bind_* function per group of instructions,
-// each in the file of its name; an operation without handler faults as unimplemented.
+// each in the file of its name; an operation without handler faults as unimplemented. What no compute program can use
+// on this card is bound with the reason why not, and faults as unsupported. Coverage (coverage.h) is read from this
+// table.
 #pragma once
 
 #include <array>
@@ -14,11 +16,19 @@ using amdgpu::gfx11::Op;
 class HandlerTable {
  public:
   void bind(Op op, Handler handler) { handlers_[static_cast<size_t>(op)] = handler; }
+  // `handler` faults with the reason.
+  void bind_unsupported(Op op, Handler handler, const char* reason) {
+    bind(op, handler);
+    reasons_[static_cast<size_t>(op)] = reason;
+  }
   // nullptr: not implemented.
   Handler operator[](Op op) const { return handlers_[static_cast<size_t>(op)]; }
+  // Why the operation is not supported; nullptr if it is.
+  const char* unsupported_reason(Op op) const { return reasons_[static_cast<size_t>(op)]; }
 
  private:
   std::array<Handler, static_cast<size_t>(Op::kCount)> handlers_{};
+  std::array<const char*, static_cast<size_t>(Op::kCount)> reasons_{};
 };
 
 // All handlers. Built at the first call.
@@ -43,6 +53,9 @@ void bind_ds(HandlerTable& table);
 void bind_ds_atomic(HandlerTable& table);
 void bind_vmem(HandlerTable& table);
 void bind_vmem_atomic(HandlerTable& table);
+void bind_buffer(HandlerTable& table);
+void bind_buffer_atomic(HandlerTable& table);
+void bind_unsupported(HandlerTable& table);
 
 // Handlers of steps that stand for no instruction of their own.
 void run_goto(Wave& wave, const Step& step);   // to step.target
@@ -50,6 +63,8 @@ void run_dpp16(Wave& wave, const Step& step);  // source 0 through DPP, then ste
 void run_dpp8(Wave& wave, const Step& step);
 void run_copy_vgpr(Wave& wave, const Step& step);  // all lanes of src[0] to dst, whatever EXEC is
 void run_unimplemented(Wave& wave, const Step& step);
+void run_gds(Wave& wave, const Step& step);  // the global data share, which this card does not have
+void run_tfe(Wave& wave, const Step& step);  // a load that asks whether memory is resident
 void run_illegal(Wave& wave, const Step& step);
 void run_undecoded(Wave& wave, const Step& step);
 void run_too_large(Wave& wave, const Step& step);

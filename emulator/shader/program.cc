@@ -38,7 +38,8 @@ bool ends_run(Op op) {
 }
 
 bool is_direct_branch(const Instruction& in) {
-  return in.info->op == Op::s_call_b64 ||
+  const Op op = in.info->op;
+  return op == Op::s_call_b64 || op == Op::s_subvector_loop_begin || op == Op::s_subvector_loop_end ||
          (in.info->encoding == amdgpu::gfx11::Encoding::SOPP && in.info->has(amdgpu::gfx11::InstructionInfo::kBranch));
 }
 

@@ -2,6 +2,7 @@
 
 #include <string_view>
 
+#include "emulator/shader/buffer_access.h"
 #include "emulator/shader/handlers.h"
 #include "emulator/shader/operand_value.h"
 
@@ -25,6 +26,7 @@ class Resolver {
     const Encoding e = in_.info->encoding;
     return e == Encoding::VOP1 || e == Encoding::VOP2 || e == Encoding::VOPC;
   }
+  bool is_buffer() const { return in_.info->encoding == Encoding::MUBUF || in_.info->encoding == Encoding::MTBUF; }
   bool is_vop3() const { return in_.info->encoding == Encoding::VOP3 || in_.info->encoding == Encoding::VOP3SD; }
   unsigned dwords_of(const OperandInfo& operand) const {
     unsigned bits = operand.bits == 0 ? wave_size_ : operand.bits;
@@ -54,6 +56,7 @@ class Resolver {
   void resolve_implied();
   void resolve_modifier_fields();
   void resolve_memory();
+  void resolve_buffer();
   void resolve_dpp();
   void resolve_vopd(std::vector<Step>& out);
   Step vopd_half(const InstructionInfo& info, Field src0, Field src1, Field dst);
@@ -315,8 +318,7 @@ void Resolver::resolve_memory() {
       step_.offset0 = static_cast<uint8_t>(in_[Field::offset0]);
       step_.offset1 = static_cast<uint8_t>(in_[Field::offset1]);
       step_.imm = static_cast<int32_t>(in_[Field::offset0] | in_[Field::offset1] << 8);
-      // The global data share has no place in compute programs of today; nothing stands for it here.
-      if (in_[Field::gds] != 0) step_.run = run_unimplemented;
+      if (in_[Field::gds] != 0) step_.run = run_gds;
       break;
     case Encoding::FLAT:
     case Encoding::GLOBAL:
@@ -334,6 +336,23 @@ void Resolver::resolve_memory() {
     default:
       break;
   }
+}
+
+// MUBUF, MTBUF: as BufferExtra says. Cache control instructions have no operands.
+void Resolver::resolve_buffer() {
+  const OperandInfo* vdata = in_.info->operand(Field::vdata);
+  if (in_.info->operand(Field::srsrc) == nullptr) return;
+  const unsigned address_dwords = in_[Field::offen] + in_[Field::idxen];
+  if (address_dwords != 0) step_.src[0] = vgpr(in_[Field::vaddr] - kCodeVgpr0, address_dwords);
+  constexpr unsigned kResourceDwords = 4;
+  step_.src[1] = scalar(in_[Field::srsrc], kResourceDwords);
+  step_.src[2] = operand_source(in_[Field::soffset], NumberFormat::kNone, 1);
+  if (vdata != nullptr) step_.dst = vgpr(in_[Field::vdata] - kCodeVgpr0, dwords_of(*vdata)).index;
+  step_.imm = static_cast<int32_t>(in_[Field::offset]);
+  step_.glc = in_[Field::glc] != 0;
+  step_.extra = (in_[Field::offen] != 0 ? kBufferOffset : 0u) | (in_[Field::idxen] != 0 ? kBufferIndex : 0u);
+  if (in_.info->encoding == Encoding::MTBUF) step_.extra |= in_[Field::format] << kBufferFormatShift;
+  if (in_[Field::tfe] != 0) step_.run = run_tfe;
 }
 
 // DPP: extra holds the control as run_dpp16 and run_dpp8 say; offset0 the VGPR that is read.
@@ -420,10 +439,18 @@ void Resolver::run(std::vector<Step>& out) {
   for (Source& source : step_.src) source = constant(0);
   const Handler handler = handlers()[in_.info->op];
   step_.run = handler != nullptr ? handler : run_unimplemented;
-  resolve_operands();
-  resolve_modifier_fields();
-  resolve_implied();
-  resolve_memory();
+  if (handlers().unsupported_reason(in_.info->op) != nullptr) {
+    out.push_back(step_);
+    return;
+  }
+  if (is_buffer()) {
+    resolve_buffer();
+  } else {
+    resolve_operands();
+    resolve_modifier_fields();
+    resolve_implied();
+    resolve_memory();
+  }
   if (handler != nullptr) resolve_dpp();
   if (!legal_) step_.run = run_illegal;
   out.push_back(step_);

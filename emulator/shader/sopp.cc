@@ -17,6 +17,32 @@ void take_branch(Wave& w, const Step& s, const Step* target) {
   if (w.yield_after <= 0) w.stop = Stop::kYield;
 }
 
+// Loops over the halves of a wave64: each pass has the other half of EXEC cleared, and kept in the scalar register.
+// Source: RDNA3 ISA guide, "S_SUBVECTOR_LOOP_BEGIN", "S_SUBVECTOR_LOOP_END".
+void run_subvector_begin(Wave& w, const Step& s) {
+  uint32_t& lo = w.s[kExecSlot];
+  uint32_t& hi = w.s[kExecSlot + 1];
+  if (lo == 0 && hi == 0) return take_branch(w, s, s.target);
+  if (lo == 0) {
+    w.s[s.dst] = 0;  // the high pass only
+    return;
+  }
+  w.s[s.dst] = hi;
+  hi = 0;
+}
+void run_subvector_end(Wave& w, const Step& s) {
+  uint32_t& lo = w.s[kExecSlot];
+  uint32_t& hi = w.s[kExecSlot + 1];
+  if (hi != 0) {
+    lo = w.s[s.dst];  // the high pass has ended
+  } else if (w.s[s.dst] != 0) {
+    hi = w.s[s.dst];
+    w.s[s.dst] = lo;
+    lo = 0;
+    take_branch(w, s, s.target);
+  }
+}
+
 template <class F>
 void run_branch_if(Wave& w, const Step& s) {
   if (F{}(w)) take_branch(w, s, s.target);
@@ -55,6 +81,8 @@ void bind_branches(HandlerTable& t) {
     w.set_s64(s.dst, s.next_pc());
     jump_to(w, s, to);
   });
+  t.bind(Op::s_subvector_loop_begin, run_subvector_begin);
+  t.bind(Op::s_subvector_loop_end, run_subvector_end);
   t.bind(Op::s_call_b64, [](Wave& w, const Step& s) {
     w.set_s64(s.dst, s.next_pc());
     take_branch(w, s, s.target);
@@ -95,6 +123,10 @@ void bind_waits_and_hints(HandlerTable& t) {
   }
 }
 
+void halt(Wave& w, const Step& s) {
+  w.fail(s, ShaderFaultKind::kTrap, "the wave halts itself and nobody can resume it");
+}
+
 void bind_ends(HandlerTable& t) {
   t.bind(Op::s_endpgm, [](Wave& w, const Step&) { w.stop = Stop::kEnd; });
   t.bind(Op::s_endpgm_saved, t[Op::s_endpgm]);
@@ -105,8 +137,15 @@ void bind_ends(HandlerTable& t) {
   t.bind(Op::s_trap,
          [](Wave& w, const Step& s) { w.fail(s, ShaderFaultKind::kTrap, fmt::format("s_trap {}", s.imm & 0xff)); });
   t.bind(Op::s_sethalt, [](Wave& w, const Step& s) {
-    if ((s.imm & 1) != 0) w.fail(s, ShaderFaultKind::kTrap, "the wave halts itself and nobody can resume it");
+    if ((s.imm & 1) != 0) halt(w, s);
   });
+  // unverified: a wave whose KILL bit is set ends before its next instruction.
+  t.bind(Op::s_setkill, [](Wave& w, const Step& s) {
+    if ((s.imm & 1) != 0) w.stop = Stop::kEnd;
+  });
+  // The guide allows it within trap handlers only, of which there are none.
+  t.bind(Op::s_rfe_b64,
+         [](Wave& w, const Step& s) { w.fail(s, ShaderFaultKind::kIllegal, "s_rfe_b64 outside a trap handler"); });
 }
 
 using amdgpu::gfx11::HwReg;
@@ -115,8 +154,18 @@ using amdgpu::gfx11::RtnMessage;
 
 void run_sendmsg(Wave& w, const Step& s) {
   const uint32_t message = static_cast<uint32_t>(s.imm) & 0xff;
-  if (message == static_cast<uint32_t>(Message::msg_dealloc_vgprs)) return;  // the VGPRs will not be used again
-  w.fail(s, ShaderFaultKind::kUnimplemented, fmt::format("s_sendmsg of message {}", message));
+  switch (static_cast<Message>(message)) {
+    case Message::msg_dealloc_vgprs:  // the VGPRs will not be used again
+      return;
+    case Message::msg_hs_tessfactor:
+    case Message::msg_gs_alloc_req:
+      return w.fail(s, ShaderFaultKind::kUnsupported, fmt::format("message {} is for graphics stages", message));
+    case Message::msg_stall_wave_gen:
+    case Message::msg_halt_waves:
+      return w.fail(s, ShaderFaultKind::kUnsupported, fmt::format("message {} is for trap handlers", message));
+    default:
+      return w.fail(s, ShaderFaultKind::kUnimplemented, fmt::format("s_sendmsg of message {}", message));
+  }
 }
 
 // Ticks of the card's 100 MHz counter.
@@ -225,6 +274,10 @@ void bind_sopp(HandlerTable& table) {
   bind_ends(table);
   bind_registers(table);
   table.bind(Op::s_sendmsg, run_sendmsg);
+  table.bind(Op::s_sendmsghalt, [](Wave& w, const Step& s) {
+    run_sendmsg(w, s);
+    if (w.stop != Stop::kFault) halt(w, s);
+  });
   table.bind(Op::s_sendmsg_rtn_b32, run_sendmsg_rtn);
   table.bind(Op::s_sendmsg_rtn_b64, run_sendmsg_rtn);
 }

@@ -206,6 +206,27 @@ u64 quad_sad(u64 a, u32 b, u64 c) {
   return out;
 }
 
+// Four sums, each over the four bytes of src0 from byte i on, added to dword i of src2; bytes of src1 that are zero are
+// left out. The destination may overlap the sources.
+void run_mqsad_u32(Wave& w, const Step& s) {
+  w.sync_exec();
+  for (unsigned h = 0; h < w.halves; ++h) {
+    Row spare[7], out[4];
+    const u32* lo = fetch(w, s.src[0], 0, h, spare[0]);
+    const u32* hi = fetch(w, s.src[0], 1, h, spare[1]);
+    const u32* reference = fetch(w, s.src[1], 0, h, spare[2]);
+    for (unsigned i = 0; i < 4; ++i) {
+      const u32* sum = fetch(w, s.src[2], i, h, spare[3 + i]);
+      for (unsigned l = 0; l < kLanes; ++l) {
+        const u32 bytes = static_cast<u32>(make_u64(lo[l], hi[l]) >> (i * 8));
+        const u64 total = static_cast<u64>(sad_bytes<true>(bytes, reference[l])) + sum[l];
+        out[i].lane[l] = s.clamp && total > ~u32{0} ? ~u32{0} : static_cast<u32>(total);
+      }
+    }
+    for (unsigned i = 0; i < 4; ++i) store_lanes(w, s.dst + i, h, out[i].lane);
+  }
+}
+
 void bind_sad(HandlerTable& t) {
   const auto with_clamp = [&t](Op op, auto sad) {
     using Sad = decltype(sad);
@@ -221,6 +242,7 @@ void bind_sad(HandlerTable& t) {
   with_clamp(Op::v_sad_u32, [](u32 a, u32 b) { return absolute_difference(a, b); });
   t.bind(Op::v_lerp_u8, valu<U32, U32, U32, U32>([](u32 a, u32 b, u32 c) { return average_bytes(a, b, c); }));
   t.bind(Op::v_qsad_pk_u16_u8, valu<U64, U64, U32, U64>([](u64 a, u32 b, u64 c) { return quad_sad<false>(a, b, c); }));
+  t.bind(Op::v_mqsad_u32_u8, run_mqsad_u32);
   t.bind(Op::v_mqsad_pk_u16_u8, valu<U64, U64, U32, U64>([](u64 a, u32 b, u64 c) { return quad_sad<true>(a, b, c); }));
 }
 

@@ -5,7 +5,6 @@
 #include <cmath>
 
 #include "base/bits.h"
-#include "emulator/shader/handlers.h"
 #include "tests/isa/gpu.h"
 #include "tests/isa/llvm_mc.h"
 
@@ -104,9 +103,9 @@ TEST_F(Programs, RunningOffTheMappedCodeFaultsAsExecute) {
   EXPECT_EQ(fault->address, program + 4096);
 }
 
-TEST_F(Programs, UnimplementedInstructionsAndTrapsSayWhatTheyAre) {
+TEST_F(Programs, UnsupportedInstructionsAndTrapsSayWhatTheyAre) {
   EXPECT_EQ(fault_of("image_load v[0:3], v0, s[0:7] dmask:0xf dim:SQ_RSRC_IMG_1D\n s_endpgm\n", 0).kind,
-            ShaderFaultKind::kUnimplemented);
+            ShaderFaultKind::kUnsupported);
   EXPECT_EQ(fault_of("s_trap 2\n s_endpgm\n", 0).kind, ShaderFaultKind::kTrap);
 }
 
@@ -335,31 +334,6 @@ TEST_F(Programs, OutOfRangeLdsReadsZeroAndDropsWrites) {
   )",
       out, 1);
   EXPECT_EQ(*gpu_.at<uint32_t>(out), 0u);
-}
-
-// What the interpreter leaves out, by name; everything else of the table has a handler.
-TEST(Coverage, OnlyListedInstructionsAreUnimplemented) {
-  using amdgpu::gfx11::Encoding;
-  int implemented = 0, missing = 0;
-  for (const auto& info : amdgpu::gfx11::instructions()) {
-    if (emulator::handlers()[info.op] != nullptr || info.encoding == Encoding::VOPD) {
-      ++implemented;
-      continue;
-    }
-    ++missing;
-    const std::string name = info.name;
-    const bool graphics = info.encoding == Encoding::MIMG || info.encoding == Encoding::EXP ||
-                          info.encoding == Encoding::LDSDIR || info.encoding == Encoding::VINTERP;
-    const bool buffers = info.encoding == Encoding::MUBUF || info.encoding == Encoding::MTBUF;
-    const bool global_data_share =
-        name.starts_with("ds_gws_") || name == "ds_ordered_count" || name.ends_with("_gs_reg_rtn");
-    static const std::vector<std::string> kOthers = {
-        "ds_bvh_stack_rtn_b32", "s_rfe_b64",     "s_sendmsghalt", "s_setkill", "s_subvector_loop_begin",
-        "s_subvector_loop_end", "v_mqsad_u32_u8"};
-    const bool listed = std::find(kOthers.begin(), kOthers.end(), name) != kOthers.end();
-    EXPECT_TRUE(graphics || buffers || global_data_share || listed) << info.mnemonic;
-  }
-  std::printf("%d rows of the instruction table implemented, %d not\n", implemented, missing);
 }
 
 }  // namespace

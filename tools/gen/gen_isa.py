@@ -176,11 +176,24 @@ def wrapped(values, per_line=20):
     return ["    " + ", ".join(str(v) for v in values[i:i + per_line]) + "," for i in range(0, len(values), per_line)]
 
 
+def buffer_format_lines(t):
+    """Formats by number. A name gives the bits of the components, the highest first, and how they are numbers."""
+    by_number = {int(row["value"]): row["llvm19_name"] for row in t.named_values if row["kind"] == "buffer_format"}
+    lines = []
+    for number in range(max(by_number) + 1):
+        name = by_number.get(number, "buf_fmt_invalid")
+        *sizes, kind = name.removeprefix("buf_fmt_").split("_")
+        bits = [int(size) for size in reversed(sizes)]
+        padded = ", ".join(str(b) for b in bits + [0] * (4 - len(bits)))
+        lines.append(f'    {{"{name}", BufferNumber::k{kind.capitalize()}, {len(bits)}, {{{padded}}}}},')
+    return ["const BufferFormatInfo kBufferFormats[] = {"] + lines + ["};", f"const size_t kBufferFormatCount = {len(lines)};", ""]
+
+
 def tables_source(t):
     operands, rows = instruction_rows(t)
     fields, ranges, fixed = layout_lines(t)
     first, slots = lookup_lines(t)
-    lines = [BANNER.format(tables="{instructions,encodings,operand_codes}.csv"), '#include "amdgpu/gfx11/isa/isa.h"', "",
+    lines = [BANNER.format(tables="{instructions,encodings,operand_codes}.csv"), '#include "amdgpu/gfx11/isa/buffer.h"', '#include "amdgpu/gfx11/isa/isa.h"', "",
              "namespace bw::amdgpu::gfx11::tables {", ""]
     lines += ["const OperandInfo kOperands[] = {"] + operands + ["};", ""]
     lines += ["const InstructionInfo kInstructions[] = {"] + rows + ["};"]
@@ -196,6 +209,7 @@ def tables_source(t):
     lines += ["", "const uint16_t kFirstSlot[] = {"] + wrapped(first) + ["};"]
     lines += ["const uint16_t kRowOfSlot[] = {"] + wrapped(slots) + ["};", ""]
     lines += ["const uint16_t kCodeCategory[512] = {"] + [f"    {code_category(row)}," for row in t.codes] + ["};", ""]
+    lines += buffer_format_lines(t)
     ops = ["invalid"] + t.ops
     lines += ["const char* const kOpNames[] = {"] + [f'    "{name}",' for name in ops] + ["};", ""]
     lines += ["}  // namespace bw::amdgpu::gfx11::tables", ""]

@@ -1,5 +1,7 @@
 #include "amdgpu/gfx11/isa/isa.h"
 
+#include "amdgpu/gfx11/isa/buffer.h"
+
 namespace bw::amdgpu::gfx11 {
 
 std::span<const OperandInfo> InstructionInfo::operands() const {
@@ -39,6 +41,10 @@ const InstructionInfo* find_instruction(Encoding encoding, uint32_t opcode) {
 
 const char* name(Op op) {
   return tables::kOpNames[static_cast<size_t>(op)];
+}
+
+std::span<const BufferFormatInfo> buffer_formats() {
+  return {tables::kBufferFormats, tables::kBufferFormatCount};
 }
 
 uint16_t code_category(uint32_t code) {
