@@ -57,6 +57,13 @@ inline uint16_t float_to_half_rtz(float value) {
   return static_cast<uint16_t>(_cvtss_sh(value, _MM_FROUND_TO_ZERO));
 }
 
+// For MODE.FP16_OVFL: the f16 `bits` that `value` became, or the largest finite one where it overflowed.
+inline uint16_t cut_overflow(uint16_t bits, float value) {
+  constexpr uint16_t kInfinity = 0x7c00, kMagnitude = 0x7fff, kSign = 0x8000, kLargest = 0x7bff;
+  const bool overflowed = (bits & kMagnitude) == kInfinity && std::isfinite(value);
+  return overflowed ? static_cast<uint16_t>((bits & kSign) | kLargest) : bits;
+}
+
 // To f32 rounded to odd, so that a second rounding to at most 22 bits is exact.
 inline float round_to_odd(double value) {
   float nearest = static_cast<float>(value);

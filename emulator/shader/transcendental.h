@@ -1,6 +1,7 @@
 // Owns: the transcendental functions of the vector unit, computed in f64 and to be rounded once: results are the
-// correctly rounded ones but for rare last-bit ties. unverified: the hardware's differ from these by up to 1 ulp of
-// f32. Written as plain arithmetic so that the compiler computes several lanes at a time.
+// correctly rounded ones but for rare last-bit ties. The steps are the same in every rounding mode of MODE, which only
+// the last rounding follows. unverified: the hardware's differ from these by up to 1 ulp of f32. Written as plain
+// arithmetic so that the compiler computes several lanes at a time.
 #pragma once
 
 #include <cmath>
@@ -14,7 +15,7 @@ namespace bw::emulator {
 inline double exp2_f64(double x) {
   constexpr double kLn2 = 0.69314718055994530942;
   const double limited = x < -1000.0 ? -1000.0 : x > 1000.0 ? 1000.0 : x;
-  const double n = std::nearbyint(limited);
+  const double n = __builtin_roundeven(limited);
   const double y = (limited - n) * kLn2;
   double p = 1.0 / 479001600.0;
   p = p * y + 1.0 / 39916800.0;
@@ -32,7 +33,8 @@ inline double exp2_f64(double x) {
   // n + 1023 as the exponent, through the bits of a number just above 2^52.
   const uint64_t exponent = bits_of(n + 1023.0 + 0x1p52) << 52;
   const double result = p * double_of(exponent);
-  return x != x ? x : result;
+  const double infinity = HUGE_VAL;
+  return x != x ? x : x == infinity ? infinity : x == -infinity ? 0.0 : result;
 }
 
 // log2(x) for x > 0, normal. Method: x = 2^e m with m around 1, log m = 2 artanh((m - 1)/(m + 1)).
@@ -68,7 +70,7 @@ inline double log2_f64(double x) {
 // sin(2 pi x). Method: to a quarter turn, then the Taylor series; remainder below 1e-15.
 inline double sin_turns(double x) {
   constexpr double kTwoPi = 6.28318530717958647693;
-  const double r = x - std::nearbyint(x);
+  const double r = x - __builtin_roundeven(x);
   const double folded = r > 0.25 ? 0.5 - r : r < -0.25 ? -0.5 - r : r;
   const double y = folded * kTwoPi;
   const double u = y * y;
@@ -86,7 +88,7 @@ inline double sin_turns(double x) {
 }
 // cos(2 pi x) = sin of a quarter turn more; the fraction of x is exact, so the sum is to 2^-54.
 inline double cos_turns(double x) {
-  const double r = x - std::nearbyint(x);
+  const double r = x - __builtin_roundeven(x);
   return sin_turns(r + 0.25);
 }
 

@@ -58,15 +58,21 @@ void store_halves(Wave& w, const Step& s, unsigned h, const float* values) {
   if (w.mode.flush_output64()) {
     for (uint16_t& b : bits) b = (b & 0x7c00) == 0 ? b & 0x8000 : b;
   }
+  if (w.mode.fp16_ovfl()) {
+    for (unsigned l = 0; l < kLanes; ++l) bits[l] = cut_overflow(bits[l], values[l]);
+  }
   Word<uint16_t>::store(w, s, h, bits);
 }
 
 void F16FromF64::store(Wave& w, const Step& s, unsigned h, const double* out) {
+  constexpr float kBeyondHalf = 0x1p20f;
   alignas(64) float floats[kLanes];
   for (unsigned l = 0; l < kLanes; ++l) {
     // Directed modes round alike twice; only nearest needs the step over round-to-odd.
     floats[l] = w.mode.round64() == 0 ? round_to_odd(out[l]) : static_cast<float>(out[l]);
     if (floats[l] != floats[l]) floats[l] = nan_of(floats[l]);
+    // What overflows f32 overflows f16, and must not look like an infinity.
+    if (std::isinf(floats[l]) && std::isfinite(out[l])) floats[l] = std::copysign(kBeyondHalf, floats[l]);
   }
   if (s.omod != 0 || s.clamp) apply_output_f32(floats, w.mode, s.omod, s.clamp);
   store_halves(w, s, h, floats);

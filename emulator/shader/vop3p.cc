@@ -103,7 +103,8 @@ void run_packed_half(Wave& w, const Step& s) {
       }
       if (s.clamp) apply_output_f32(out, w.mode, 0, true);
       for (unsigned l = 0; l < kLanes; ++l) {
-        const u16 half = float_to_half(out[l]);
+        u16 half = float_to_half(out[l]);
+        if (w.mode.fp16_ovfl()) half = cut_overflow(half, out[l]);
         results[part].lane[l] = w.mode.flush_output64() && (half & 0x7c00) == 0 ? half & kSignBit16 : half;
       }
     }
@@ -240,6 +241,7 @@ void run_fma_mix(Wave& w, const Step& s) {
       }
       Step half = s;
       half.dst_high = kTo == MixTo::kHigh;
+      DoubleScope scope(w.mode);
       F16FromF64::store(w, half, h, out);
     }
   }
