@@ -79,6 +79,16 @@ TEST(Command, RefusesWordsItDoesNotKnow) {
                         "temperature");
 }
 
+TEST(Isa, CoverageCountsEachEncodingAndMissesNothing) {
+  const CommandResult result = run_barewave({"isa", "--coverage"});
+  EXPECT_EQ(result.exit_status, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("MUBUF      79 / 79\n"));
+  EXPECT_THAT(result.out, HasSubstr("unsupported, images belong to graphics: image_load "));
+  EXPECT_THAT(result.out, HasSubstr(", 0 missing\n"));
+  EXPECT_THAT(run_barewave({"isa", "--list"}).out, HasSubstr("v_add_f32_e32"));
+  expect_one_error_line(run_barewave({"isa"}), "--coverage");
+}
+
 TEST(Info, DescribesTheEmulatedCard) {
   const CommandResult result = run_barewave({"info", "--device", "emulated"});
   EXPECT_EQ(result.exit_status, 0) << result.err;

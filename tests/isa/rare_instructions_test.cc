@@ -110,6 +110,33 @@ TEST_F(RareInstructions, DirectLoadsOfLdsGoToAllActiveLanes) {
   }
 }
 
+TEST_F(RareInstructions, LdsAccessesMayBeMisalignedAndPairsAreCheckedOneByOne) {
+  const uint64_t out = gpu_.allocate(4096);
+  run(R"(
+    v_mov_b32 v1, 0xfff9
+    v_mov_b32 v2, 0x44332211
+    v_mov_b32 v3, 0x88776655
+    ds_store_b32 v1, v2
+    ds_store_b32 v1, v3 offset:4
+    ds_load_b32 v4, v1
+    ds_load_u16 v5, v1 offset:1
+    v_mov_b32 v1, 0xfff8
+    v_mov_b32 v6, 7
+    v_mov_b32 v7, 7
+    ds_load_2addr_b32 v[6:7], v1 offset0:1 offset1:2
+    v_mov_b32 v1, 0
+    global_store_b128 v1, v[4:7], s[0:1]
+    s_endpgm
+  )",
+      out, 1);
+  const uint32_t* got = gpu_.at<uint32_t>(out);
+  EXPECT_EQ(got[0], 0x44332211u);
+  EXPECT_EQ(got[1], 0x3322u);
+  // The store at 0xfffd reached beyond LDS and was dropped.
+  EXPECT_EQ(got[2], 0x00000044u);
+  EXPECT_EQ(got[3], 0u);
+}
+
 TEST_F(RareInstructions, SetkillEndsTheWaveWhereItStands) {
   const uint64_t out = gpu_.allocate(4096);
   run(R"(
