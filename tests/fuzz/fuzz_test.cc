@@ -1,0 +1,41 @@
+// The fuzzers for a short time, with fixed seeds. isa_fuzz runs them for longer.
+#include <gtest/gtest.h>
+
+#include "tests/fuzz/decode_fuzz.h"
+#include "tests/fuzz/program_fuzz.h"
+#include "tests/fuzz/random_program.h"
+
+namespace bw::test {
+namespace {
+
+constexpr double kUnlimited = 1e6;
+
+TEST(DecodeFuzz, DecoderAndLlvmAgree) {
+  const DecodeFuzzResult result = fuzz_decoder(11, kUnlimited, 100'000);
+  EXPECT_EQ(result.failure, "");
+  EXPECT_GT(result.both_take, 20'000u);
+  EXPECT_GT(result.both_reject, 20'000u);
+}
+
+class ProgramFuzz : public testing::TestWithParam<uint32_t> {};
+INSTANTIATE_TEST_SUITE_P(WaveSizes, ProgramFuzz, testing::Values(32, 64));
+
+// Workgroups leave nothing behind for each other: where they run makes no difference.
+TEST_P(ProgramFuzz, GivesTheSameOnOneThreadAndOnMore) {
+  Gpu one_thread(1), more_threads(3);
+  const ProgramFuzzResult result = fuzz_programs(one_thread, more_threads, GetParam(), 5, kUnlimited, 60);
+  EXPECT_EQ(result.failure, "");
+  EXPECT_EQ(result.programs, 60u);
+  EXPECT_LT(result.faults, 20u);
+}
+
+TEST_P(ProgramFuzz, MakesTheSameProgramOfTheSameNumbers) {
+  RandomProgramGenerator generator(GetParam());
+  std::mt19937 random(3), again(3), other(4);
+  const std::vector<uint32_t> code = generator.make(random, 30).code;
+  EXPECT_EQ(code, generator.make(again, 30).code);
+  EXPECT_NE(code, generator.make(other, 30).code);
+}
+
+}  // namespace
+}  // namespace bw::test
