@@ -11,10 +11,11 @@ function(bw_add_room name)
   endif()
 endfunction()
 
-# bw_add_test(NAME SOURCES... LIBS libs...) makes a GoogleTest program whose cases ctest lists one by one.
+# bw_add_test(NAME SOURCES... LIBS libs... [PREFIX prefix]) makes a GoogleTest program whose cases ctest lists one by one,
+# with the prefix before their names.
 function(bw_add_test name)
-  cmake_parse_arguments(TEST "" "" "SOURCES;LIBS" ${ARGN})
+  cmake_parse_arguments(TEST "" "PREFIX" "SOURCES;LIBS" ${ARGN})
   add_executable(${name} ${TEST_SOURCES})
   target_link_libraries(${name} PRIVATE ${TEST_LIBS} GTest::gmock GTest::gtest GTest::gtest_main)
-  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 300)
+  gtest_discover_tests(${name} TEST_PREFIX "${TEST_PREFIX}" DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 300)
 endfunction()

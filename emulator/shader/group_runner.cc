@@ -120,7 +120,7 @@ void GroupRunner::start_wave(Wave& wave, uint32_t scratch_slot) {
     wave.scratch_bytes = dispatch_.scratch_bytes_per_wave;
   }
   wave.stop = Stop::kNone;
-  wave.next = group_.program->step_at(dispatch_.program_address, *group_.tlb);
+  wave.next = group_.program->entry(dispatch_.program_address, *group_.tlb);
 }
 
 void GroupRunner::start_group(uint64_t number, uint32_t scratch_slot) {
@@ -145,6 +145,7 @@ bool GroupRunner::run_turn(Wave& wave) {
   wave.stop = Stop::kNone;
   wave.yield_after = kLoopDwordsPerTurn;
   load_csr(wave.mode.csr32);
+  const uint64_t before = wave.instructions;
   uint64_t count = 0;
   do {
     const Step* step = wave.next;
@@ -152,8 +153,8 @@ bool GroupRunner::run_turn(Wave& wave) {
     step->run(wave, *step);
     count += step->weight;
   } while (wave.stop == Stop::kNone);
-  instructions_ += count;
   wave.instructions += count;
+  instructions_ += wave.instructions - before;
   return wave.stop == Stop::kFault;
 }
 

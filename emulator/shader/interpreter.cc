@@ -41,7 +41,7 @@ struct Job {
 
 class Interpreter final : public ShaderCores {
  public:
-  explicit Interpreter(size_t threads) {
+  Interpreter(size_t threads, std::unique_ptr<Translator> translator) : translator_(std::move(translator)) {
     for (size_t i = 1; i < threads; ++i) workers_.emplace_back([this] { worker(); });
   }
   ~Interpreter() override {
@@ -62,6 +62,7 @@ class Interpreter final : public ShaderCores {
   std::vector<Row> borrow_registers();
   Job* find_job();
 
+  const std::unique_ptr<Translator> translator_;  // none: steps only
   ProgramCache programs_;
   std::atomic<uint64_t> instructions_{0};
   std::mutex mutex_;
@@ -105,6 +106,10 @@ std::optional<ShaderFault> Interpreter::run(const Dispatch& dispatch, const Addr
   if (shape.group_count == 0) return std::nullopt;
   Tlb tlb(memory);
   const std::shared_ptr<Program> program = programs_.find(dispatch.program_address, dispatch.wave_size, tlb);
+  if (translator_ != nullptr) {
+    const uint64_t waves = shape.group_count * shape.waves_per_group;
+    program->translate_when_hot(*translator_, waves, dispatch.program_address, tlb);
+  }
   Job job(dispatch, memory, shape, *program);
   const std::stop_callback on_cancel(std::move(cancel), [&job] { job.stop.store(true, std::memory_order_relaxed); });
   {
@@ -178,13 +183,13 @@ std::vector<Row> Interpreter::borrow_registers() {
 
 }  // namespace
 
-Result<std::unique_ptr<ShaderCores>> make_interpreter(size_t threads) {
+Result<std::unique_ptr<ShaderCores>> make_interpreter(size_t threads, std::unique_ptr<Translator> translator) {
   if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") || !__builtin_cpu_supports("f16c")) {
     return error(StatusCode::kUnsupported,
                  "emulated shader cores: this processor lacks AVX2, FMA or F16C (x86-64-v3 is needed)");
   }
   if (threads == 0) return error(StatusCode::kInvalidArgument, "emulated shader cores: at least one thread is needed");
-  return std::unique_ptr<ShaderCores>(std::make_unique<Interpreter>(threads));
+  return std::unique_ptr<ShaderCores>(std::make_unique<Interpreter>(threads, std::move(translator)));
 }
 
 }  // namespace bw::emulator

@@ -119,6 +119,20 @@ const Step* Program::step_at(uint64_t address, Tlb& tlb) {
   return steps_.at(address);
 }
 
+const Step* Program::entry(uint64_t address, Tlb& tlb) {
+  const Step* translated = translated_entry_.load(std::memory_order_acquire);
+  return translated != nullptr ? translated : step_at(address, tlb);
+}
+
+void Program::translate_when_hot(Translator& translator, uint64_t waves, uint64_t address, Tlb& tlb) {
+  std::lock_guard lock(translation_mutex_);
+  waves_ += waves;
+  if (is_translated_ || waves_ < translator.waves_before()) return;
+  is_translated_ = true;
+  translation_ = translator.translate(step_at(address, tlb), wave_size_);
+  if (translation_ != nullptr) translated_entry_.store(translation_->entry(), std::memory_order_release);
+}
+
 const Step* Program::substitute(Handler handler, uint64_t address) {
   runs_.push_back({special_step(handler, address, 0)});
   return runs_.back().data();

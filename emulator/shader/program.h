@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <list>
@@ -15,6 +16,7 @@
 #include "emulator/memory/address_space.h"
 #include "emulator/shader/resolve.h"
 #include "emulator/shader/step.h"
+#include "emulator/shader/translator.h"
 
 namespace bw::emulator {
 
@@ -27,6 +29,10 @@ class Program {
   // The step of the instruction at `address`, decoding there what is not decoded yet; code that cannot be fetched or
   // decoded gives a step that faults. nullptr if the address is not a multiple of 4.
   const Step* step_at(uint64_t address, Tlb& tlb);
+  // Where a wave that starts at `address`, the entry of this program, begins: in the translation if there is one.
+  const Step* entry(uint64_t address, Tlb& tlb);
+  // To be called before `waves` waves start at `address`; has the program translated when enough of them have.
+  void translate_when_hot(Translator& translator, uint64_t waves, uint64_t address, Tlb& tlb);
   // Whether memory still holds the bytes that were decoded.
   bool matches(Tlb& tlb) const;
 
@@ -56,6 +62,12 @@ class Program {
   std::deque<std::vector<Step>> runs_;
   std::unordered_map<uint64_t, const Step*> steps_;
   std::vector<Code> code_;
+
+  std::mutex translation_mutex_;
+  uint64_t waves_ = 0;                           // guarded by translation_mutex_
+  bool is_translated_ = false;                   // or was refused; guarded by translation_mutex_
+  std::unique_ptr<Translation> translation_;     // guarded by translation_mutex_
+  std::atomic<const Step*> translated_entry_{};  // set once, released with what it points to
 };
 
 // The programs used last, by entry address and wave size. Safe to call from any thread.

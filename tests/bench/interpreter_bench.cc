@@ -49,7 +49,7 @@ void report_rate(benchmark::State& state, const Gpu& gpu, uint64_t before) {
 
 // Argument: host threads. Rates are per second of processor time, of all threads together.
 void matmul_f32_256(benchmark::State& state) {
-  Gpu gpu(static_cast<size_t>(state.range(0)));
+  Gpu gpu(static_cast<size_t>(state.range(0)), static_cast<Engine>(state.range(1)));
   const uint64_t program = gpu.load(assemble_file("matmul_f32_256.s"));
   constexpr size_t kBytes = kSize * kSize * 4;
   const uint64_t c = gpu.allocate(kBytes), a = gpu.allocate(kBytes), b = gpu.allocate(kBytes);
@@ -75,7 +75,13 @@ void matmul_f32_256(benchmark::State& state) {
   if (gpu.at<float>(c)[3 * kSize + 9] != want) state.SkipWithError("wrong result");
   report_rate(state, gpu, before);
 }
-BENCHMARK(matmul_f32_256)->Arg(1)->Arg(2)->MeasureProcessCPUTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(matmul_f32_256)
+    ->ArgNames({"threads", "jit"})
+    ->Args({1, 0})
+    ->Args({2, 0})
+    ->Args({1, 1})
+    ->Args({2, 1})
+    ->MeasureProcessCPUTime()->Unit(benchmark::kMillisecond);
 
 // One instruction 64 times in a loop of 200 turns, on one wave.
 void single(benchmark::State& state, const char* instruction) {

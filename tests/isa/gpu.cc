@@ -2,14 +2,16 @@
 
 #include "base/bits.h"
 #include "base/check.h"
+#include "emulator/jit/jit.h"
 
 namespace bw::test {
 namespace {
 constexpr uint64_t kPageBytes = 4096;
 }
 
-Gpu::Gpu(size_t threads) {
-  auto cores = emulator::make_interpreter(threads);
+Gpu::Gpu(size_t threads, Engine engine) {
+  auto cores =
+      engine == Engine::kInterpreter ? emulator::make_interpreter(threads) : emulator::make_jit(threads, {});
   BW_CHECK(cores.is_ok());
   cores_ = std::move(cores).value();
 }

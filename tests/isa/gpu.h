@@ -11,9 +11,16 @@
 
 namespace bw::test {
 
+enum class Engine : uint8_t { kInterpreter, kJit };
+
+// Tests of programs are built once for each engine.
+#ifndef BAREWAVE_TEST_ENGINE
+#define BAREWAVE_TEST_ENGINE kInterpreter
+#endif
+
 class Gpu {
  public:
-  explicit Gpu(size_t threads = 1);
+  explicit Gpu(size_t threads = 1, Engine engine = Engine::BAREWAVE_TEST_ENGINE);
 
   // Zero-filled memory of the GPU at a fresh address, multiple of 4096, with unmapped pages around it.
   enum class Rights : uint8_t { kReadOnly, kReadWrite, kExecute };

@@ -1,0 +1,348 @@
+#include "emulator/jit/program_builder.h"
+
+#include <llvm/IR/MDBuilder.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <map>
+#include <set>
+
+#include "emulator/jit/scalar_ops.h"
+#include "emulator/shader/handlers.h"
+
+namespace bw::emulator::jit {
+namespace {
+
+using llvm::BasicBlock;
+using llvm::Value;
+
+constexpr size_t kMaxSteps = 1u << 14;
+constexpr size_t kMaxStripSteps = 256;
+
+enum class Flow : uint8_t { kNext, kNothing, kJump, kBranch, kBarrier, kEnd, kLeaves };
+
+Flow flow_of(const Step& step) {
+  const HandlerTable& h = handlers();
+  const Handler run = step.run;
+  if (run == h[Op::s_delay_alu]) return Flow::kNothing;
+  if (run == h[Op::s_branch] || run == run_goto) return Flow::kJump;
+  for (const Op op : {Op::s_cbranch_scc0, Op::s_cbranch_scc1, Op::s_cbranch_vccz, Op::s_cbranch_vccnz,
+                      Op::s_cbranch_execz, Op::s_cbranch_execnz}) {
+    if (run == h[op]) return Flow::kBranch;
+  }
+  if (run == h[Op::s_barrier]) return Flow::kBarrier;
+  if (run == h[Op::s_endpgm]) return Flow::kEnd;
+  for (const Op op : {Op::s_setpc_b64, Op::s_swappc_b64, Op::s_call_b64, Op::s_rfe_b64, Op::s_code_end, Op::s_trap}) {
+    if (run == h[op]) return Flow::kLeaves;
+  }
+  for (const Handler handler : {run_illegal, run_unimplemented, run_undecoded, run_too_large, run_unmapped}) {
+    if (run == handler) return Flow::kLeaves;
+  }
+  return Flow::kNext;
+}
+
+class ProgramBuilder {
+ public:
+  ProgramBuilder(const Step* entry, llvm::Function* function, uint32_t wave_size, unsigned vector_lanes,
+                 ProgramData& data)
+      : entry_(entry), frame_(function, wave_size, vector_lanes), data_(data) {}
+  bool build();
+
+ private:
+  bool find_leaders();
+  void add_leader(const Step* step);
+  const Step* resume_point(const Step* step);
+  void emit_block(const Step* first);
+  bool emit_step(const Step* step);
+  void emit_call(const Step& step);
+  void emit_branch(const Step& step);
+  void emit_jump(const Step& step, const Step* target);
+  Value* condition(const Step& step);
+  void emit_stop(Stop stop);
+  void emit_leave_to(const Step* step, Stop stop);
+  void set_next(const Step* step);
+  void flush();
+  void flush_count();
+  bool can_join_strip(const Step& step) const;
+  bool can_pass_strip(const Step& step) const;
+  bool strip_reads(unsigned slot) const;
+  bool strip_writes_mask_at(unsigned slot) const;
+
+  const Step* entry_;
+  Frame frame_;
+  ProgramData& data_;
+  std::map<const Step*, BasicBlock*> leaders_;
+  std::vector<const Step*> order_;
+  std::map<const Step*, const Step*> resume_of_;
+  llvm::SwitchInst* dispatch_ = nullptr;
+  std::vector<const Step*> strip_;  // collected, not emitted yet
+  uint64_t count_ = 0;              // instructions that Wave::instructions does not have yet
+};
+
+void ProgramBuilder::add_leader(const Step* step) {
+  if (leaders_.contains(step)) return;
+  leaders_[step] = BasicBlock::Create(frame_.ir.getContext(), "block", frame_.function);
+  order_.push_back(step);
+}
+
+bool ProgramBuilder::find_leaders() {
+  std::set<const Step*> seen;
+  add_leader(entry_);
+  for (size_t i = 0; i < order_.size(); ++i) {
+    for (const Step* step = order_[i]; seen.insert(step).second;) {
+      if (seen.size() > kMaxSteps) return false;
+      const Flow flow = flow_of(*step);
+      if (flow == Flow::kJump || flow == Flow::kBranch) add_leader(step->target);
+      if (flow == Flow::kBranch || flow == Flow::kBarrier) add_leader(step + 1);
+      if (flow != Flow::kNext && flow != Flow::kNothing) break;
+      ++step;
+    }
+  }
+  return true;
+}
+
+// The step that brings a wave back into the function at `step`, a leader.
+const Step* ProgramBuilder::resume_point(const Step* step) {
+  const Step*& resume = resume_of_[step];
+  if (resume == nullptr) {
+    Step& made = data_.resume_points.emplace_back();
+    made.imm = static_cast<int32_t>(data_.resume_points.size() - 1);
+    made.pc = step->pc;
+    made.weight = 0;
+    dispatch_->addCase(frame_.number32(static_cast<uint32_t>(made.imm)), leaders_.at(step));
+    resume = &made;
+  }
+  return resume;
+}
+
+bool ProgramBuilder::build() {
+  BasicBlock* start = BasicBlock::Create(frame_.ir.getContext(), "start", frame_.function);
+  if (!find_leaders()) return false;
+  llvm::IRBuilder<>& ir = frame_.ir;
+  ir.SetInsertPoint(start);
+  frame_.vgprs = ir.CreateLoad(ir.getPtrTy(), frame_.wave_field(offsetof(Wave, vgprs)));
+  Value* imm = ir.CreateConstInBoundsGEP1_64(ir.getInt8Ty(), frame_.function->getArg(1), offsetof(Step, imm));
+  dispatch_ = ir.CreateSwitch(ir.CreateAlignedLoad(ir.getInt32Ty(), imm, llvm::Align(4)), leaders_.at(entry_));
+  resume_point(entry_);
+  for (const Step* leader : order_) emit_block(leader);
+  return true;
+}
+
+void ProgramBuilder::emit_block(const Step* first) {
+  frame_.ir.SetInsertPoint(leaders_.at(first));
+  for (const Step* step = first;;) {
+    if (!emit_step(step)) return;
+    ++step;
+    if (const auto it = leaders_.find(step); it != leaders_.end()) {
+      flush();
+      flush_count();
+      frame_.ir.CreateBr(it->second);
+      return;
+    }
+  }
+}
+
+// False: control does not fall through.
+bool ProgramBuilder::emit_step(const Step* step) {
+  const Flow flow = flow_of(*step);
+  if (flow == Flow::kNext && is_strip_step(*step)) {
+    if (!can_join_strip(*step)) flush();
+    strip_.push_back(step);
+    count_ += step->weight;
+    // What follows may see another EXEC.
+    if (strip_slots_of(*step).mask_written == kExecSlot) flush();
+    return true;
+  }
+  const ScalarEmit scalar = flow == Flow::kNext ? scalar_emit_of(step->run) : nullptr;
+  if (flow != Flow::kNothing && (scalar == nullptr || !can_pass_strip(*step))) flush();
+  count_ += step->weight;
+  switch (flow) {
+    case Flow::kNothing:
+      return true;
+    case Flow::kNext:
+      if (scalar != nullptr)
+        scalar(frame_, *step);
+      else
+        emit_call(*step);
+      return true;
+    case Flow::kLeaves:
+      emit_call(*step);
+      frame_.ir.CreateRetVoid();
+      return false;
+    case Flow::kJump:
+      flush_count();
+      emit_jump(*step, step->target);
+      return false;
+    case Flow::kBranch:
+      flush_count();
+      emit_branch(*step);
+      return false;
+    case Flow::kBarrier:
+      flush_count();
+      emit_leave_to(step + 1, Stop::kBarrier);
+      return false;
+    case Flow::kEnd:
+      flush_count();
+      emit_stop(Stop::kEnd);
+      return false;
+  }
+  return false;
+}
+
+void ProgramBuilder::flush() {
+  if (strip_.empty()) return;
+  StripBuilder(frame_, strip_, data_.strips.emplace_back()).build();
+  strip_.clear();
+}
+
+void ProgramBuilder::flush_count() {
+  if (count_ == 0) return;
+  llvm::IRBuilder<>& ir = frame_.ir;
+  Value* address = frame_.wave_field(offsetof(Wave, instructions));
+  Value* before = ir.CreateLoad(ir.getInt64Ty(), address);
+  ir.CreateStore(ir.CreateAdd(before, frame_.number64(count_)), address);
+  count_ = 0;
+}
+
+bool overlap(unsigned slot, unsigned first, unsigned count) {
+  return slot < first + count && first < slot + 2;
+}
+
+// Whether a slot, or the one after it, is written as a mask by the strip. Slots come in pairs in wave64.
+bool ProgramBuilder::strip_writes_mask_at(unsigned slot) const {
+  for (const Step* step : strip_) {
+    const uint16_t written = strip_slots_of(*step).mask_written;
+    if (written != kScalarSlots && overlap(slot, written, 2)) return true;
+  }
+  return false;
+}
+
+bool ProgramBuilder::strip_reads(unsigned slot) const {
+  for (const Step* step : strip_) {
+    const StripSlots slots = strip_slots_of(*step);
+    for (const uint16_t value : slots.values) {
+      if (overlap(slot, value, 1)) return true;
+    }
+    if (slots.mask_read != kScalarSlots && overlap(slot, slots.mask_read, 2)) return true;
+  }
+  return false;
+}
+
+// A strip reads scalars before it starts; only masks can be handed on inside it.
+bool ProgramBuilder::can_join_strip(const Step& step) const {
+  if (strip_.size() >= kMaxStripSteps) return false;
+  const StripSlots slots = strip_slots_of(step);
+  for (const uint16_t slot : slots.values) {
+    if (strip_writes_mask_at(slot)) return false;
+  }
+  for (const Step* other : strip_) {
+    const uint16_t written = strip_slots_of(*other).mask_written;
+    if (written == kScalarSlots) continue;
+    for (const uint16_t slot : {slots.mask_read, slots.mask_written}) {
+      if (slot != kScalarSlots && slot != written && overlap(slot, written, 2)) return false;
+    }
+  }
+  return true;
+}
+
+// Whether a scalar step may be executed ahead of the strip that stands before it.
+bool ProgramBuilder::can_pass_strip(const Step& step) const {
+  if (strip_.empty()) return true;
+  for (const Source& source : step.src) {
+    if (source.kind == SourceKind::kScalar && strip_writes_mask_at(source.index)) return false;
+  }
+  if (overlap(step.dst, kExecSlot, 2)) return false;
+  if (step.dst == kSccSlot) return true;
+  return !strip_writes_mask_at(step.dst) && !strip_reads(step.dst);
+}
+
+void ProgramBuilder::set_next(const Step* step) {
+  frame_.ir.CreateStore(frame_.host_pointer(step), frame_.wave_field(offsetof(Wave, next)));
+}
+
+// Calls the interpreter's handler, and leaves if it stopped the wave or sent it elsewhere.
+void ProgramBuilder::emit_call(const Step& step) {
+  flush_count();
+  llvm::IRBuilder<>& ir = frame_.ir;
+  llvm::LLVMContext& context = ir.getContext();
+  set_next(&step + 1);
+  auto* type = llvm::FunctionType::get(ir.getVoidTy(), {ir.getPtrTy(), ir.getPtrTy()}, false);
+  ir.CreateCall(type, frame_.host_pointer(reinterpret_cast<const void*>(step.run)),
+                {frame_.wave, frame_.host_pointer(&step)});
+  if (flow_of(step) == Flow::kLeaves) return;
+  Value* stop = ir.CreateLoad(ir.getInt8Ty(), frame_.wave_field(offsetof(Wave, stop)));
+  Value* next = ir.CreateLoad(ir.getPtrTy(), frame_.wave_field(offsetof(Wave, next)));
+  Value* is_leaving = ir.CreateOr(ir.CreateICmpNE(stop, ir.getInt8(static_cast<uint8_t>(Stop::kNone))),
+                                  ir.CreateICmpNE(next, frame_.host_pointer(&step + 1)));
+  BasicBlock* leave = BasicBlock::Create(context, "leave", frame_.function);
+  BasicBlock* stay = BasicBlock::Create(context, "stay", frame_.function);
+  ir.CreateCondBr(is_leaving, leave, stay, llvm::MDBuilder(context).createBranchWeights(1, 100000));
+  ir.SetInsertPoint(leave);
+  ir.CreateRetVoid();
+  ir.SetInsertPoint(stay);
+}
+
+void ProgramBuilder::emit_stop(Stop stop) {
+  frame_.ir.CreateStore(frame_.ir.getInt8(static_cast<uint8_t>(stop)), frame_.wave_field(offsetof(Wave, stop)));
+  frame_.ir.CreateRetVoid();
+}
+void ProgramBuilder::emit_leave_to(const Step* step, Stop stop) {
+  set_next(resume_point(step));
+  emit_stop(stop);
+}
+
+Value* ProgramBuilder::condition(const Step& step) {
+  const HandlerTable& h = handlers();
+  llvm::IRBuilder<>& ir = frame_.ir;
+  const auto is_zero = [&](Value* value) { return ir.CreateICmpEQ(value, llvm::ConstantInt::get(value->getType(), 0)); };
+  const auto is_set = [&](Value* value) { return ir.CreateICmpNE(value, llvm::ConstantInt::get(value->getType(), 0)); };
+  if (step.run == h[Op::s_cbranch_scc0]) return is_zero(frame_.load_slot(kSccSlot));
+  if (step.run == h[Op::s_cbranch_scc1]) return is_set(frame_.load_slot(kSccSlot));
+  if (step.run == h[Op::s_cbranch_vccz]) return is_zero(frame_.load_mask(kVccSlot));
+  if (step.run == h[Op::s_cbranch_vccnz]) return is_set(frame_.load_mask(kVccSlot));
+  if (step.run == h[Op::s_cbranch_execz]) return is_zero(frame_.load_exec());
+  return is_set(frame_.load_exec());
+}
+
+void ProgramBuilder::emit_branch(const Step& step) {
+  BasicBlock* taken = BasicBlock::Create(frame_.ir.getContext(), "taken", frame_.function);
+  frame_.ir.CreateCondBr(condition(step), taken, leaders_.at(&step + 1));
+  frame_.ir.SetInsertPoint(taken);
+  emit_jump(step, step.target);
+}
+
+// Backward jumps are charged as the interpreter charges them, so that no loop keeps the host thread.
+void ProgramBuilder::emit_jump(const Step& step, const Step* target) {
+  llvm::IRBuilder<>& ir = frame_.ir;
+  BasicBlock* to = leaders_.at(target);
+  if (step.run != run_goto && target->pc <= step.pc) {
+    Value* address = frame_.wave_field(offsetof(Wave, yield_after));
+    const uint64_t cost = 1 + (step.pc - target->pc) / 4;
+    Value* left = ir.CreateSub(ir.CreateLoad(ir.getInt64Ty(), address), frame_.number64(cost));
+    ir.CreateStore(left, address);
+    BasicBlock* give_way = BasicBlock::Create(ir.getContext(), "give_way", frame_.function);
+    ir.CreateCondBr(ir.CreateICmpSLE(left, frame_.number64(0)), give_way, to);
+    ir.SetInsertPoint(give_way);
+    emit_leave_to(target, Stop::kYield);
+    return;
+  }
+  ir.CreateBr(to);
+}
+
+}  // namespace
+
+bool build_program(const Step* entry, uint32_t wave_size, unsigned vector_lanes, llvm::Module& module,
+                   ProgramData& data) {
+  llvm::LLVMContext& context = module.getContext();
+  auto* pointer = llvm::PointerType::get(context, 0);
+  auto* type = llvm::FunctionType::get(llvm::Type::getVoidTy(context), {pointer, pointer}, false);
+  auto* function = llvm::Function::Create(type, llvm::GlobalValue::ExternalLinkage, kFunctionName, module);
+  function->addFnAttr(llvm::Attribute::NoUnwind);
+  // Vectors of the host are used in full.
+  const std::string bits = std::to_string(vector_lanes * 32);
+  function->addFnAttr("prefer-vector-width", bits);
+  function->addFnAttr("min-legal-vector-width", bits);
+  return ProgramBuilder(entry, function, wave_size, vector_lanes, data).build();
+}
+
+}  // namespace bw::emulator::jit

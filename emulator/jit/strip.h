@@ -1,0 +1,117 @@
+// Owns: the translation of a strip: a run of vector instructions in which every lane stands for itself. Its registers
+// become values of a loop over the pieces of the wave, each as many lanes wide as the host's vectors; memory sees only
+// what the strip leaves behind.
+//
+// Results that are NaN have payloads that depend on the instruction. A strip computes what is no NaN, and where a lane
+// of a piece meets a NaN, the interpreter's handlers execute the strip again for that piece (recover_piece()): registers
+// are stored only after the test.
+#pragma once
+
+#include <llvm/IR/IRBuilder.h>
+
+#include <map>
+#include <vector>
+
+#include "emulator/jit/frame.h"
+#include "emulator/shader/step.h"
+
+namespace bw::emulator::jit {
+
+// What recover_piece() needs to know of a strip.
+struct StripRecord {
+  std::vector<const Step*> steps;
+  std::vector<uint16_t> mask_slots;  // scalar slots that get masks
+};
+
+// Executes a strip for the lanes of `lanes` only, and gives the masks it writes; the scalar file stays as it is.
+extern "C" void barewave_jit_recover_piece(Wave* wave, const StripRecord* strip, uint64_t lanes, uint64_t* masks);
+
+class StripBuilder;
+using VectorEmit = void (*)(StripBuilder& strip, const Step& step);
+
+// What a handler does, as vector code; nullptr if there is none.
+VectorEmit vector_emit_of(Handler handler);
+// Whether this very step can be part of a strip.
+bool is_strip_step(const Step& step);
+
+// Scalar slots that a step of a strip reads and the one that gets its mask (kScalarSlots: none).
+struct StripSlots {
+  std::vector<uint16_t> values;  // read as numbers
+  uint16_t mask_read = kScalarSlots;
+  uint16_t mask_written = kScalarSlots;
+};
+StripSlots strip_slots_of(const Step& step);
+
+class StripBuilder {
+ public:
+  StripBuilder(Frame& frame, const std::vector<const Step*>& steps, StripRecord& record);
+  // Emits at the frame's insertion point and leaves it behind the strip.
+  void build();
+
+  llvm::IRBuilder<>& ir() { return frame_.ir; }
+  llvm::Type* i32s() const { return frame_.i32s; }
+  llvm::Type* floats() const { return frame_.floats; }
+  llvm::Type* i64s() const { return frame_.i64s; }
+  llvm::Value* splat(uint32_t value);
+
+  // Sources of the step, modifiers applied.
+  llvm::Value* u32(const Step& step, unsigned index, unsigned dword = 0);
+  llvm::Value* u64(const Step& step, unsigned index);
+  llvm::Value* f32(const Step& step, unsigned index);
+  // A source that is a half, widened to f32; `bits` in the low halves.
+  llvm::Value* widen_half(llvm::Value* bits);
+  // One truth value a lane.
+  llvm::Value* mask(const Step& step, unsigned index);
+
+  void put_u32(unsigned vgpr, llvm::Value* value);
+  void put_u64(unsigned vgpr, llvm::Value* value);
+  // A mask of truth values; lanes outside EXEC become 0.
+  void put_mask(unsigned slot, llvm::Value* truth);
+  // The float result of arithmetic on the step's first `sources` sources: a NaN among them makes the result one.
+  void put_arith(const Step& step, llvm::Value* value, unsigned sources);
+  // Lanes in which the strip has to be executed by the interpreter.
+  void give_up_if(llvm::Value* truth);
+  // As above, if `condition` (uniform) holds for the wave's MODE.
+  llvm::Value* mode_flag(unsigned bit);  // a splat: the MODE bit is set
+  void need_equal_controls();            // the strip computes halves under the control of f32
+
+ private:
+  llvm::Value* constant_row(const Source& source, unsigned dword, bool is_visible);
+  llvm::Value* scalar(unsigned slot);
+  llvm::Value* raw(const Source& source, unsigned dword, bool is_visible);
+  llvm::Value* vgpr(unsigned number);
+  llvm::Value* row_address(unsigned number);
+  llvm::Value* scalar_mask(unsigned slot);
+  llvm::Value* lanes_of_bits(llvm::Value* bits);
+  void begin_loop();
+  llvm::Value* collect_nans();
+  void finish_piece();
+
+  struct FloatResult {
+    llvm::Value* value;  // as floats
+    bool is_covered;     // another result is a NaN whenever this one is
+  };
+
+  Frame& frame_;
+  const std::vector<const Step*>& steps_;
+  StripRecord& record_;
+  llvm::IRBuilder<> before_;  // ahead of the loop
+  llvm::BasicBlock* preheader_ = nullptr;
+  llvm::BasicBlock* loop_ = nullptr;
+  llvm::PHINode* first_lane_ = nullptr;
+  llvm::Value* rows_ = nullptr;  // of this piece
+  llvm::Value* exec_ = nullptr;  // of this piece, a truth value a lane
+  llvm::Value* give_up_all_ = nullptr;
+  std::map<unsigned, llvm::Value*> scalars_;
+  std::map<unsigned, llvm::Value*> scalar_masks_;
+  std::map<unsigned, llvm::Value*> current_;   // VGPR to its value now
+  std::map<unsigned, llvm::Value*> original_;  // VGPR to its value at the start
+  std::map<unsigned, llvm::Value*> written_;
+  std::map<unsigned, llvm::Value*> masks_;  // slot to truth values
+  std::map<unsigned, llvm::PHINode*> mask_phis_;
+  std::vector<FloatResult> float_results_;
+  std::map<llvm::Value*, size_t> float_result_of_;  // by the value as dwords
+  std::vector<llvm::Value*> give_up_;
+};
+
+}  // namespace bw::emulator::jit
