@@ -16,7 +16,7 @@ namespace {
 using llvm::BasicBlock;
 using llvm::Value;
 
-constexpr size_t kMaxSteps = 1u << 14;
+constexpr size_t kMaxSteps = 1u << 13;
 constexpr size_t kMaxStripSteps = 256;
 
 enum class Flow : uint8_t { kNext, kNothing, kJump, kBranch, kBarrier, kEnd, kLeaves };
@@ -41,6 +41,18 @@ Flow flow_of(const Step& step) {
   return Flow::kNext;
 }
 
+// Executes the steps from `step` to `end` as the interpreter does. False: the wave stopped, or went elsewhere.
+extern "C" bool barewave_jit_run_steps(Wave* wave, const Step* step, const Step* end) {
+  while (step != end) {
+    wave->next = step + 1;
+    step->run(*wave, *step);
+    wave->instructions += step->weight;
+    if (wave->stop != Stop::kNone || wave->next != step + 1) return false;
+    ++step;
+  }
+  return true;
+}
+
 class ProgramBuilder {
  public:
   ProgramBuilder(const Step* entry, llvm::Function* function, uint32_t wave_size, unsigned vector_lanes,
@@ -54,14 +66,15 @@ class ProgramBuilder {
   const Step* resume_point(const Step* step);
   void emit_block(const Step* first);
   bool emit_step(const Step* step);
-  void emit_call(const Step& step);
+  void emit_calls(const Step* first, const Step* end);
   void emit_branch(const Step& step);
   void emit_jump(const Step& step, const Step* target);
   Value* condition(const Step& step);
   void emit_stop(Stop stop);
   void emit_leave_to(const Step* step, Stop stop);
-  void set_next(const Step* step);
   void flush();
+  void flush_strip();
+  void flush_calls();
   void flush_count();
   bool can_join_strip(const Step& step) const;
   bool can_pass_strip(const Step& step) const;
@@ -76,7 +89,10 @@ class ProgramBuilder {
   std::map<const Step*, const Step*> resume_of_;
   llvm::SwitchInst* dispatch_ = nullptr;
   std::vector<const Step*> strip_;  // collected, not emitted yet
-  uint64_t count_ = 0;              // instructions that Wave::instructions does not have yet
+  // Steps to be left to the handlers, not emitted yet; of strip_ and these at most one has any.
+  const Step* calls_begin_ = nullptr;
+  const Step* calls_end_ = nullptr;
+  uint64_t count_ = 0;  // instructions that Wave::instructions does not have yet
 };
 
 void ProgramBuilder::add_leader(const Step* step) {
@@ -146,7 +162,8 @@ void ProgramBuilder::emit_block(const Step* first) {
 bool ProgramBuilder::emit_step(const Step* step) {
   const Flow flow = flow_of(*step);
   if (flow == Flow::kNext && is_strip_step(*step)) {
-    if (!can_join_strip(*step)) flush();
+    flush_calls();
+    if (!can_join_strip(*step)) flush_strip();
     strip_.push_back(step);
     count_ += step->weight;
     // What follows may see another EXEC.
@@ -154,19 +171,27 @@ bool ProgramBuilder::emit_step(const Step* step) {
     return true;
   }
   const ScalarEmit scalar = flow == Flow::kNext ? scalar_emit_of(step->run) : nullptr;
-  if (flow != Flow::kNothing && (scalar == nullptr || !can_pass_strip(*step))) flush();
+  if (flow == Flow::kNothing && calls_end_ == nullptr) {
+    count_ += step->weight;
+    return true;
+  }
+  if (scalar == nullptr || !can_pass_strip(*step)) flush_strip();
+  if (scalar == nullptr && (flow == Flow::kNext || flow == Flow::kNothing)) {
+    if (calls_end_ == nullptr) calls_begin_ = step;
+    calls_end_ = step + 1;
+    return true;
+  }
+  flush_calls();
   count_ += step->weight;
   switch (flow) {
     case Flow::kNothing:
       return true;
     case Flow::kNext:
-      if (scalar != nullptr)
-        scalar(frame_, *step);
-      else
-        emit_call(*step);
+      scalar(frame_, *step);
       return true;
     case Flow::kLeaves:
-      emit_call(*step);
+      count_ -= step->weight;
+      emit_calls(step, step + 1);
       frame_.ir.CreateRetVoid();
       return false;
     case Flow::kJump:
@@ -190,6 +215,17 @@ bool ProgramBuilder::emit_step(const Step* step) {
 }
 
 void ProgramBuilder::flush() {
+  flush_strip();
+  flush_calls();
+}
+
+void ProgramBuilder::flush_calls() {
+  if (calls_end_ == nullptr) return;
+  emit_calls(calls_begin_, calls_end_);
+  calls_begin_ = calls_end_ = nullptr;
+}
+
+void ProgramBuilder::flush_strip() {
   if (strip_.empty()) return;
   StripBuilder(frame_, strip_, data_.strips.emplace_back()).build();
   strip_.clear();
@@ -256,27 +292,19 @@ bool ProgramBuilder::can_pass_strip(const Step& step) const {
   return !strip_writes_mask_at(step.dst) && !strip_reads(step.dst);
 }
 
-void ProgramBuilder::set_next(const Step* step) {
-  frame_.ir.CreateStore(frame_.host_pointer(step), frame_.wave_field(offsetof(Wave, next)));
-}
-
-// Calls the interpreter's handler, and leaves if it stopped the wave or sent it elsewhere.
-void ProgramBuilder::emit_call(const Step& step) {
+// Has the interpreter's handlers execute steps, and leaves if one stops the wave or sends it elsewhere.
+void ProgramBuilder::emit_calls(const Step* first, const Step* end) {
   flush_count();
   llvm::IRBuilder<>& ir = frame_.ir;
   llvm::LLVMContext& context = ir.getContext();
-  set_next(&step + 1);
-  auto* type = llvm::FunctionType::get(ir.getVoidTy(), {ir.getPtrTy(), ir.getPtrTy()}, false);
-  ir.CreateCall(type, frame_.host_pointer(reinterpret_cast<const void*>(step.run)),
-                {frame_.wave, frame_.host_pointer(&step)});
-  if (flow_of(step) == Flow::kLeaves) return;
-  Value* stop = ir.CreateLoad(ir.getInt8Ty(), frame_.wave_field(offsetof(Wave, stop)));
-  Value* next = ir.CreateLoad(ir.getPtrTy(), frame_.wave_field(offsetof(Wave, next)));
-  Value* is_leaving = ir.CreateOr(ir.CreateICmpNE(stop, ir.getInt8(static_cast<uint8_t>(Stop::kNone))),
-                                  ir.CreateICmpNE(next, frame_.host_pointer(&step + 1)));
+  auto* type = llvm::FunctionType::get(ir.getInt1Ty(), {ir.getPtrTy(), ir.getPtrTy(), ir.getPtrTy()}, false);
+  llvm::CallInst* goes_on =
+      ir.CreateCall(type, frame_.host_pointer(reinterpret_cast<const void*>(&barewave_jit_run_steps)),
+                    {frame_.wave, frame_.host_pointer(first), frame_.host_pointer(end)});
+  goes_on->addRetAttr(llvm::Attribute::ZExt);
   BasicBlock* leave = BasicBlock::Create(context, "leave", frame_.function);
   BasicBlock* stay = BasicBlock::Create(context, "stay", frame_.function);
-  ir.CreateCondBr(is_leaving, leave, stay, llvm::MDBuilder(context).createBranchWeights(1, 100000));
+  ir.CreateCondBr(goes_on, stay, leave, llvm::MDBuilder(context).createBranchWeights(100000, 1));
   ir.SetInsertPoint(leave);
   ir.CreateRetVoid();
   ir.SetInsertPoint(stay);
@@ -287,7 +315,7 @@ void ProgramBuilder::emit_stop(Stop stop) {
   frame_.ir.CreateRetVoid();
 }
 void ProgramBuilder::emit_leave_to(const Step* step, Stop stop) {
-  set_next(resume_point(step));
+  frame_.ir.CreateStore(frame_.host_pointer(resume_point(step)), frame_.wave_field(offsetof(Wave, next)));
   emit_stop(stop);
 }
 
