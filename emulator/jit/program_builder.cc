@@ -7,6 +7,7 @@
 #include <map>
 #include <set>
 
+#include "emulator/jit/fast_memory.h"
 #include "emulator/jit/scalar_ops.h"
 #include "emulator/shader/handlers.h"
 
@@ -67,6 +68,8 @@ class ProgramBuilder {
   void emit_block(const Step* first);
   bool emit_step(const Step* step);
   void emit_calls(const Step* first, const Step* end);
+  void emit_fast_memory(const Step& step, Handler fast);
+  void leave_unless(Value* goes_on);
   void emit_branch(const Step& step);
   void emit_jump(const Step& step, const Step* target);
   Value* condition(const Step& step);
@@ -176,7 +179,8 @@ bool ProgramBuilder::emit_step(const Step* step) {
     return true;
   }
   if (scalar == nullptr || !can_pass_strip(*step)) flush_strip();
-  if (scalar == nullptr && (flow == Flow::kNext || flow == Flow::kNothing)) {
+  const Handler fast = flow == Flow::kNext ? fast_memory_of(step->run) : nullptr;
+  if (scalar == nullptr && fast == nullptr && (flow == Flow::kNext || flow == Flow::kNothing)) {
     if (calls_end_ == nullptr) calls_begin_ = step;
     calls_end_ = step + 1;
     return true;
@@ -187,7 +191,10 @@ bool ProgramBuilder::emit_step(const Step* step) {
     case Flow::kNothing:
       return true;
     case Flow::kNext:
-      scalar(frame_, *step);
+      if (scalar != nullptr)
+        scalar(frame_, *step);
+      else
+        emit_fast_memory(*step, fast);
       return true;
     case Flow::kLeaves:
       count_ -= step->weight;
@@ -296,12 +303,28 @@ bool ProgramBuilder::can_pass_strip(const Step& step) const {
 void ProgramBuilder::emit_calls(const Step* first, const Step* end) {
   flush_count();
   llvm::IRBuilder<>& ir = frame_.ir;
-  llvm::LLVMContext& context = ir.getContext();
   auto* type = llvm::FunctionType::get(ir.getInt1Ty(), {ir.getPtrTy(), ir.getPtrTy(), ir.getPtrTy()}, false);
   llvm::CallInst* goes_on =
       ir.CreateCall(type, frame_.host_pointer(reinterpret_cast<const void*>(&barewave_jit_run_steps)),
                     {frame_.wave, frame_.host_pointer(first), frame_.host_pointer(end)});
   goes_on->addRetAttr(llvm::Attribute::ZExt);
+  leave_unless(goes_on);
+}
+
+// Memory instructions fault or do not; they do not send the wave elsewhere.
+void ProgramBuilder::emit_fast_memory(const Step& step, Handler fast) {
+  flush_count();
+  llvm::IRBuilder<>& ir = frame_.ir;
+  auto* type = llvm::FunctionType::get(ir.getVoidTy(), {ir.getPtrTy(), ir.getPtrTy()}, false);
+  ir.CreateCall(type, frame_.host_pointer(reinterpret_cast<const void*>(fast)),
+                {frame_.wave, frame_.host_pointer(&step)});
+  Value* stop = ir.CreateLoad(ir.getInt8Ty(), frame_.wave_field(offsetof(Wave, stop)));
+  leave_unless(ir.CreateICmpEQ(stop, ir.getInt8(static_cast<uint8_t>(Stop::kNone))));
+}
+
+void ProgramBuilder::leave_unless(Value* goes_on) {
+  llvm::IRBuilder<>& ir = frame_.ir;
+  llvm::LLVMContext& context = ir.getContext();
   BasicBlock* leave = BasicBlock::Create(context, "leave", frame_.function);
   BasicBlock* stay = BasicBlock::Create(context, "stay", frame_.function);
   ir.CreateCondBr(goes_on, stay, leave, llvm::MDBuilder(context).createBranchWeights(100000, 1));

@@ -1,4 +1,4 @@
-// Speed of the interpreter in wave instructions per second, on kernels as compilers make them.
+// Speed of the shader cores, interpreted and translated, in wave instructions per second, on kernels as compilers make them.
 #include <benchmark/benchmark.h>
 
 #include <fstream>
@@ -83,9 +83,27 @@ BENCHMARK(matmul_f32_256)
     ->Args({2, 1})
     ->MeasureProcessCPUTime()->Unit(benchmark::kMillisecond);
 
-// One instruction 64 times in a loop of 200 turns, on one wave.
+// The first dispatch of a kernel that the shader cores have not seen: decoding, and translation by the JIT.
+void first_matmul_f32_256(benchmark::State& state) {
+  Gpu gpu(1, static_cast<Engine>(state.range(0)));
+  const std::vector<uint32_t> code = assemble_file("matmul_f32_256.s");
+  const uint64_t kernarg = gpu.allocate(24);
+  const uint64_t arguments[] = {gpu.allocate(kSize * kSize * 4), gpu.allocate(kSize * kSize * 4),
+                                gpu.allocate(kSize * kSize * 4)};
+  std::memcpy(gpu.host(kernarg), arguments, sizeof arguments);
+  for (auto _ : state) {
+    state.PauseTiming();
+    emulator::Dispatch dispatch = matmul_dispatch(gpu.load(code), kernarg);
+    dispatch.workgroup_count = {1, 1, 1};
+    state.ResumeTiming();
+    if (const auto fault = gpu.run(dispatch)) return state.SkipWithError(fault->message.c_str());
+  }
+}
+BENCHMARK(first_matmul_f32_256)->ArgName("jit")->Arg(0)->Arg(1)->Unit(benchmark::kMillisecond);
+
+// One instruction 64 times in a loop of 200 turns, on one wave. Argument: the engine.
 void single(benchmark::State& state, const char* instruction) {
-  Gpu gpu;
+  Gpu gpu(1, static_cast<Engine>(state.range(0)));
   std::string text = "s_mov_b32 s20, 0\n v_lshlrev_b32 v8, 2, v0\n v_mov_b32 v9, 0\n again:\n";
   for (int i = 0; i < 64; ++i) text += std::string(instruction) + "\n";
   text += "s_add_u32 s20, s20, 1\n s_cmp_lg_u32 s20, 200\n s_cbranch_scc1 again\n s_endpgm\n";
@@ -101,38 +119,39 @@ void single(benchmark::State& state, const char* instruction) {
   }
   report_rate(state, gpu, before);
 }
-BENCHMARK_CAPTURE(single, v_add_f32, "v_add_f32 v1, v2, v3");
-BENCHMARK_CAPTURE(single, v_max_f32, "v_max_f32 v1, v2, v3");
-BENCHMARK_CAPTURE(single, v_exp_f32, "v_exp_f32 v1, v2");
-BENCHMARK_CAPTURE(single, v_log_f32, "v_log_f32 v1, v2");
-BENCHMARK_CAPTURE(single, v_rcp_f32, "v_rcp_f32 v1, v2");
-BENCHMARK_CAPTURE(single, v_sqrt_f32, "v_sqrt_f32 v1, v2");
-BENCHMARK_CAPTURE(single, v_ldexp_f32, "v_ldexp_f32 v1, v2, v3");
-BENCHMARK_CAPTURE(single, v_cvt_f32_f16, "v_cvt_f32_f16 v1, v2");
-BENCHMARK_CAPTURE(single, v_cvt_f16_f32, "v_cvt_f16_f32 v1, v2");
-BENCHMARK_CAPTURE(single, v_cvt_f32_i32, "v_cvt_f32_i32 v1, v2");
-BENCHMARK_CAPTURE(single, v_cvt_i32_f32, "v_cvt_i32_f32 v1, v2");
-BENCHMARK_CAPTURE(single, v_fma_mix_f32, "v_fma_mix_f32 v1, v2, v3, v4 op_sel_hi:[1,0,0]");
-BENCHMARK_CAPTURE(single, v_bfe_i32, "v_bfe_i32 v1, v2, 8, 8");
-BENCHMARK_CAPTURE(single, v_pk_fma_f16, "v_pk_fma_f16 v1, v2, v3, v4");
-BENCHMARK_CAPTURE(single, v_mul_lo_u32, "v_mul_lo_u32 v1, v2, v3");
-BENCHMARK_CAPTURE(single, v_mad_u64_u32, "v_mad_u64_u32 v[2:3], null, v4, v5, v[6:7]");
-BENCHMARK_CAPTURE(single, v_fma_f64, "v_fma_f64 v[2:3], v[4:5], v[6:7], v[10:11]");
-BENCHMARK_CAPTURE(single, v_div_scale_f32, "v_div_scale_f32 v1, vcc_lo, v2, v3, v4");
-BENCHMARK_CAPTURE(single, v_cndmask_b32, "v_cndmask_b32 v1, v2, v3, vcc_lo");
-BENCHMARK_CAPTURE(single, v_cmp_lt_f32, "v_cmp_lt_f32 vcc_lo, v1, v2");
-BENCHMARK_CAPTURE(single, v_add_f32_dpp, "v_add_f32_dpp v1, v2, v3 row_shr:1 row_mask:0xf bank_mask:0xf");
-BENCHMARK_CAPTURE(single, v_wmma_f32_16x16x16_f16, "v_wmma_f32_16x16x16_f16 v[16:23], v[24:31], v[32:39], v[16:23]");
-BENCHMARK_CAPTURE(single, s_add_u32, "s_add_u32 s4, s5, s6");
-BENCHMARK_CAPTURE(single, s_load_b64, "s_load_b64 s[4:5], s[0:1], null");
-BENCHMARK_CAPTURE(single, global_load_b32, "global_load_b32 v1, v8, s[0:1]");
-BENCHMARK_CAPTURE(single, global_load_u16, "global_load_u16 v1, v8, s[0:1]");
-BENCHMARK_CAPTURE(single, global_load_i8, "global_load_i8 v1, v0, s[0:1]");
-BENCHMARK_CAPTURE(single, global_load_b32_uniform, "global_load_b32 v1, v9, s[0:1]");
-BENCHMARK_CAPTURE(single, global_store_b32, "global_store_b32 v8, v1, s[0:1]");
-BENCHMARK_CAPTURE(single, ds_load_b32, "ds_load_b32 v1, v8");
-BENCHMARK_CAPTURE(single, ds_store_b32, "ds_store_b32 v8, v1");
-BENCHMARK_CAPTURE(single, ds_bpermute_b32, "ds_bpermute_b32 v1, v8, v2");
+#define BW_SINGLE(name, text) BENCHMARK_CAPTURE(single, name, text)->ArgName("jit")->Arg(0)->Arg(1)
+BW_SINGLE(v_add_f32, "v_add_f32 v1, v2, v3");
+BW_SINGLE(v_max_f32, "v_max_f32 v1, v2, v3");
+BW_SINGLE(v_exp_f32, "v_exp_f32 v1, v2");
+BW_SINGLE(v_log_f32, "v_log_f32 v1, v2");
+BW_SINGLE(v_rcp_f32, "v_rcp_f32 v1, v2");
+BW_SINGLE(v_sqrt_f32, "v_sqrt_f32 v1, v2");
+BW_SINGLE(v_ldexp_f32, "v_ldexp_f32 v1, v2, v3");
+BW_SINGLE(v_cvt_f32_f16, "v_cvt_f32_f16 v1, v2");
+BW_SINGLE(v_cvt_f16_f32, "v_cvt_f16_f32 v1, v2");
+BW_SINGLE(v_cvt_f32_i32, "v_cvt_f32_i32 v1, v2");
+BW_SINGLE(v_cvt_i32_f32, "v_cvt_i32_f32 v1, v2");
+BW_SINGLE(v_fma_mix_f32, "v_fma_mix_f32 v1, v2, v3, v4 op_sel_hi:[1,0,0]");
+BW_SINGLE(v_bfe_i32, "v_bfe_i32 v1, v2, 8, 8");
+BW_SINGLE(v_pk_fma_f16, "v_pk_fma_f16 v1, v2, v3, v4");
+BW_SINGLE(v_mul_lo_u32, "v_mul_lo_u32 v1, v2, v3");
+BW_SINGLE(v_mad_u64_u32, "v_mad_u64_u32 v[2:3], null, v4, v5, v[6:7]");
+BW_SINGLE(v_fma_f64, "v_fma_f64 v[2:3], v[4:5], v[6:7], v[10:11]");
+BW_SINGLE(v_div_scale_f32, "v_div_scale_f32 v1, vcc_lo, v2, v3, v4");
+BW_SINGLE(v_cndmask_b32, "v_cndmask_b32 v1, v2, v3, vcc_lo");
+BW_SINGLE(v_cmp_lt_f32, "v_cmp_lt_f32 vcc_lo, v1, v2");
+BW_SINGLE(v_add_f32_dpp, "v_add_f32_dpp v1, v2, v3 row_shr:1 row_mask:0xf bank_mask:0xf");
+BW_SINGLE(v_wmma_f32_16x16x16_f16, "v_wmma_f32_16x16x16_f16 v[16:23], v[24:31], v[32:39], v[16:23]");
+BW_SINGLE(s_add_u32, "s_add_u32 s4, s5, s6");
+BW_SINGLE(s_load_b64, "s_load_b64 s[4:5], s[0:1], null");
+BW_SINGLE(global_load_b32, "global_load_b32 v1, v8, s[0:1]");
+BW_SINGLE(global_load_u16, "global_load_u16 v1, v8, s[0:1]");
+BW_SINGLE(global_load_i8, "global_load_i8 v1, v0, s[0:1]");
+BW_SINGLE(global_load_b32_uniform, "global_load_b32 v1, v9, s[0:1]");
+BW_SINGLE(global_store_b32, "global_store_b32 v8, v1, s[0:1]");
+BW_SINGLE(ds_load_b32, "ds_load_b32 v1, v8");
+BW_SINGLE(ds_store_b32, "ds_store_b32 v8, v1");
+BW_SINGLE(ds_bpermute_b32, "ds_bpermute_b32 v1, v8, v2");
 
 }  // namespace
 }  // namespace bw::test

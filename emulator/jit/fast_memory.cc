@@ -1,0 +1,277 @@
+#include "emulator/jit/fast_memory.h"
+
+#include <immintrin.h>
+
+#include <bit>
+#include <cstring>
+#include <unordered_map>
+
+#include "emulator/shader/handlers.h"
+
+namespace bw::emulator::jit {
+namespace {
+
+enum class Space : uint8_t { kGlobal, kLds };
+
+constexpr unsigned kStep = 8;                         // lanes of a host vector
+constexpr uint32_t kMaxSpan = (1u << 31) - 64;        // gathers take signed offsets
+constexpr uint32_t kHasSgpr = 2;                      // in Step::extra, as resolve.cc sets it
+static_assert(kLanes % kStep == 0);
+
+__m256i load8(const uint32_t* row) {
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(row));
+}
+void store8(uint32_t* row, __m256i value) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(row), value);
+}
+
+// The bytes of the active lanes: host + offset[l]. Lanes that are not active have the offset of one that is.
+struct Span {
+  std::byte* host;
+  uint32_t size_bytes;  // from the lowest offset, 0, to the highest
+  alignas(32) uint32_t offset[kLanes];
+};
+
+// Offsets relative to the lowest, from `row`, for lanes in `exec` (not 0). False: too far apart.
+bool relative_offsets(const uint32_t* row, const uint32_t* exec, unsigned first, Span* span, uint32_t* lowest) {
+  const __m256i filler = _mm256_set1_epi32(static_cast<int>(row[first]));
+  __m256i low = filler, high = filler;
+  for (unsigned l = 0; l < kLanes; l += kStep) {
+    const __m256i value = _mm256_blendv_epi8(filler, load8(row + l), load8(exec + l));
+    low = _mm256_min_epu32(low, value);
+    high = _mm256_max_epu32(high, value);
+    store8(span->offset + l, value);
+  }
+  alignas(32) uint32_t lows[kStep], highs[kStep];
+  store8(lows, low);
+  store8(highs, high);
+  uint32_t least = lows[0], most = highs[0];
+  for (unsigned i = 1; i < kStep; ++i) {
+    least = lows[i] < least ? lows[i] : least;
+    most = highs[i] > most ? highs[i] : most;
+  }
+  if (most - least > kMaxSpan) return false;
+  const __m256i base = _mm256_set1_epi32(static_cast<int>(least));
+  for (unsigned l = 0; l < kLanes; l += kStep) store8(span->offset + l, _mm256_sub_epi32(load8(span->offset + l), base));
+  span->size_bytes = most - least;
+  *lowest = least;
+  return true;
+}
+
+bool is_uniform(const uint32_t* row, const uint32_t* exec, uint32_t value) {
+  const __m256i want = _mm256_set1_epi32(static_cast<int>(value));
+  __m256i differs = _mm256_setzero_si256();
+  for (unsigned l = 0; l < kLanes; l += kStep) {
+    const __m256i apart = _mm256_xor_si256(load8(row + l), want);
+    differs = _mm256_or_si256(differs, _mm256_and_si256(apart, load8(exec + l)));
+  }
+  return _mm256_testz_si256(differs, differs) != 0;
+}
+
+// False: not the common case. `active` (not 0) are the active lanes of the half.
+template <Space kSpace>
+bool find_span(Wave& w, const Step& s, unsigned half, uint32_t active, uint32_t bytes, uint32_t lds_offset,
+               Access access, Span* span) {
+  const uint32_t* row = w.vgpr(s.src[0].index, half);
+  const uint32_t* exec = w.exec_row(half);
+  const unsigned first = static_cast<unsigned>(std::countr_zero(active));
+  uint32_t lowest = 0;
+  if (!relative_offsets(row, exec, first, span, &lowest)) return false;
+  if constexpr (kSpace == Space::kLds) {
+    const uint64_t begin = static_cast<uint64_t>(lowest) + lds_offset;
+    if (begin + span->size_bytes + bytes > w.group->lds_bytes) return false;
+    span->host = w.group->lds.data() + begin;
+    return true;
+  }
+  uint64_t base = static_cast<uint64_t>(static_cast<int64_t>(s.imm)) + lowest;
+  if ((s.extra & kHasSgpr) != 0) {
+    base += read64(w, s.src[2]);
+  } else {
+    const uint32_t* high = w.vgpr(s.src[0].index + 1u, half);
+    if (!is_uniform(high, exec, high[first])) return false;
+    base += static_cast<uint64_t>(high[first]) << 32;
+  }
+  span->host = w.group->tlb->translate(base, span->size_bytes + bytes, access);
+  return span->host != nullptr;
+}
+
+// Whether the lanes' dwords lie side by side, in order.
+bool is_contiguous(const Span& span, uint32_t active) {
+  if (active != ~0u || span.size_bytes != (kLanes - 1) * 4) return false;
+  const __m256i ramp = _mm256_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28);
+  __m256i differs = _mm256_setzero_si256();
+  for (unsigned l = 0; l < kLanes; l += kStep) {
+    const __m256i want = _mm256_add_epi32(ramp, _mm256_set1_epi32(static_cast<int>(l * 4)));
+    differs = _mm256_or_si256(differs, _mm256_xor_si256(load8(span.offset + l), want));
+  }
+  return _mm256_testz_si256(differs, differs) != 0;
+}
+
+void blend_into(uint32_t* row, const uint32_t* exec, unsigned lane, __m256i value) {
+  store8(row + lane, _mm256_blendv_epi8(load8(row + lane), value, load8(exec + lane)));
+}
+
+// One dword of each lane, `at` bytes behind its address.
+void gather_dwords(const Span& span, unsigned at, Row* out) {
+  for (unsigned l = 0; l < kLanes; l += kStep) {
+    store8(out->lane + l,
+           _mm256_i32gather_epi32(reinterpret_cast<const int*>(span.host + at), load8(span.offset + l), 1));
+  }
+}
+
+// Four dwords of each lane to four rows, eight lanes at a time.
+void load_quads(const Span& span, Row* rows) {
+  const auto quad = [&](unsigned lane) {
+    return _mm_loadu_ps(reinterpret_cast<const float*>(span.host + span.offset[lane]));
+  };
+  for (unsigned l = 0; l < kLanes; l += kStep) {
+    __m256 q[4];
+    for (unsigned i = 0; i < 4; ++i) q[i] = _mm256_insertf128_ps(_mm256_castps128_ps256(quad(l + i)), quad(l + i + 4), 1);
+    const __m256 a = _mm256_unpacklo_ps(q[0], q[1]), b = _mm256_unpackhi_ps(q[0], q[1]);
+    const __m256 c = _mm256_unpacklo_ps(q[2], q[3]), d = _mm256_unpackhi_ps(q[2], q[3]);
+    const auto put = [&](unsigned row, __m256d value) {
+      _mm256_storeu_pd(reinterpret_cast<double*>(rows[row].lane + l), value);
+    };
+    const auto pd = [](__m256 value) { return _mm256_castps_pd(value); };
+    put(0, _mm256_unpacklo_pd(pd(a), pd(c)));
+    put(1, _mm256_unpackhi_pd(pd(a), pd(c)));
+    put(2, _mm256_unpacklo_pd(pd(b), pd(d)));
+    put(3, _mm256_unpackhi_pd(pd(b), pd(d)));
+  }
+}
+
+template <unsigned kBytes>
+void load_rows(const Span& span, uint32_t active, Row* rows) {
+  if constexpr (kBytes == 4) {
+    if (is_contiguous(span, active)) {
+      std::memcpy(rows, span.host, sizeof(Row));
+    } else {
+      gather_dwords(span, 0, rows);
+    }
+  } else if constexpr (kBytes == 16) {
+    load_quads(span, rows);
+  } else {
+    for (unsigned i = 0; i < kBytes / 4; ++i) gather_dwords(span, i * 4, &rows[i]);
+  }
+}
+
+template <Space kSpace, unsigned kBytes>
+void run_load(Wave& w, const Step& s) {
+  w.sync_exec();
+  Row rows[2][kBytes / 4];
+  for (unsigned h = 0; h < w.halves; ++h) {
+    const uint32_t active = static_cast<uint32_t>(w.exec() >> (h * kLanes));
+    if (active == 0) continue;
+    Span span;
+    if (!find_span<kSpace>(w, s, h, active, kBytes, static_cast<uint32_t>(s.imm), Access::kRead, &span))
+      return s.run(w, s);
+    load_rows<kBytes>(span, active, rows[h]);
+  }
+  for (unsigned h = 0; h < w.halves; ++h) {
+    const uint32_t active = static_cast<uint32_t>(w.exec() >> (h * kLanes));
+    if (active == 0) continue;
+    for (unsigned i = 0; i < kBytes / 4; ++i) {
+      uint32_t* out = w.vgpr(s.dst + i, h);
+      for (unsigned l = 0; l < kLanes; l += kStep) blend_into(out, w.exec_row(h), l, load8(rows[h][i].lane + l));
+    }
+  }
+}
+
+// Bytes and halves, extended to a dword.
+template <Space kSpace, class Value>
+void run_small_load(Wave& w, const Step& s) {
+  w.sync_exec();
+  Row rows[2];
+  for (unsigned h = 0; h < w.halves; ++h) {
+    const uint32_t active = static_cast<uint32_t>(w.exec() >> (h * kLanes));
+    if (active == 0) continue;
+    Span span;
+    if (!find_span<kSpace>(w, s, h, active, sizeof(Value), static_cast<uint32_t>(s.imm), Access::kRead, &span))
+      return s.run(w, s);
+    for (unsigned l = 0; l < kLanes; ++l) {
+      Value value;
+      std::memcpy(&value, span.host + span.offset[l], sizeof value);
+      rows[h].lane[l] = static_cast<uint32_t>(static_cast<int32_t>(value));
+    }
+  }
+  for (unsigned h = 0; h < w.halves; ++h) {
+    const uint32_t active = static_cast<uint32_t>(w.exec() >> (h * kLanes));
+    if (active == 0) continue;
+    for (unsigned l = 0; l < kLanes; l += kStep)
+      blend_into(w.vgpr(s.dst, h), w.exec_row(h), l, load8(rows[h].lane + l));
+  }
+}
+
+template <Space kSpace, unsigned kBytes>
+void store_half(Wave& w, const Step& s, unsigned half, uint32_t active, const Span& span) {
+  constexpr unsigned kDwords = (kBytes + 3) / 4;
+  const uint32_t* rows[kDwords];
+  for (unsigned i = 0; i < kDwords; ++i) rows[i] = w.vgpr(s.src[1].index + i, half);
+  if (kBytes == 4 && is_contiguous(span, active)) {
+    std::memcpy(span.host, rows[0], sizeof(Row));
+    return;
+  }
+  for (uint32_t left = active; left != 0; left &= left - 1) {
+    const unsigned l = static_cast<unsigned>(std::countr_zero(left));
+    uint32_t data[kDwords];
+    for (unsigned i = 0; i < kDwords; ++i) data[i] = rows[i][l];
+    std::memcpy(span.host + span.offset[l], data, kBytes);
+  }
+}
+
+// Both halves are found before either is written, so that the handler can start over.
+template <Space kSpace, unsigned kBytes>
+void run_store(Wave& w, const Step& s) {
+  w.sync_exec();
+  Span spans[2];
+  for (unsigned h = 0; h < w.halves; ++h) {
+    const uint32_t active = static_cast<uint32_t>(w.exec() >> (h * kLanes));
+    if (active == 0) continue;
+    if (!find_span<kSpace>(w, s, h, active, kBytes, static_cast<uint32_t>(s.imm), Access::kWrite, &spans[h]))
+      return s.run(w, s);
+  }
+  for (unsigned h = 0; h < w.halves; ++h) {
+    const uint32_t active = static_cast<uint32_t>(w.exec() >> (h * kLanes));
+    if (active != 0) store_half<kSpace, kBytes>(w, s, h, active, spans[h]);
+  }
+}
+
+std::unordered_map<Handler, Handler> make_table() {
+  const HandlerTable& h = handlers();
+  std::unordered_map<Handler, Handler> table = {
+      {h[Op::global_load_b32], run_load<Space::kGlobal, 4>},
+      {h[Op::global_load_b64], run_load<Space::kGlobal, 8>},
+      {h[Op::global_load_b96], run_load<Space::kGlobal, 12>},
+      {h[Op::global_load_b128], run_load<Space::kGlobal, 16>},
+      {h[Op::global_load_u8], run_small_load<Space::kGlobal, uint8_t>},
+      {h[Op::global_load_i8], run_small_load<Space::kGlobal, int8_t>},
+      {h[Op::global_load_u16], run_small_load<Space::kGlobal, uint16_t>},
+      {h[Op::global_load_i16], run_small_load<Space::kGlobal, int16_t>},
+      {h[Op::global_store_b8], run_store<Space::kGlobal, 1>},
+      {h[Op::global_store_b16], run_store<Space::kGlobal, 2>},
+      {h[Op::global_store_b32], run_store<Space::kGlobal, 4>},
+      {h[Op::global_store_b64], run_store<Space::kGlobal, 8>},
+      {h[Op::global_store_b128], run_store<Space::kGlobal, 16>},
+      {h[Op::ds_load_b32], run_load<Space::kLds, 4>},
+      {h[Op::ds_load_b64], run_load<Space::kLds, 8>},
+      {h[Op::ds_load_b128], run_load<Space::kLds, 16>},
+      {h[Op::ds_load_u16], run_small_load<Space::kLds, uint16_t>},
+      {h[Op::ds_store_b16], run_store<Space::kLds, 2>},
+      {h[Op::ds_store_b32], run_store<Space::kLds, 4>},
+      {h[Op::ds_store_b64], run_store<Space::kLds, 8>},
+      {h[Op::ds_store_b128], run_store<Space::kLds, 16>},
+  };
+  table.erase(nullptr);
+  table.erase(run_unimplemented);
+  return table;
+}
+
+}  // namespace
+
+Handler fast_memory_of(Handler handler) {
+  static const std::unordered_map<Handler, Handler> table = make_table();
+  const auto it = table.find(handler);
+  return it == table.end() ? nullptr : it->second;
+}
+
+}  // namespace bw::emulator::jit
