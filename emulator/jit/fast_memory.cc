@@ -13,9 +13,9 @@ namespace {
 
 enum class Space : uint8_t { kGlobal, kLds };
 
-constexpr unsigned kStep = 8;                         // lanes of a host vector
-constexpr uint32_t kMaxSpan = (1u << 31) - 64;        // gathers take signed offsets
-constexpr uint32_t kHasSgpr = 2;                      // in Step::extra, as resolve.cc sets it
+constexpr unsigned kStep = 8;                   // lanes of a host vector
+constexpr uint32_t kMaxSpan = (1u << 31) - 64;  // gathers take signed offsets
+constexpr uint32_t kHasSgpr = 2;                // in Step::extra, as resolve.cc sets it
 static_assert(kLanes % kStep == 0);
 
 __m256i load8(const uint32_t* row) {
@@ -32,27 +32,30 @@ struct Span {
   alignas(32) uint32_t offset[kLanes];
 };
 
+template <class F>
+uint32_t reduce(__m256i value, F combine) {
+  __m128i r = combine(_mm256_castsi256_si128(value), _mm256_extracti128_si256(value, 1));
+  r = combine(r, _mm_shuffle_epi32(r, 0b01001110));
+  r = combine(r, _mm_shuffle_epi32(r, 0b10110001));
+  return static_cast<uint32_t>(_mm_cvtsi128_si32(r));
+}
+
 // Offsets relative to the lowest, from `row`, for lanes in `exec` (not 0). False: too far apart.
-bool relative_offsets(const uint32_t* row, const uint32_t* exec, unsigned first, Span* span, uint32_t* lowest) {
+inline bool relative_offsets(const uint32_t* row, const uint32_t* exec, unsigned first, Span* span, uint32_t* lowest) {
   const __m256i filler = _mm256_set1_epi32(static_cast<int>(row[first]));
   __m256i low = filler, high = filler;
+  __m256i values[kLanes / kStep];
   for (unsigned l = 0; l < kLanes; l += kStep) {
     const __m256i value = _mm256_blendv_epi8(filler, load8(row + l), load8(exec + l));
     low = _mm256_min_epu32(low, value);
     high = _mm256_max_epu32(high, value);
-    store8(span->offset + l, value);
+    values[l / kStep] = value;
   }
-  alignas(32) uint32_t lows[kStep], highs[kStep];
-  store8(lows, low);
-  store8(highs, high);
-  uint32_t least = lows[0], most = highs[0];
-  for (unsigned i = 1; i < kStep; ++i) {
-    least = lows[i] < least ? lows[i] : least;
-    most = highs[i] > most ? highs[i] : most;
-  }
+  const uint32_t least = reduce(low, [](__m128i a, __m128i b) { return _mm_min_epu32(a, b); });
+  const uint32_t most = reduce(high, [](__m128i a, __m128i b) { return _mm_max_epu32(a, b); });
   if (most - least > kMaxSpan) return false;
   const __m256i base = _mm256_set1_epi32(static_cast<int>(least));
-  for (unsigned l = 0; l < kLanes; l += kStep) store8(span->offset + l, _mm256_sub_epi32(load8(span->offset + l), base));
+  for (unsigned l = 0; l < kLanes; l += kStep) store8(span->offset + l, _mm256_sub_epi32(values[l / kStep], base));
   span->size_bytes = most - least;
   *lowest = least;
   return true;
@@ -126,7 +129,8 @@ void load_quads(const Span& span, Row* rows) {
   };
   for (unsigned l = 0; l < kLanes; l += kStep) {
     __m256 q[4];
-    for (unsigned i = 0; i < 4; ++i) q[i] = _mm256_insertf128_ps(_mm256_castps128_ps256(quad(l + i)), quad(l + i + 4), 1);
+    for (unsigned i = 0; i < 4; ++i)
+      q[i] = _mm256_insertf128_ps(_mm256_castps128_ps256(quad(l + i)), quad(l + i + 4), 1);
     const __m256 a = _mm256_unpacklo_ps(q[0], q[1]), b = _mm256_unpackhi_ps(q[0], q[1]);
     const __m256 c = _mm256_unpacklo_ps(q[2], q[3]), d = _mm256_unpackhi_ps(q[2], q[3]);
     const auto put = [&](unsigned row, __m256d value) {

@@ -345,7 +345,9 @@ void ProgramBuilder::emit_leave_to(const Step* step, Stop stop) {
 Value* ProgramBuilder::condition(const Step& step) {
   const HandlerTable& h = handlers();
   llvm::IRBuilder<>& ir = frame_.ir;
-  const auto is_zero = [&](Value* value) { return ir.CreateICmpEQ(value, llvm::ConstantInt::get(value->getType(), 0)); };
+  const auto is_zero = [&](Value* value) {
+    return ir.CreateICmpEQ(value, llvm::ConstantInt::get(value->getType(), 0));
+  };
   const auto is_set = [&](Value* value) { return ir.CreateICmpNE(value, llvm::ConstantInt::get(value->getType(), 0)); };
   if (step.run == h[Op::s_cbranch_scc0]) return is_zero(frame_.load_slot(kSccSlot));
   if (step.run == h[Op::s_cbranch_scc1]) return is_set(frame_.load_slot(kSccSlot));

@@ -160,8 +160,7 @@ void add_logic(Table& t, const HandlerTable& h) {
   t[h[Op::s_and_b32]] = nonzero([](Frame& f, Value* x, Value* y) { return f.ir.CreateAnd(x, y); });
   t[h[Op::s_or_b32]] = nonzero([](Frame& f, Value* x, Value* y) { return f.ir.CreateOr(x, y); });
   t[h[Op::s_xor_b32]] = nonzero([](Frame& f, Value* x, Value* y) { return f.ir.CreateXor(x, y); });
-  t[h[Op::s_and_not1_b32]] =
-      nonzero([](Frame& f, Value* x, Value* y) { return f.ir.CreateAnd(x, f.ir.CreateNot(y)); });
+  t[h[Op::s_and_not1_b32]] = nonzero([](Frame& f, Value* x, Value* y) { return f.ir.CreateAnd(x, f.ir.CreateNot(y)); });
   t[h[Op::s_or_not1_b32]] = nonzero([](Frame& f, Value* x, Value* y) { return f.ir.CreateOr(x, f.ir.CreateNot(y)); });
   t[h[Op::s_lshl_b32]] = nonzero([](Frame& f, Value* x, Value* y) { return f.ir.CreateShl(x, shift(f, y)); });
   t[h[Op::s_lshr_b32]] = nonzero([](Frame& f, Value* x, Value* y) { return f.ir.CreateLShr(x, shift(f, y)); });

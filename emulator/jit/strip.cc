@@ -97,10 +97,12 @@ void StripBuilder::finish_piece() {
     ir().CreateCondBr(nans, recover, store, llvm::MDBuilder(context).createBranchWeights(1, 100000));
     ir().SetInsertPoint(recover);
     llvm::IRBuilder<> entry(&frame_.function->getEntryBlock(), frame_.function->getEntryBlock().begin());
-    Value* masks = entry.CreateAlloca(ir().getInt64Ty(), ir().getInt32(static_cast<uint32_t>(record_.mask_slots.size()) + 1));
-    Value* lanes = ir().CreateShl(frame_.number64(frame_.lanes == 64 ? ~0ull : (1ull << frame_.lanes) - 1), first_lane_);
-    auto* type = llvm::FunctionType::get(
-        ir().getVoidTy(), {ir().getPtrTy(), ir().getPtrTy(), ir().getInt64Ty(), ir().getPtrTy()}, false);
+    Value* masks =
+        entry.CreateAlloca(ir().getInt64Ty(), ir().getInt32(static_cast<uint32_t>(record_.mask_slots.size()) + 1));
+    Value* lanes =
+        ir().CreateShl(frame_.number64(frame_.lanes == 64 ? ~0ull : (1ull << frame_.lanes) - 1), first_lane_);
+    auto* type = llvm::FunctionType::get(ir().getVoidTy(),
+                                         {ir().getPtrTy(), ir().getPtrTy(), ir().getInt64Ty(), ir().getPtrTy()}, false);
     ir().CreateCall(type, frame_.host_pointer(reinterpret_cast<const void*>(&barewave_jit_recover_piece)),
                     {frame_.wave, frame_.host_pointer(&record_), lanes, masks});
     for (size_t i = 0; i < record_.mask_slots.size(); ++i) {
@@ -164,7 +166,8 @@ Value* StripBuilder::scalar(unsigned slot) {
 // The compiler does not see constants of floats, so that it computes with them when and as the wave does.
 Value* StripBuilder::constant_row(const Source& source, unsigned dword, bool is_visible) {
   if (is_visible) return splat(source.constant[dword].lane[0]);
-  Value* value = ir().CreateAlignedLoad(ir().getInt32Ty(), frame_.host_pointer(&source.constant[dword]), llvm::Align(4));
+  Value* value =
+      ir().CreateAlignedLoad(ir().getInt32Ty(), frame_.host_pointer(&source.constant[dword]), llvm::Align(4));
   return ir().CreateVectorSplat(frame_.lanes, value);
 }
 
@@ -273,8 +276,8 @@ void StripBuilder::give_up_if(Value* truth) {
 }
 
 Value* StripBuilder::mode_flag(unsigned bit) {
-  Value* address = before_.CreateConstInBoundsGEP1_64(before_.getInt8Ty(), frame_.wave,
-                                                      offsetof(Wave, mode) + offsetof(Mode, bits));
+  Value* address =
+      before_.CreateConstInBoundsGEP1_64(before_.getInt8Ty(), frame_.wave, offsetof(Wave, mode) + offsetof(Mode, bits));
   Value* bits = before_.CreateAlignedLoad(before_.getInt32Ty(), address, llvm::Align(4));
   Value* flag = before_.CreateICmpNE(before_.CreateAnd(bits, frame_.number32(1u << bit)), frame_.number32(0));
   return before_.CreateVectorSplat(frame_.lanes, flag);
@@ -283,7 +286,8 @@ Value* StripBuilder::mode_flag(unsigned bit) {
 void StripBuilder::need_equal_controls() {
   if (give_up_all_ != nullptr) return;
   const auto load = [&](size_t offset) {
-    Value* address = before_.CreateConstInBoundsGEP1_64(before_.getInt8Ty(), frame_.wave, offsetof(Wave, mode) + offset);
+    Value* address =
+        before_.CreateConstInBoundsGEP1_64(before_.getInt8Ty(), frame_.wave, offsetof(Wave, mode) + offset);
     return before_.CreateAlignedLoad(before_.getInt32Ty(), address, llvm::Align(4));
   };
   give_up_all_ = before_.CreateICmpNE(load(offsetof(Mode, csr32)), load(offsetof(Mode, csr64)));

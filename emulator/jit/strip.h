@@ -3,8 +3,8 @@
 // what the strip leaves behind.
 //
 // Results that are NaN have payloads that depend on the instruction. A strip computes what is no NaN, and where a lane
-// of a piece meets a NaN, the interpreter's handlers execute the strip again for that piece (recover_piece()): registers
-// are stored only after the test.
+// of a piece meets a NaN, the interpreter's handlers execute the strip again for that piece (recover_piece()):
+// registers are stored only after the test.
 #pragma once
 
 #include <llvm/IR/IRBuilder.h>

@@ -16,7 +16,7 @@ using B = StripBuilder;
 
 struct VectorOp {
   VectorEmit emit = nullptr;
-  bool reads_mask = false;   // source 2 is a mask
+  bool reads_mask = false;  // source 2 is a mask
   uint16_t Step::*mask_to = nullptr;
   bool takes_halves = false;  // sources may be high halves
 };
@@ -81,8 +81,7 @@ void add_integers(Table& t, const HandlerTable& h) {
   t[h[Op::v_mul_lo_u32]] = int2([](B& b, Value* x, Value* y) { return b.ir().CreateMul(x, y); });
   t[h[Op::v_mul_hi_u32]] = int2([](B& b, Value* x, Value* y) { return multiply_high<false>(b, x, y); });
   t[h[Op::v_mul_hi_i32]] = int2([](B& b, Value* x, Value* y) { return multiply_high<true>(b, x, y); });
-  t[h[Op::v_mul_u32_u24]] =
-      int2([](B& b, Value* x, Value* y) { return b.ir().CreateMul(low24(b, x), low24(b, y)); });
+  t[h[Op::v_mul_u32_u24]] = int2([](B& b, Value* x, Value* y) { return b.ir().CreateMul(low24(b, x), low24(b, y)); });
   t[h[Op::v_mul_i32_i24]] =
       int2([](B& b, Value* x, Value* y) { return b.ir().CreateMul(signed24(b, x), signed24(b, y)); });
   t[h[Op::v_min_i32]] = int2([](B& b, Value* x, Value* y) { return pick(b, CmpInst::ICMP_SLT, x, y); });
@@ -92,7 +91,8 @@ void add_integers(Table& t, const HandlerTable& h) {
 }
 
 void add_wide_integers(Table& t, const HandlerTable& h) {
-  t[h[Op::v_add3_u32]] = int3([](B& b, Value* x, Value* y, Value* z) { return b.ir().CreateAdd(b.ir().CreateAdd(x, y), z); });
+  t[h[Op::v_add3_u32]] =
+      int3([](B& b, Value* x, Value* y, Value* z) { return b.ir().CreateAdd(b.ir().CreateAdd(x, y), z); });
   t[h[Op::v_lshl_add_u32]] =
       int3([](B& b, Value* x, Value* y, Value* z) { return b.ir().CreateAdd(b.ir().CreateShl(x, shift_of(b, y)), z); });
   t[h[Op::v_add_lshl_u32]] =
@@ -101,10 +101,12 @@ void add_wide_integers(Table& t, const HandlerTable& h) {
       int3([](B& b, Value* x, Value* y, Value* z) { return b.ir().CreateOr(b.ir().CreateShl(x, shift_of(b, y)), z); });
   t[h[Op::v_and_or_b32]] =
       int3([](B& b, Value* x, Value* y, Value* z) { return b.ir().CreateOr(b.ir().CreateAnd(x, y), z); });
-  t[h[Op::v_or3_b32]] = int3([](B& b, Value* x, Value* y, Value* z) { return b.ir().CreateOr(b.ir().CreateOr(x, y), z); });
+  t[h[Op::v_or3_b32]] =
+      int3([](B& b, Value* x, Value* y, Value* z) { return b.ir().CreateOr(b.ir().CreateOr(x, y), z); });
   t[h[Op::v_xor3_b32]] =
       int3([](B& b, Value* x, Value* y, Value* z) { return b.ir().CreateXor(b.ir().CreateXor(x, y), z); });
-  t[h[Op::v_xad_u32]] = int3([](B& b, Value* x, Value* y, Value* z) { return b.ir().CreateAdd(b.ir().CreateXor(x, y), z); });
+  t[h[Op::v_xad_u32]] =
+      int3([](B& b, Value* x, Value* y, Value* z) { return b.ir().CreateAdd(b.ir().CreateXor(x, y), z); });
   t[h[Op::v_bfi_b32]] = int3([](B& b, Value* x, Value* y, Value* z) {
     return b.ir().CreateOr(b.ir().CreateAnd(x, y), b.ir().CreateAnd(b.ir().CreateNot(x), z));
   });
@@ -140,7 +142,8 @@ void emit_carry(B& b, const Step& s) {
   if (kCarryIn) {
     Value* carry = ir.CreateZExt(b.mask(s, 2), b.i32s());
     Value* result = kWhat == Carry::kAdd ? ir.CreateAdd(partial, carry) : ir.CreateSub(partial, carry);
-    over = ir.CreateOr(over, kWhat == Carry::kAdd ? ir.CreateICmpULT(result, partial) : ir.CreateICmpULT(partial, carry));
+    over =
+        ir.CreateOr(over, kWhat == Carry::kAdd ? ir.CreateICmpULT(result, partial) : ir.CreateICmpULT(partial, carry));
     partial = result;
   }
   b.put_u32(s.dst, partial);

@@ -1,4 +1,5 @@
-// Speed of the shader cores, interpreted and translated, in wave instructions per second, on kernels as compilers make them.
+// Speed of the shader cores, interpreted and translated, in wave instructions per second, on kernels as compilers make
+// them.
 #include <benchmark/benchmark.h>
 
 #include <fstream>
@@ -81,7 +82,8 @@ BENCHMARK(matmul_f32_256)
     ->Args({2, 0})
     ->Args({1, 1})
     ->Args({2, 1})
-    ->MeasureProcessCPUTime()->Unit(benchmark::kMillisecond);
+    ->MeasureProcessCPUTime()
+    ->Unit(benchmark::kMillisecond);
 
 // The first dispatch of a kernel that the shader cores have not seen: decoding, and translation by the JIT.
 void first_matmul_f32_256(benchmark::State& state) {

@@ -10,8 +10,7 @@ constexpr uint64_t kPageBytes = 4096;
 }
 
 Gpu::Gpu(size_t threads, Engine engine) {
-  auto cores =
-      engine == Engine::kInterpreter ? emulator::make_interpreter(threads) : emulator::make_jit(threads, {});
+  auto cores = engine == Engine::kInterpreter ? emulator::make_interpreter(threads) : emulator::make_jit(threads, {});
   BW_CHECK(cores.is_ok());
   cores_ = std::move(cores).value();
 }
