@@ -35,10 +35,10 @@ Status check(const EmulatedOptions& options) {
   return Status::ok();
 }
 
-ShaderCoresFactory interpreter_factory(uint32_t worker_threads) {
-  return [worker_threads] {
+ShaderCoresFactory interpreter_factory(uint32_t worker_threads, Strictness strictness) {
+  return [worker_threads, strictness] {
     const uint32_t threads = worker_threads != 0 ? worker_threads : std::max(1u, std::thread::hardware_concurrency());
-    return make_interpreter(threads);
+    return make_interpreter(threads, strictness);
   };
 }
 
@@ -133,7 +133,9 @@ Result<std::unique_ptr<EmulatedDriver>> EmulatedDriver::create(EmulatedOptions o
   BW_RETURN_IF_ERROR(check(options));
   BW_RETURN_IF_ERROR(check_user_memory_access());
   BW_ASSIGN(std::unique_ptr<Arena> arena, Arena::create(options.card_count, options.vram_bytes));
-  if (!options.make_shader_cores) options.make_shader_cores = interpreter_factory(options.worker_threads);
+  if (!options.make_shader_cores) {
+    options.make_shader_cores = interpreter_factory(options.worker_threads, options.strictness);
+  }
   auto machine = std::make_unique<Machine>(std::move(arena), make_cards(options.card_count, options.vram_bytes),
                                            options.kfd_minor_version, std::move(options.make_shader_cores));
   return std::unique_ptr<EmulatedDriver>(new EmulatedDriver(std::move(machine)));

@@ -21,6 +21,8 @@ struct EmulatedOptions {
   // Host threads that execute shaders; 0: one for each processor of the host.
   uint32_t worker_threads = 0;
   uint64_t vram_bytes = 24ull << 30;
+  // What the interpreter checks beyond what it needs (docs/emulator.md, "Strict mode").
+  Strictness strictness = Strictness::kOff;
   // What executes shaders; nothing: the interpreter (emulator/shader/interpreter.h).
   ShaderCoresFactory make_shader_cores;
 };

@@ -72,7 +72,7 @@ Result<std::unique_ptr<ShaderCores>> make_jit(size_t threads, const JitOptions& 
                           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw");
   auto translator = std::make_unique<LlvmTranslator>(std::move(*machine), has_avx512 ? kLanesOfAvx512 : kLanesOfAvx2,
                                                      options.waves_before_translation);
-  return make_interpreter(threads, std::move(translator));
+  return make_interpreter(threads, Strictness::kOff, std::move(translator));
 }
 
 }  // namespace bw::emulator

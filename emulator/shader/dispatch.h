@@ -34,6 +34,7 @@ enum class ShaderFaultKind : uint8_t {
   kUnimplemented,  // an instruction of gfx1100 that this emulator does not execute
   kUnsupported,    // an instruction of gfx1100 that has no place in a compute program on this card
   kTrap,           // s_trap and the like
+  kHazard,         // strict mode: what real hardware does not promise to do right
 };
 
 // The first fault of a dispatch: enough to understand it without the program at hand.
@@ -45,8 +46,15 @@ struct ShaderFault {
   std::string disassembly;  // of the instruction at pc
   uint64_t address = 0;     // kMemory: the address accessed
   Access access = Access::kRead;
-  uint32_t lane = 0;    // kMemory: the first lane at fault
-  std::string message;  // one line with all of the above
+  uint32_t lane = 0;                 // kMemory: the first lane at fault
+  std::optional<uint64_t> cause_pc;  // kHazard: the earlier instruction, that makes the one at pc wrong
+  std::string message;               // one line with all of the above
+};
+
+// What the shader cores check beyond what they need to execute.
+enum class Strictness : uint8_t {
+  kOff,
+  kOrder,  // waits for outstanding loads, and the hazards of gfx1100: see strict.h
 };
 
 // Executes dispatches on a pool of host threads, one workgroup at a time on each. Safe to call from several threads;

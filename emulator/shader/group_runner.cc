@@ -63,7 +63,7 @@ std::optional<std::string> DispatchShape::make(const Dispatch& d, DispatchShape*
 }
 
 GroupRunner::GroupRunner(const Dispatch& dispatch, const DispatchShape& shape, Program& program, Tlb& tlb,
-                         std::vector<Row> registers)
+                         std::vector<Row> registers, Strictness strictness)
     : dispatch_(dispatch), shape_(shape), waves_(shape.waves_per_group), vgprs_(std::move(registers)) {
   const uint32_t halves = dispatch.wave_size / kLanes;
   const size_t rows = static_cast<size_t>(shape.waves_per_group) * kVgprRows * halves;
@@ -79,6 +79,7 @@ GroupRunner::GroupRunner(const Dispatch& dispatch, const DispatchShape& shape, P
     waves_[i].vgprs = &vgprs_[static_cast<size_t>(i) * kVgprRows * halves];
     waves_[i].group = &group_;
   }
+  if (strictness != Strictness::kOff) strict_ = std::make_unique<StrictChecker>(waves_.size(), dispatch.wave_size, tlb);
 }
 
 void GroupRunner::start_lanes(Wave& wave) {
@@ -136,26 +137,31 @@ void GroupRunner::start_group(uint64_t number, uint32_t scratch_slot) {
   const uint32_t lanes = group_size_[0] * group_size_[1] * group_size_[2];
   wave_count_ = (lanes + dispatch_.wave_size - 1) / dispatch_.wave_size;
   group_.fault.reset();
-  for (uint32_t i = 0; i < wave_count_; ++i) start_wave(waves_[i], scratch_slot);
+  for (uint32_t i = 0; i < wave_count_; ++i) {
+    start_wave(waves_[i], scratch_slot);
+    if (strict_ != nullptr) strict_->start_wave(waves_[i]);
+  }
 }
 
-// Executes until the wave ends, meets a barrier, faults or has had its turn. Returns whether it faulted.
-bool GroupRunner::run_turn(Wave& wave) {
+// Executes until the wave ends, meets a barrier, faults or has had its turn. `before` sees each step first and may
+// stop the wave.
+template <class BeforeStep>
+void GroupRunner::run_turn(Wave& wave, BeforeStep before) {
   const ClientAccess access;
   wave.stop = Stop::kNone;
   wave.yield_after = kLoopDwordsPerTurn;
   load_csr(wave.mode.csr32);
-  const uint64_t before = wave.instructions;
+  const uint64_t counted = wave.instructions;
   uint64_t count = 0;
   do {
     const Step* step = wave.next;
+    if (!before(*step)) break;
     wave.next = step + 1;
     step->run(wave, *step);
     count += step->weight;
   } while (wave.stop == Stop::kNone);
   wave.instructions += count;
-  instructions_ += wave.instructions - before;
-  return wave.stop == Stop::kFault;
+  instructions_ += wave.instructions - counted;
 }
 
 std::optional<ShaderFault> GroupRunner::run(uint64_t number, uint32_t scratch_slot, const std::atomic<bool>& stop) {
@@ -167,7 +173,11 @@ std::optional<ShaderFault> GroupRunner::run(uint64_t number, uint32_t scratch_sl
     for (uint32_t i = 0; i < wave_count_ && !group_.fault && !stop.load(std::memory_order_relaxed); ++i) {
       Wave& wave = waves_[i];
       if (wave.stop == Stop::kNone || wave.stop == Stop::kYield) {
-        run_turn(wave);
+        if (strict_ == nullptr) {
+          run_turn(wave, [](const Step&) { return true; });
+        } else {
+          run_turn(wave, [&](const Step& step) { return strict_->before(wave, step); });
+        }
         if (wave.stop == Stop::kEnd) --running;
       }
       at_barrier += wave.stop == Stop::kBarrier;

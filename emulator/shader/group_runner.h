@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "emulator/shader/program.h"
+#include "emulator/shader/strict.h"
 #include "emulator/shader/wave.h"
 
 namespace bw::emulator {
@@ -31,7 +32,7 @@ class GroupRunner {
  public:
   // `registers` is memory for VGPRs, of any size and content; it grows as needed.
   GroupRunner(const Dispatch& dispatch, const DispatchShape& shape, Program& program, Tlb& tlb,
-              std::vector<Row> registers);
+              std::vector<Row> registers, Strictness strictness);
   std::vector<Row> take_registers() && { return std::move(vgprs_); }
 
   // Runs workgroup `number`; waves use scratch memory slot `scratch_slot`. Gives up early once *stop is set. The fault,
@@ -43,7 +44,8 @@ class GroupRunner {
   void start_group(uint64_t number, uint32_t scratch_slot);
   void start_wave(Wave& wave, uint32_t scratch_slot);
   void start_lanes(Wave& wave);
-  bool run_turn(Wave& wave);
+  template <class BeforeStep>
+  void run_turn(Wave& wave, BeforeStep before);
 
   const Dispatch& dispatch_;
   const DispatchShape& shape_;
@@ -53,6 +55,7 @@ class GroupRunner {
   std::vector<Row> vgprs_;
   uint32_t wave_count_ = 0;
   uint64_t instructions_ = 0;
+  std::unique_ptr<StrictChecker> strict_;  // null: not strict
 };
 
 }  // namespace bw::emulator

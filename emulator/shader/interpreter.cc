@@ -41,7 +41,8 @@ struct Job {
 
 class Interpreter final : public ShaderCores {
  public:
-  Interpreter(size_t threads, std::unique_ptr<Translator> translator) : translator_(std::move(translator)) {
+  Interpreter(size_t threads, Strictness strictness, std::unique_ptr<Translator> translator)
+      : strictness_(strictness), translator_(std::move(translator)) {
     for (size_t i = 1; i < threads; ++i) workers_.emplace_back([this] { worker(); });
   }
   ~Interpreter() override {
@@ -62,6 +63,7 @@ class Interpreter final : public ShaderCores {
   std::vector<Row> borrow_registers();
   Job* find_job();
 
+  const Strictness strictness_;
   const std::unique_ptr<Translator> translator_;  // none: steps only
   ProgramCache programs_;
   std::atomic<uint64_t> instructions_{0};
@@ -75,16 +77,25 @@ class Interpreter final : public ShaderCores {
   std::vector<std::thread> workers_;
 };
 
-// Makes the report complete: disassembly, and one line with everything.
-void describe(ShaderFault& fault, const Dispatch& dispatch, const AddressSpace& memory) {
+std::string disassembly_at(uint64_t pc, const Dispatch& dispatch, const AddressSpace& memory) {
   std::vector<uint32_t> dwords;
   Tlb tlb(memory);
   for (size_t i = 0; i < amdgpu::gfx11::kMaxInstructionDwords; ++i) {
-    const std::byte* host = tlb.translate(fault.pc + i * 4, 4, Access::kRead);
+    const std::byte* host = tlb.translate(pc + i * 4, 4, Access::kRead);
     if (host == nullptr) break;
     std::memcpy(&dwords.emplace_back(), host, 4);
   }
-  fault.disassembly = dwords.empty() ? "(no code)" : disassemble(dwords, dispatch.wave_size);
+  return dwords.empty() ? "(no code)" : disassemble(dwords, dispatch.wave_size);
+}
+
+// Makes the report complete: disassembly, and one line with everything.
+void describe(ShaderFault& fault, const Dispatch& dispatch, const AddressSpace& memory) {
+  fault.disassembly = disassembly_at(fault.pc, dispatch, memory);
+  if (fault.cause_pc) {
+    fault.message =
+        fmt::format("{} after pc {:#x} (program + {:#x}): {}", fault.message, *fault.cause_pc,
+                    *fault.cause_pc - dispatch.program_address, disassembly_at(*fault.cause_pc, dispatch, memory));
+  }
   fault.message = fmt::format("{}: workgroup ({}, {}, {}), wave {}, pc {:#x} (program + {:#x}): {}", fault.message,
                               fault.workgroup[0], fault.workgroup[1], fault.workgroup[2], fault.wave, fault.pc,
                               fault.pc - dispatch.program_address, fault.disassembly);
@@ -155,7 +166,7 @@ void Interpreter::worker() {
 
 void Interpreter::work(Job& job, uint32_t scratch_slot) {
   Tlb tlb(job.memory);
-  GroupRunner runner(job.dispatch, job.shape, job.program, tlb, borrow_registers());
+  GroupRunner runner(job.dispatch, job.shape, job.program, tlb, borrow_registers(), strictness_);
   while (!job.stop.load(std::memory_order_relaxed)) {
     const uint64_t group = job.next_group.fetch_add(1, std::memory_order_relaxed);
     if (group >= job.shape.group_count) break;
@@ -183,13 +194,14 @@ std::vector<Row> Interpreter::borrow_registers() {
 
 }  // namespace
 
-Result<std::unique_ptr<ShaderCores>> make_interpreter(size_t threads, std::unique_ptr<Translator> translator) {
+Result<std::unique_ptr<ShaderCores>> make_interpreter(size_t threads, Strictness strictness,
+                                                      std::unique_ptr<Translator> translator) {
   if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") || !__builtin_cpu_supports("f16c")) {
     return error(StatusCode::kUnsupported,
                  "emulated shader cores: this processor lacks AVX2, FMA or F16C (x86-64-v3 is needed)");
   }
   if (threads == 0) return error(StatusCode::kInvalidArgument, "emulated shader cores: at least one thread is needed");
-  return std::unique_ptr<ShaderCores>(std::make_unique<Interpreter>(threads, std::move(translator)));
+  return std::unique_ptr<ShaderCores>(std::make_unique<Interpreter>(threads, strictness, std::move(translator)));
 }
 
 }  // namespace bw::emulator

@@ -14,7 +14,8 @@ namespace bw::emulator {
 // The reference engine: every instruction of a wave for all its lanes at a time, workgroups on `threads` host threads
 // (the thread that calls run() is one of them; the others sleep while there is nothing to do). kUnsupported if the host
 // processor lacks AVX2, FMA or F16C. Code is decoded once per program and kept, and decoded again when its bytes
-// change. A translator, if there is one, takes over the programs that are worth it.
-Result<std::unique_ptr<ShaderCores>> make_interpreter(size_t threads, std::unique_ptr<Translator> translator = nullptr);
+// change. A translator, if there is one, takes over the programs that are worth it; it has no place in strict mode.
+Result<std::unique_ptr<ShaderCores>> make_interpreter(size_t threads, Strictness strictness = Strictness::kOff,
+                                                      std::unique_ptr<Translator> translator = nullptr);
 
 }  // namespace bw::emulator

@@ -57,6 +57,7 @@ void replace_all(std::vector<char>* bytes, const std::string& from, const std::s
 
 TEST(Command, ShowsHelpForItselfAndEachSubcommand) {
   EXPECT_THAT(run_barewave({"--help"}).out, HasSubstr("--device"));
+  EXPECT_THAT(run_barewave({"--help"}).out, HasSubstr("BAREWAVE_STRICT"));
   EXPECT_THAT(run_barewave({"generate", "--help"}).out, HasSubstr("--temperature"));
   EXPECT_EQ(run_barewave({"info", "--help"}).exit_status, 0);
   EXPECT_EQ(run_barewave({"--version"}).exit_status, 0);

@@ -25,8 +25,9 @@ ir::EvaluatorInputs inputs_of(Buffers& buffers, std::map<std::string, int64_t> v
   return inputs;
 }
 
+// Strict, so that each kernel is also seen to wait for its loads and to keep clear of hazards.
 ShaderRunner& runner() {
-  static const std::unique_ptr<ShaderRunner> made = ShaderRunner::create(2).value();
+  static const std::unique_ptr<ShaderRunner> made = ShaderRunner::create(2, emulator::Strictness::kOrder).value();
   return *made;
 }
 

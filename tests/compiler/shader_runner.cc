@@ -113,8 +113,8 @@ Result<GpuPages*> place_arguments(const ir::Kernel& kernel, const ir::EvaluatorI
 
 }  // namespace
 
-Result<std::unique_ptr<ShaderRunner>> ShaderRunner::create(size_t threads) {
-  BW_ASSIGN(auto cores, emulator::make_interpreter(threads));
+Result<std::unique_ptr<ShaderRunner>> ShaderRunner::create(size_t threads, emulator::Strictness strictness) {
+  BW_ASSIGN(auto cores, emulator::make_interpreter(threads, strictness));
   return std::unique_ptr<ShaderRunner>(new ShaderRunner(std::move(cores)));
 }
 

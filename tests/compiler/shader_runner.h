@@ -20,7 +20,8 @@ namespace bw::testing {
 
 class ShaderRunner {
  public:
-  static Result<std::unique_ptr<ShaderRunner>> create(size_t threads);
+  static Result<std::unique_ptr<ShaderRunner>> create(size_t threads,
+                                                      emulator::Strictness strictness = emulator::Strictness::kOff);
 
   // Compiles `kernel` and runs it; `inputs` are as for ir::evaluate_kernel. Each param lies at the end of its own pages
   // and is followed by nothing, so that an access beyond it faults. Errors: the compiler's, kDeviceFault with the

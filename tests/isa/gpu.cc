@@ -9,8 +9,12 @@ namespace {
 constexpr uint64_t kPageBytes = 4096;
 }
 
-Gpu::Gpu(size_t threads, Engine engine) {
-  auto cores = engine == Engine::kInterpreter ? emulator::make_interpreter(threads) : emulator::make_jit(threads, {});
+Gpu::Gpu(size_t threads, Engine engine)
+    : Gpu(engine == Engine::kInterpreter ? emulator::make_interpreter(threads) : emulator::make_jit(threads, {})) {}
+
+Gpu::Gpu(size_t threads, emulator::Strictness strictness) : Gpu(emulator::make_interpreter(threads, strictness)) {}
+
+Gpu::Gpu(Result<std::unique_ptr<emulator::ShaderCores>> cores) {
   BW_CHECK(cores.is_ok());
   cores_ = std::move(cores).value();
 }

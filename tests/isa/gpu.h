@@ -21,6 +21,9 @@ enum class Engine : uint8_t { kInterpreter, kJit };
 class Gpu {
  public:
   explicit Gpu(size_t threads = 1, Engine engine = Engine::BAREWAVE_TEST_ENGINE);
+  // Of shader cores in strict mode.
+  Gpu(size_t threads, emulator::Strictness strictness);
+  explicit Gpu(Result<std::unique_ptr<emulator::ShaderCores>> cores);
 
   // Zero-filled memory of the GPU at a fresh address, multiple of 4096, with unmapped pages around it.
   enum class Rights : uint8_t { kReadOnly, kReadWrite, kExecute };

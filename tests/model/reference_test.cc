@@ -42,9 +42,12 @@ struct LoadedModel {
   std::unique_ptr<tensor::Tokenizer> tokenizer;
 };
 
-Result<LoadedModel> load_model(const std::string& weights) {
+Result<LoadedModel> load_model(const std::string& weights,
+                               emulator::Strictness strictness = emulator::Strictness::kOff) {
   LoadedModel model;
-  BW_ASSIGN(model.driver, emulator::EmulatedDriver::create());
+  emulator::EmulatedOptions driver_options;
+  driver_options.strictness = strictness;
+  BW_ASSIGN(model.driver, emulator::EmulatedDriver::create(std::move(driver_options)));
   BW_ASSIGN(model.runtime, tensor::Runtime::create(*model.driver));
   BW_ASSIGN(const tensor::gguf::File file,
             tensor::gguf::File::open(BAREWAVE_TEST_DATA_DIR "/kjv-3m/kjv-3m." + weights + ".gguf"));
@@ -153,6 +156,19 @@ TEST(WholeContext, LogitsStayThoseOfThePlainDecoder) {
           << "logit " << i << " at position " << position;
     }
   }
+}
+
+// A few tokens: enough for every kernel to run, at several positions.
+TEST_P(Reference, KernelsAreCleanInStrictMode) {
+  auto loaded = load_model(GetParam(), emulator::Strictness::kOrder);
+  ASSERT_TRUE(loaded.is_ok()) << loaded.status().message();
+  tensor::GenerateOptions options;
+  options.max_tokens = 3;
+  auto result =
+      tensor::generate(*loaded->llama, reference()["runs"][0]["prompt_ids"].get<std::vector<TokenId>>(), options);
+  const auto reports = loaded->driver->fault_reports();
+  ASSERT_TRUE(result.is_ok()) << (reports.empty() ? result.status().message() : reports[0].message);
+  EXPECT_EQ(result->ids.size(), 3u);
 }
 
 INSTANTIATE_TEST_SUITE_P(Weights, Reference, testing::Values("F16", "Q8_0", "Q4_0"),

@@ -26,8 +26,10 @@ Result<bool> has_real_card(kfd::KernelDriver& driver) {
   return false;
 }
 
-Status use_emulated(ChosenDriver* chosen) {
-  BW_ASSIGN(std::unique_ptr<emulator::EmulatedDriver> emulated, emulator::EmulatedDriver::create());
+Status use_emulated(emulator::Strictness strictness, ChosenDriver* chosen) {
+  emulator::EmulatedOptions options;
+  options.strictness = strictness;
+  BW_ASSIGN(std::unique_ptr<emulator::EmulatedDriver> emulated, emulator::EmulatedDriver::create(std::move(options)));
   chosen->emulated = emulated.get();
   chosen->base = std::move(emulated);
   return Status::ok();
@@ -35,15 +37,15 @@ Status use_emulated(ChosenDriver* chosen) {
 
 }  // namespace
 
-Result<ChosenDriver> choose_driver(DeviceChoice choice, Verbosity verbosity) {
+Result<ChosenDriver> choose_driver(DeviceChoice choice, Verbosity verbosity, emulator::Strictness strictness) {
   ChosenDriver chosen;
   if (choice == DeviceChoice::kEmulated) {
-    BW_RETURN_IF_ERROR(use_emulated(&chosen));
+    BW_RETURN_IF_ERROR(use_emulated(strictness, &chosen));
   } else {
     chosen.base = std::make_unique<kfd::LinuxDriver>();
     if (choice == DeviceChoice::kAuto) {
       BW_ASSIGN(const bool is_real, has_real_card(*chosen.base));
-      if (!is_real) BW_RETURN_IF_ERROR(use_emulated(&chosen));
+      if (!is_real) BW_RETURN_IF_ERROR(use_emulated(strictness, &chosen));
     }
   }
   if (verbosity == Verbosity::kVerbose) {

@@ -26,7 +26,8 @@ struct ChosenDriver {
 
 // kAuto takes the real card where the system lists a gfx1100 GPU, and the emulated one where it lists none. A card that
 // is there but cannot be used is an error, never a reason to emulate.
-Result<ChosenDriver> choose_driver(DeviceChoice choice, Verbosity verbosity);
+// `strictness` is for the emulated card; a real one takes no notice.
+Result<ChosenDriver> choose_driver(DeviceChoice choice, Verbosity verbosity, emulator::Strictness strictness);
 
 // `status` with the emulated card's precise fault reports (wave, pc, disassembly) set behind it, where there are any.
 Status with_fault_reports(const ChosenDriver& chosen, Status status);

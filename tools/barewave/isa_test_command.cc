@@ -61,7 +61,7 @@ Status run_isa_test(const IsaTestOptions& options, const GlobalOptions& global) 
     BW_ASSIGN(std::vector<IsaVector> vectors, read_isa_vectors(path));
     files.push_back(std::move(vectors));
   }
-  BW_ASSIGN(const ChosenDriver chosen, choose_driver(global.device, global.verbosity));
+  BW_ASSIGN(const ChosenDriver chosen, choose_driver(global.device, global.verbosity, global.strictness));
   IsaRunOptions run = options.run;
   run.timeout_ns = options.timeout_ms * 1'000'000;
   BW_ASSIGN(IsaRunner runner, IsaRunner::open(chosen, run));

@@ -23,6 +23,10 @@ void add_global_options(CLI::App& app, GlobalOptions* options) {
       ->default_str("auto");
   app.add_flag_callback(
       "--verbose", [options] { options->verbosity = Verbosity::kVerbose; }, "Write every system call to stderr");
+  app.add_flag_callback(
+         "--strict", [options] { options->strictness = emulator::Strictness::kOrder; },
+         "Let the emulated card fault on missing waits and on hazards of the hardware")
+      ->envname("BAREWAVE_STRICT");
   app.set_version_flag("--version", BAREWAVE_VERSION, "Print the version and exit");
   app.set_help_flag("-h,--help", "Print this help and exit");
 }

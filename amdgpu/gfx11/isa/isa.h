@@ -171,6 +171,24 @@ struct HwRegOperand {
   static constexpr BitField width_minus_1{15, 11};
 };
 
+// The immediate of s_waitcnt: instructions that may be outstanding, by counter. Source: LLVM's AMDGPUBaseInfo for
+// gfx11.
+struct WaitcntOperand {
+  static constexpr BitField expcnt{2, 0};
+  static constexpr BitField lgkmcnt{9, 4};
+  static constexpr BitField vmcnt{15, 10};
+};
+
+// The immediate of s_waitcnt_depctr: what may be under way inside the wave. Source: LLVM's AMDGPUAsmUtils for gfx11.
+struct DepctrOperand {
+  static constexpr BitField sa_sdst{0, 0};
+  static constexpr BitField va_vcc{1, 1};
+  static constexpr BitField vm_vsrc{4, 2};
+  static constexpr BitField va_ssrc{8, 8};
+  static constexpr BitField va_sdst{11, 9};
+  static constexpr BitField va_vdst{15, 12};
+};
+
 std::span<const InstructionInfo> instructions();
 const EncodingLayout& layout(Encoding encoding);
 // nullptr if the encoding has no such opcode on gfx1100.
