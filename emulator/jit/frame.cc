@@ -4,8 +4,11 @@
 
 namespace bw::emulator::jit {
 
-Frame::Frame(llvm::Function* function_in, uint32_t wave_size, unsigned vector_lanes)
-    : function(function_in),
+Frame::Frame(llvm::Function* function_in, const ControlFlow& flow_in, uint32_t wave_size, unsigned vector_lanes,
+             CodeImage& image_in)
+    : flow(flow_in),
+      image(image_in),
+      function(function_in),
       ir(function_in->getContext()),
       wave(function_in->getArg(0)),
       wave_lanes(wave_size),
@@ -52,8 +55,21 @@ void Frame::store_mask(unsigned slot, llvm::Value* bits) {
   else
     store_slot64(slot, bits);
 }
-llvm::Constant* Frame::host_pointer(const void* pointer) {
-  return llvm::ConstantExpr::getIntToPtr(ir.getInt64(reinterpret_cast<uintptr_t>(pointer)), ir.getPtrTy());
+
+llvm::Value* Frame::entry_of(Reference reference) {
+  const auto [it, is_new] = entries_.try_emplace({reference.kind, reference.value}, image.table.size());
+  if (is_new) image.table.push_back(reference);
+  return ir.CreateConstInBoundsGEP1_64(ir.getInt64Ty(), table, it->second);
+}
+llvm::LoadInst* Frame::mark_invariant(llvm::LoadInst* load) {
+  load->setMetadata(llvm::LLVMContext::MD_invariant_load, llvm::MDNode::get(ir.getContext(), {}));
+  return load;
+}
+llvm::Value* Frame::pointer(Reference::Kind kind, uint32_t value) {
+  return mark_invariant(ir.CreateLoad(ir.getPtrTy(), entry_of({kind, value})));
+}
+llvm::Value* Frame::hidden(uint32_t value) {
+  return mark_invariant(ir.CreateLoad(ir.getInt32Ty(), entry_of({Reference::Kind::kNumber, value})));
 }
 
 }  // namespace bw::emulator::jit

@@ -5,10 +5,11 @@
 #include <algorithm>
 #include <cstddef>
 #include <map>
-#include <set>
+#include <vector>
 
 #include "emulator/jit/fast_memory.h"
 #include "emulator/jit/scalar_ops.h"
+#include "emulator/jit/strip.h"
 #include "emulator/shader/handlers.h"
 
 namespace bw::emulator::jit {
@@ -17,58 +18,21 @@ namespace {
 using llvm::BasicBlock;
 using llvm::Value;
 
-constexpr size_t kMaxSteps = 1u << 13;
 constexpr size_t kMaxStripSteps = 256;
-
-enum class Flow : uint8_t { kNext, kNothing, kJump, kBranch, kBarrier, kEnd, kLeaves };
-
-Flow flow_of(const Step& step) {
-  const HandlerTable& h = handlers();
-  const Handler run = step.run;
-  if (run == h[Op::s_delay_alu]) return Flow::kNothing;
-  if (run == h[Op::s_branch] || run == run_goto) return Flow::kJump;
-  for (const Op op : {Op::s_cbranch_scc0, Op::s_cbranch_scc1, Op::s_cbranch_vccz, Op::s_cbranch_vccnz,
-                      Op::s_cbranch_execz, Op::s_cbranch_execnz}) {
-    if (run == h[op]) return Flow::kBranch;
-  }
-  if (run == h[Op::s_barrier]) return Flow::kBarrier;
-  if (run == h[Op::s_endpgm]) return Flow::kEnd;
-  for (const Op op : {Op::s_setpc_b64, Op::s_swappc_b64, Op::s_call_b64, Op::s_rfe_b64, Op::s_code_end, Op::s_trap}) {
-    if (run == h[op]) return Flow::kLeaves;
-  }
-  for (const Handler handler : {run_illegal, run_unimplemented, run_undecoded, run_too_large, run_unmapped}) {
-    if (run == handler) return Flow::kLeaves;
-  }
-  return Flow::kNext;
-}
-
-// Executes the steps from `step` to `end` as the interpreter does. False: the wave stopped, or went elsewhere.
-extern "C" bool barewave_jit_run_steps(Wave* wave, const Step* step, const Step* end) {
-  while (step != end) {
-    wave->next = step + 1;
-    step->run(*wave, *step);
-    wave->instructions += step->weight;
-    if (wave->stop != Stop::kNone || wave->next != step + 1) return false;
-    ++step;
-  }
-  return true;
-}
 
 class ProgramBuilder {
  public:
-  ProgramBuilder(const Step* entry, llvm::Function* function, uint32_t wave_size, unsigned vector_lanes,
-                 ProgramData& data)
-      : entry_(entry), frame_(function, wave_size, vector_lanes), data_(data) {}
-  bool build();
+  ProgramBuilder(const ControlFlow& flow, llvm::Function* function, uint32_t wave_size, unsigned vector_lanes,
+                 CodeImage& image)
+      : frame_(function, flow, wave_size, vector_lanes, image) {}
+  void build();
 
  private:
-  bool find_leaders();
-  void add_leader(const Step* step);
-  const Step* resume_point(const Step* step);
+  uint32_t resume_point(const Step* step);
   void emit_block(const Step* first);
   bool emit_step(const Step* step);
   void emit_calls(const Step* first, const Step* end);
-  void emit_fast_memory(const Step& step, Handler fast);
+  void emit_fast_memory(const Step& step);
   void leave_unless(Value* goes_on);
   void emit_branch(const Step& step);
   void emit_jump(const Step& step, const Step* target);
@@ -84,12 +48,9 @@ class ProgramBuilder {
   bool strip_reads(unsigned slot) const;
   bool strip_writes_mask_at(unsigned slot) const;
 
-  const Step* entry_;
   Frame frame_;
-  ProgramData& data_;
   std::map<const Step*, BasicBlock*> leaders_;
-  std::vector<const Step*> order_;
-  std::map<const Step*, const Step*> resume_of_;
+  std::map<const Step*, uint32_t> resume_of_;
   llvm::SwitchInst* dispatch_ = nullptr;
   std::vector<const Step*> strip_;  // collected, not emitted yet
   // Steps to be left to the handlers, not emitted yet; of strip_ and these at most one has any.
@@ -98,53 +59,33 @@ class ProgramBuilder {
   uint64_t count_ = 0;  // instructions that Wave::instructions does not have yet
 };
 
-void ProgramBuilder::add_leader(const Step* step) {
-  if (leaders_.contains(step)) return;
-  leaders_[step] = BasicBlock::Create(frame_.ir.getContext(), "block", frame_.function);
-  order_.push_back(step);
-}
-
-bool ProgramBuilder::find_leaders() {
-  std::set<const Step*> seen;
-  add_leader(entry_);
-  for (size_t i = 0; i < order_.size(); ++i) {
-    for (const Step* step = order_[i]; seen.insert(step).second;) {
-      if (seen.size() > kMaxSteps) return false;
-      const Flow flow = flow_of(*step);
-      if (flow == Flow::kJump || flow == Flow::kBranch) add_leader(step->target);
-      if (flow == Flow::kBranch || flow == Flow::kBarrier) add_leader(step + 1);
-      if (flow != Flow::kNext && flow != Flow::kNothing) break;
-      ++step;
-    }
+// The number of the resume point that brings a wave back into the function at `step`, a leader.
+uint32_t ProgramBuilder::resume_point(const Step* step) {
+  std::vector<uint32_t>& points = frame_.image.resume_points;
+  const auto [it, is_new] = resume_of_.try_emplace(step, static_cast<uint32_t>(points.size()));
+  if (is_new) {
+    points.push_back(frame_.flow.numbers.at(step));
+    dispatch_->addCase(frame_.number32(it->second), leaders_.at(step));
   }
-  return true;
+  return it->second;
 }
 
-// The step that brings a wave back into the function at `step`, a leader.
-const Step* ProgramBuilder::resume_point(const Step* step) {
-  const Step*& resume = resume_of_[step];
-  if (resume == nullptr) {
-    Step& made = data_.resume_points.emplace_back();
-    made.imm = static_cast<int32_t>(data_.resume_points.size() - 1);
-    made.pc = step->pc;
-    made.weight = 0;
-    dispatch_->addCase(frame_.number32(static_cast<uint32_t>(made.imm)), leaders_.at(step));
-    resume = &made;
-  }
-  return resume;
-}
-
-bool ProgramBuilder::build() {
-  BasicBlock* start = BasicBlock::Create(frame_.ir.getContext(), "start", frame_.function);
-  if (!find_leaders()) return false;
+void ProgramBuilder::build() {
   llvm::IRBuilder<>& ir = frame_.ir;
+  BasicBlock* start = BasicBlock::Create(ir.getContext(), "start", frame_.function);
+  for (const Step* leader : frame_.flow.leaders)
+    leaders_[leader] = BasicBlock::Create(ir.getContext(), "block", frame_.function);
   ir.SetInsertPoint(start);
+  const auto field = [&](size_t offset) {
+    return ir.CreateConstInBoundsGEP1_64(ir.getInt8Ty(), frame_.function->getArg(1), offset);
+  };
   frame_.vgprs = ir.CreateLoad(ir.getPtrTy(), frame_.wave_field(offsetof(Wave, vgprs)));
-  Value* imm = ir.CreateConstInBoundsGEP1_64(ir.getInt8Ty(), frame_.function->getArg(1), offsetof(Step, imm));
-  dispatch_ = ir.CreateSwitch(ir.CreateAlignedLoad(ir.getInt32Ty(), imm, llvm::Align(4)), leaders_.at(entry_));
-  resume_point(entry_);
-  for (const Step* leader : order_) emit_block(leader);
-  return true;
+  frame_.table = ir.CreateLoad(ir.getPtrTy(), field(offsetof(ResumePoint, table)));
+  Value* number = ir.CreateAlignedLoad(ir.getInt32Ty(), field(offsetof(Step, imm)), llvm::Align(4));
+  const Step* entry = frame_.flow.leaders.front();
+  dispatch_ = ir.CreateSwitch(number, leaders_.at(entry));
+  resume_point(entry);
+  for (const Step* leader : frame_.flow.leaders) emit_block(leader);
 }
 
 void ProgramBuilder::emit_block(const Step* first) {
@@ -194,7 +135,7 @@ bool ProgramBuilder::emit_step(const Step* step) {
       if (scalar != nullptr)
         scalar(frame_, *step);
       else
-        emit_fast_memory(*step, fast);
+        emit_fast_memory(*step);
       return true;
     case Flow::kLeaves:
       count_ -= step->weight;
@@ -234,7 +175,7 @@ void ProgramBuilder::flush_calls() {
 
 void ProgramBuilder::flush_strip() {
   if (strip_.empty()) return;
-  StripBuilder(frame_, strip_, data_.strips.emplace_back()).build();
+  StripBuilder(frame_, strip_).build();
   strip_.clear();
 }
 
@@ -303,21 +244,20 @@ bool ProgramBuilder::can_pass_strip(const Step& step) const {
 void ProgramBuilder::emit_calls(const Step* first, const Step* end) {
   flush_count();
   llvm::IRBuilder<>& ir = frame_.ir;
-  auto* type = llvm::FunctionType::get(ir.getInt1Ty(), {ir.getPtrTy(), ir.getPtrTy(), ir.getPtrTy()}, false);
+  auto* type = llvm::FunctionType::get(ir.getInt1Ty(), {ir.getPtrTy(), ir.getPtrTy(), ir.getInt32Ty()}, false);
+  Value* count = frame_.number32(static_cast<uint32_t>(end - first));
   llvm::CallInst* goes_on =
-      ir.CreateCall(type, frame_.host_pointer(reinterpret_cast<const void*>(&barewave_jit_run_steps)),
-                    {frame_.wave, frame_.host_pointer(first), frame_.host_pointer(end)});
+      ir.CreateCall(type, frame_.pointer(HostCall::kRunSteps), {frame_.wave, frame_.pointer(*first), count});
   goes_on->addRetAttr(llvm::Attribute::ZExt);
   leave_unless(goes_on);
 }
 
 // Memory instructions fault or do not; they do not send the wave elsewhere.
-void ProgramBuilder::emit_fast_memory(const Step& step, Handler fast) {
+void ProgramBuilder::emit_fast_memory(const Step& step) {
   flush_count();
   llvm::IRBuilder<>& ir = frame_.ir;
   auto* type = llvm::FunctionType::get(ir.getVoidTy(), {ir.getPtrTy(), ir.getPtrTy()}, false);
-  ir.CreateCall(type, frame_.host_pointer(reinterpret_cast<const void*>(fast)),
-                {frame_.wave, frame_.host_pointer(&step)});
+  ir.CreateCall(type, frame_.fast_handler(step), {frame_.wave, frame_.pointer(step)});
   Value* stop = ir.CreateLoad(ir.getInt8Ty(), frame_.wave_field(offsetof(Wave, stop)));
   leave_unless(ir.CreateICmpEQ(stop, ir.getInt8(static_cast<uint8_t>(Stop::kNone))));
 }
@@ -338,7 +278,8 @@ void ProgramBuilder::emit_stop(Stop stop) {
   frame_.ir.CreateRetVoid();
 }
 void ProgramBuilder::emit_leave_to(const Step* step, Stop stop) {
-  frame_.ir.CreateStore(frame_.host_pointer(resume_point(step)), frame_.wave_field(offsetof(Wave, next)));
+  Value* point = frame_.pointer(Reference::Kind::kResumePoint, resume_point(step));
+  frame_.ir.CreateStore(point, frame_.wave_field(offsetof(Wave, next)));
   emit_stop(stop);
 }
 
@@ -384,8 +325,8 @@ void ProgramBuilder::emit_jump(const Step& step, const Step* target) {
 
 }  // namespace
 
-bool build_program(const Step* entry, uint32_t wave_size, unsigned vector_lanes, llvm::Module& module,
-                   ProgramData& data) {
+void build_program(const ControlFlow& flow, uint32_t wave_size, unsigned vector_lanes, llvm::Module& module,
+                   CodeImage& image) {
   llvm::LLVMContext& context = module.getContext();
   auto* pointer = llvm::PointerType::get(context, 0);
   auto* type = llvm::FunctionType::get(llvm::Type::getVoidTy(context), {pointer, pointer}, false);
@@ -395,7 +336,8 @@ bool build_program(const Step* entry, uint32_t wave_size, unsigned vector_lanes,
   const std::string bits = std::to_string(vector_lanes * 32);
   function->addFnAttr("prefer-vector-width", bits);
   function->addFnAttr("min-legal-vector-width", bits);
-  return ProgramBuilder(entry, function, wave_size, vector_lanes, data).build();
+  image.step_count = static_cast<uint32_t>(flow.steps.size());
+  ProgramBuilder(flow, function, wave_size, vector_lanes, image).build();
 }
 
 }  // namespace bw::emulator::jit

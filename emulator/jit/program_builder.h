@@ -5,24 +5,23 @@
 
 #include <llvm/IR/Module.h>
 
-#include <deque>
-#include <memory>
-#include <vector>
+#include <cstdint>
 
-#include "emulator/jit/strip.h"
+#include "emulator/jit/code_image.h"
+#include "emulator/jit/control_flow.h"
 
 namespace bw::emulator::jit {
 
-// What the code of one program refers to. Does not move.
-struct ProgramData {
-  std::deque<Step> resume_points;  // `imm` tells them apart; the first is the entry. `run` is the function
-  std::deque<StripRecord> strips;
+// One more step for the waves of a translated program: its handler is the function, which goes on where `imm` says.
+struct ResumePoint {
+  Step step;
+  const uint64_t* table = nullptr;  // CodeImage::table, resolved
 };
 
 constexpr const char* kFunctionName = "barewave_program";
 
-// False: the program is too large to be translated. `vector_lanes`: what the host's vectors hold.
-bool build_program(const Step* entry, uint32_t wave_size, unsigned vector_lanes, llvm::Module& module,
-                   ProgramData& data);
+// Everything of `image` but the object code. `vector_lanes`: what the host's vectors hold.
+void build_program(const ControlFlow& flow, uint32_t wave_size, unsigned vector_lanes, llvm::Module& module,
+                   CodeImage& image);
 
 }  // namespace bw::emulator::jit

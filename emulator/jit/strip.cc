@@ -17,8 +17,26 @@ extern "C" void barewave_jit_recover_piece(Wave* wave, const StripRecord* strip,
   wave->s = scalars;
 }
 
-StripBuilder::StripBuilder(Frame& frame, const std::vector<const Step*>& steps, StripRecord& record)
-    : frame_(frame), steps_(steps), record_(record), before_(frame.ir.getContext()) {}
+StripRecord make_strip_record(std::vector<const Step*> steps) {
+  StripRecord record;
+  for (const Step* step : steps) {
+    const uint16_t slot = strip_slots_of(*step).mask_written;
+    if (slot == kScalarSlots) continue;
+    if (std::find(record.mask_slots.begin(), record.mask_slots.end(), slot) == record.mask_slots.end())
+      record.mask_slots.push_back(slot);
+  }
+  record.steps = std::move(steps);
+  return record;
+}
+
+StripBuilder::StripBuilder(Frame& frame, const std::vector<const Step*>& steps)
+    : frame_(frame),
+      record_(make_strip_record(steps)),
+      strip_number_(static_cast<uint32_t>(frame.image.strips.size())),
+      before_(frame.ir.getContext()) {
+  std::vector<uint32_t>& numbers = frame.image.strips.emplace_back();
+  for (const Step* step : steps) numbers.push_back(frame.flow.numbers.at(step));
+}
 
 Value* StripBuilder::splat(uint32_t value) {
   return llvm::ConstantInt::get(i32s(), value);
@@ -42,15 +60,8 @@ void StripBuilder::begin_loop() {
 }
 
 void StripBuilder::build() {
-  for (const Step* step : steps_) {
-    const uint16_t slot = strip_slots_of(*step).mask_written;
-    if (slot == kScalarSlots) continue;
-    if (std::find(record_.mask_slots.begin(), record_.mask_slots.end(), slot) == record_.mask_slots.end())
-      record_.mask_slots.push_back(slot);
-  }
-  record_.steps = steps_;
   begin_loop();
-  for (const Step* step : steps_) vector_emit_of(step->run)(*this, *step);
+  for (const Step* step : record_.steps) vector_emit_of(step->run)(*this, *step);
   finish_piece();
 }
 
@@ -103,8 +114,8 @@ void StripBuilder::finish_piece() {
         ir().CreateShl(frame_.number64(frame_.lanes == 64 ? ~0ull : (1ull << frame_.lanes) - 1), first_lane_);
     auto* type = llvm::FunctionType::get(ir().getVoidTy(),
                                          {ir().getPtrTy(), ir().getPtrTy(), ir().getInt64Ty(), ir().getPtrTy()}, false);
-    ir().CreateCall(type, frame_.host_pointer(reinterpret_cast<const void*>(&barewave_jit_recover_piece)),
-                    {frame_.wave, frame_.host_pointer(&record_), lanes, masks});
+    ir().CreateCall(type, frame_.pointer(HostCall::kRecoverPiece),
+                    {frame_.wave, frame_.pointer(Reference::Kind::kStrip, strip_number_), lanes, masks});
     for (size_t i = 0; i < record_.mask_slots.size(); ++i) {
       recovered[record_.mask_slots[i]] =
           ir().CreateLoad(ir().getInt64Ty(), ir().CreateConstGEP1_64(ir().getInt64Ty(), masks, i));
@@ -166,9 +177,7 @@ Value* StripBuilder::scalar(unsigned slot) {
 // The compiler does not see constants of floats, so that it computes with them when and as the wave does.
 Value* StripBuilder::constant_row(const Source& source, unsigned dword, bool is_visible) {
   if (is_visible) return splat(source.constant[dword].lane[0]);
-  Value* value =
-      ir().CreateAlignedLoad(ir().getInt32Ty(), frame_.host_pointer(&source.constant[dword]), llvm::Align(4));
-  return ir().CreateVectorSplat(frame_.lanes, value);
+  return ir().CreateVectorSplat(frame_.lanes, frame_.hidden(source.constant[dword].lane[0]));
 }
 
 Value* StripBuilder::raw(const Source& source, unsigned dword, bool is_visible) {

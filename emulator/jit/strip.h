@@ -22,6 +22,7 @@ struct StripRecord {
   std::vector<const Step*> steps;
   std::vector<uint16_t> mask_slots;  // scalar slots that get masks
 };
+StripRecord make_strip_record(std::vector<const Step*> steps);
 
 // Executes a strip for the lanes of `lanes` only, and gives the masks it writes; the scalar file stays as it is.
 extern "C" void barewave_jit_recover_piece(Wave* wave, const StripRecord* strip, uint64_t lanes, uint64_t* masks);
@@ -44,7 +45,7 @@ StripSlots strip_slots_of(const Step& step);
 
 class StripBuilder {
  public:
-  StripBuilder(Frame& frame, const std::vector<const Step*>& steps, StripRecord& record);
+  StripBuilder(Frame& frame, const std::vector<const Step*>& steps);
   // Emits at the frame's insertion point and leaves it behind the strip.
   void build();
 
@@ -93,8 +94,8 @@ class StripBuilder {
   };
 
   Frame& frame_;
-  const std::vector<const Step*>& steps_;
-  StripRecord& record_;
+  const StripRecord record_;
+  const uint32_t strip_number_;
   llvm::IRBuilder<> before_;  // ahead of the loop
   llvm::BasicBlock* preheader_ = nullptr;
   llvm::BasicBlock* loop_ = nullptr;

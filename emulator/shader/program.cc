@@ -129,8 +129,10 @@ void Program::translate_when_hot(Translator& translator, uint64_t waves, uint64_
   waves_ += waves;
   if (is_translated_ || waves_ < translator.waves_before()) return;
   is_translated_ = true;
-  translation_ = translator.translate(step_at(address, tlb), wave_size_);
-  if (translation_ != nullptr) translated_entry_.store(translation_->entry(), std::memory_order_release);
+  auto translation = translator.translate(step_at(address, tlb), wave_size_);
+  if (!translation.is_ok()) return;
+  translation_ = std::move(translation).value();
+  translated_entry_.store(translation_->entry(), std::memory_order_release);
 }
 
 const Step* Program::substitute(Handler handler, uint64_t address) {

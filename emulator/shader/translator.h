@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "base/status.h"
 #include "emulator/shader/step.h"
 
 namespace bw::emulator {
@@ -22,8 +23,8 @@ class Translation {
 class Translator {
  public:
   virtual ~Translator() = default;
-  // nullptr: this program stays with the interpreter.
-  virtual std::unique_ptr<Translation> translate(const Step* entry, uint32_t wave_size) = 0;
+  // After a failure the program stays with the interpreter.
+  virtual Result<std::unique_ptr<Translation>> translate(const Step* entry, uint32_t wave_size) = 0;
   // Waves that a program has started with the interpreter before it is worth translating.
   virtual uint64_t waves_before() const = 0;
 };
