@@ -1,10 +1,11 @@
-#include "emulator/jit/fast_memory.h"
+// Owns: memory instructions for the common case - all active lanes in one mapping, within 2 GiB of each other, or in
+// LDS - on host vectors. Everything else, faults included, goes to the interpreter's handler.
+#include "emulator/jit/fast_handlers.h"
 
 #include <immintrin.h>
 
 #include <bit>
 #include <cstring>
-#include <unordered_map>
 
 #include "emulator/shader/handlers.h"
 
@@ -240,42 +241,31 @@ void run_store(Wave& w, const Step& s) {
   }
 }
 
-std::unordered_map<Handler, Handler> make_table() {
-  const HandlerTable& h = handlers();
-  std::unordered_map<Handler, Handler> table = {
-      {h[Op::global_load_b32], run_load<Space::kGlobal, 4>},
-      {h[Op::global_load_b64], run_load<Space::kGlobal, 8>},
-      {h[Op::global_load_b96], run_load<Space::kGlobal, 12>},
-      {h[Op::global_load_b128], run_load<Space::kGlobal, 16>},
-      {h[Op::global_load_u8], run_small_load<Space::kGlobal, uint8_t>},
-      {h[Op::global_load_i8], run_small_load<Space::kGlobal, int8_t>},
-      {h[Op::global_load_u16], run_small_load<Space::kGlobal, uint16_t>},
-      {h[Op::global_load_i16], run_small_load<Space::kGlobal, int16_t>},
-      {h[Op::global_store_b8], run_store<Space::kGlobal, 1>},
-      {h[Op::global_store_b16], run_store<Space::kGlobal, 2>},
-      {h[Op::global_store_b32], run_store<Space::kGlobal, 4>},
-      {h[Op::global_store_b64], run_store<Space::kGlobal, 8>},
-      {h[Op::global_store_b128], run_store<Space::kGlobal, 16>},
-      {h[Op::ds_load_b32], run_load<Space::kLds, 4>},
-      {h[Op::ds_load_b64], run_load<Space::kLds, 8>},
-      {h[Op::ds_load_b128], run_load<Space::kLds, 16>},
-      {h[Op::ds_load_u16], run_small_load<Space::kLds, uint16_t>},
-      {h[Op::ds_store_b16], run_store<Space::kLds, 2>},
-      {h[Op::ds_store_b32], run_store<Space::kLds, 4>},
-      {h[Op::ds_store_b64], run_store<Space::kLds, 8>},
-      {h[Op::ds_store_b128], run_store<Space::kLds, 16>},
-  };
-  table.erase(nullptr);
-  table.erase(run_unimplemented);
-  return table;
-}
-
 }  // namespace
 
-Handler fast_memory_of(Handler handler) {
-  static const std::unordered_map<Handler, Handler> table = make_table();
-  const auto it = table.find(handler);
-  return it == table.end() ? nullptr : it->second;
+void add_memory(FastHandlerTable& table) {
+  const HandlerTable& h = handlers();
+  table[h[Op::global_load_b32]] = run_load<Space::kGlobal, 4>;
+  table[h[Op::global_load_b64]] = run_load<Space::kGlobal, 8>;
+  table[h[Op::global_load_b96]] = run_load<Space::kGlobal, 12>;
+  table[h[Op::global_load_b128]] = run_load<Space::kGlobal, 16>;
+  table[h[Op::global_load_u8]] = run_small_load<Space::kGlobal, uint8_t>;
+  table[h[Op::global_load_i8]] = run_small_load<Space::kGlobal, int8_t>;
+  table[h[Op::global_load_u16]] = run_small_load<Space::kGlobal, uint16_t>;
+  table[h[Op::global_load_i16]] = run_small_load<Space::kGlobal, int16_t>;
+  table[h[Op::global_store_b8]] = run_store<Space::kGlobal, 1>;
+  table[h[Op::global_store_b16]] = run_store<Space::kGlobal, 2>;
+  table[h[Op::global_store_b32]] = run_store<Space::kGlobal, 4>;
+  table[h[Op::global_store_b64]] = run_store<Space::kGlobal, 8>;
+  table[h[Op::global_store_b128]] = run_store<Space::kGlobal, 16>;
+  table[h[Op::ds_load_b32]] = run_load<Space::kLds, 4>;
+  table[h[Op::ds_load_b64]] = run_load<Space::kLds, 8>;
+  table[h[Op::ds_load_b128]] = run_load<Space::kLds, 16>;
+  table[h[Op::ds_load_u16]] = run_small_load<Space::kLds, uint16_t>;
+  table[h[Op::ds_store_b16]] = run_store<Space::kLds, 2>;
+  table[h[Op::ds_store_b32]] = run_store<Space::kLds, 4>;
+  table[h[Op::ds_store_b64]] = run_store<Space::kLds, 8>;
+  table[h[Op::ds_store_b128]] = run_store<Space::kLds, 16>;
 }
 
 }  // namespace bw::emulator::jit

@@ -1,6 +1,6 @@
 #include "emulator/jit/native_program.h"
 
-#include "emulator/jit/fast_memory.h"
+#include "emulator/jit/fast_handlers.h"
 #include "emulator/jit/host_calls.h"
 
 namespace bw::emulator::jit {
@@ -61,7 +61,7 @@ Status NativeProgram::resolve(const CodeImage& image, const ControlFlow& flow) {
         table_.push_back(address_of(flow.steps[value]));
         break;
       case Reference::Kind::kFastHandler: {
-        const Handler fast = fast_memory_of(flow.steps[value]->run);
+        const Handler fast = fast_handler_of(flow.steps[value]->run);
         if (fast == nullptr) return error(StatusCode::kDataLoss, "step {} has no fast handler", value);
         table_.push_back(address_of(reinterpret_cast<const void*>(fast)));
         break;

@@ -7,7 +7,7 @@
 #include <map>
 #include <vector>
 
-#include "emulator/jit/fast_memory.h"
+#include "emulator/jit/fast_handlers.h"
 #include "emulator/jit/scalar_ops.h"
 #include "emulator/jit/strip.h"
 #include "emulator/shader/handlers.h"
@@ -32,7 +32,7 @@ class ProgramBuilder {
   void emit_block(const Step* first);
   bool emit_step(const Step* step);
   void emit_calls(const Step* first, const Step* end);
-  void emit_fast_memory(const Step& step);
+  void emit_fast_handler(const Step& step);
   void leave_unless(Value* goes_on);
   void emit_branch(const Step& step);
   void emit_jump(const Step& step, const Step* target);
@@ -120,7 +120,7 @@ bool ProgramBuilder::emit_step(const Step* step) {
     return true;
   }
   if (scalar == nullptr || !can_pass_strip(*step)) flush_strip();
-  const Handler fast = flow == Flow::kNext ? fast_memory_of(step->run) : nullptr;
+  const Handler fast = flow == Flow::kNext ? fast_handler_of(step->run) : nullptr;
   if (scalar == nullptr && fast == nullptr && (flow == Flow::kNext || flow == Flow::kNothing)) {
     if (calls_end_ == nullptr) calls_begin_ = step;
     calls_end_ = step + 1;
@@ -135,7 +135,7 @@ bool ProgramBuilder::emit_step(const Step* step) {
       if (scalar != nullptr)
         scalar(frame_, *step);
       else
-        emit_fast_memory(*step);
+        emit_fast_handler(*step);
       return true;
     case Flow::kLeaves:
       count_ -= step->weight;
@@ -252,8 +252,8 @@ void ProgramBuilder::emit_calls(const Step* first, const Step* end) {
   leave_unless(goes_on);
 }
 
-// Memory instructions fault or do not; they do not send the wave elsewhere.
-void ProgramBuilder::emit_fast_memory(const Step& step) {
+// What such a handler executes may fault, but does not send the wave elsewhere.
+void ProgramBuilder::emit_fast_handler(const Step& step) {
   flush_count();
   llvm::IRBuilder<>& ir = frame_.ir;
   auto* type = llvm::FunctionType::get(ir.getVoidTy(), {ir.getPtrTy(), ir.getPtrTy()}, false);

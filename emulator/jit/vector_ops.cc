@@ -306,6 +306,11 @@ Table make_table() {
   return table;
 }
 
+bool is_scalar(const Source& source) {
+  return source.kind == SourceKind::kScalar ||
+         (source.kind == SourceKind::kModified && (source.modifiers & kFromScalar) != 0);
+}
+
 const VectorOp* find_op(Handler handler) {
   static const Table table = make_table();
   const auto it = table.find(handler);
@@ -323,6 +328,8 @@ bool is_strip_step(const Step& step) {
   const VectorOp* op = find_op(step.run);
   if (op == nullptr || step.clamp || step.omod != 0 || step.dst_high) return false;
   for (const Source& source : step.src) {
+    // A piece that is executed again has an EXEC of its own.
+    if (is_scalar(source) && (source.index == kExecSlot || source.index == kExecSlot + 1)) return false;
     const bool has_half = source.kind == SourceKind::kModified && (source.modifiers & (kHigh | kSign16)) != 0;
     if (has_half && !op->takes_halves) return false;
   }
@@ -338,9 +345,7 @@ StripSlots strip_slots_of(const Step& step) {
       if (source.kind == SourceKind::kScalar) slots.mask_read = source.index;
       continue;
     }
-    const bool is_scalar = source.kind == SourceKind::kScalar ||
-                           (source.kind == SourceKind::kModified && (source.modifiers & kFromScalar) != 0);
-    if (!is_scalar) continue;
+    if (!is_scalar(source)) continue;
     slots.values.push_back(source.index);
     slots.values.push_back(static_cast<uint16_t>(source.index + 1));  // for operands of 64 bits
   }

@@ -1,5 +1,5 @@
-// Owns: the fuzzers as a program: `isa_fuzz decode|programs --seconds N --seed S`. Ends with status 1 at the first
-// failure, which it prints so that it can be repeated.
+// Owns: the fuzzers as a program: `isa_fuzz decode|programs|threads --seconds N --seed S`. Ends with status 1 at the
+// first failure, which it prints so that it can be repeated.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -24,10 +24,12 @@ int run_decode(uint32_t seed, double seconds) {
   return finish(result.failure);
 }
 
-int run_programs(uint32_t seed, double seconds) {
-  Gpu one_thread(1), more_threads(3);
+// The interpreter on one thread against the engine, on as many.
+int run_programs(Engine engine, size_t threads, uint32_t seed, double seconds) {
+  const FaultReports reports = threads == 1 ? FaultReports::kIdentical : FaultReports::kSamePlace;
   for (const uint32_t wave_size : {32u, 64u}) {
-    const ProgramFuzzResult result = fuzz_programs(one_thread, more_threads, wave_size, seed, seconds / 2, UINT64_MAX);
+    Gpu reference(1, Engine::kInterpreter), other(threads, engine);
+    const ProgramFuzzResult result = fuzz_programs(reference, other, reports, wave_size, seed, seconds / 2, UINT64_MAX);
     fmt::print("wave{}: {} programs of {} instructions, {} with faults\n", wave_size, result.programs,
                result.instructions, result.faults);
     if (!result.failure.empty()) return finish(result.failure);
@@ -44,9 +46,12 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   app.fallthrough();
   CLI::App* decode = app.add_subcommand("decode", "Random bytes: the decoder against LLVM's disassembler");
-  app.add_subcommand("programs", "Random programs: one host thread against three");
+  CLI::App* threads = app.add_subcommand("threads", "Random programs: one host thread against three");
+  app.add_subcommand("programs", "Random programs: the interpreter against the JIT");
   CLI11_PARSE(app, argc, argv);
-  return decode->parsed() ? run_decode(seed, seconds) : run_programs(seed, seconds);
+  if (decode->parsed()) return run_decode(seed, seconds);
+  return threads->parsed() ? run_programs(Engine::kInterpreter, 3, seed, seconds)
+                           : run_programs(Engine::kJit, 1, seed, seconds);
 }
 
 }  // namespace

@@ -23,10 +23,35 @@ INSTANTIATE_TEST_SUITE_P(WaveSizes, ProgramFuzz, testing::Values(32, 64));
 // Workgroups leave nothing behind for each other: where they run makes no difference.
 TEST_P(ProgramFuzz, GivesTheSameOnOneThreadAndOnMore) {
   Gpu one_thread(1), more_threads(3);
-  const ProgramFuzzResult result = fuzz_programs(one_thread, more_threads, GetParam(), 5, kUnlimited, 60);
+  const ProgramFuzzResult result =
+      fuzz_programs(one_thread, more_threads, FaultReports::kSamePlace, GetParam(), 5, kUnlimited, 60);
   EXPECT_EQ(result.failure, "");
   EXPECT_EQ(result.programs, 60u);
   EXPECT_LT(result.faults, 20u);
+}
+
+// Registers, LDS, memory, MODE, the number of instructions executed, and every word of a fault.
+TEST_P(ProgramFuzz, GivesTheSameOnTheJitAsOnTheInterpreter) {
+  Gpu interpreter(1, Engine::kInterpreter), jit(1, Engine::kJit);
+  const ProgramFuzzResult result =
+      fuzz_programs(interpreter, jit, FaultReports::kIdentical, GetParam(), 17, kUnlimited, 40);
+  EXPECT_EQ(result.failure, "");
+  EXPECT_EQ(result.programs, 40u);
+  EXPECT_LT(result.faults, 14u);
+}
+
+// Every row that the emulator executes, but for control flow and the like.
+TEST_P(ProgramFuzz, CanDrawEveryRow) {
+  LlvmMc llvm(GetParam() == 32 ? "+wavefrontsize32" : "-wavefrontsize32,+wavefrontsize64");
+  RandomInstructions instructions(GetParam(), llvm);
+  std::mt19937 random(7);
+  EXPECT_GT(instructions.rows().size(), 1150u);
+  for (const amdgpu::gfx11::InstructionInfo* row : instructions.rows()) {
+    bool is_drawn = false;
+    for (int attempt = 0; attempt < 50 && !is_drawn; ++attempt)
+      is_drawn = instructions.make_of(*row, random).has_value();
+    EXPECT_TRUE(is_drawn) << row->mnemonic;
+  }
 }
 
 TEST_P(ProgramFuzz, MakesTheSameProgramOfTheSameNumbers) {

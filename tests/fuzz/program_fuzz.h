@@ -15,8 +15,15 @@ struct ProgramFuzzResult {
   std::string failure;        // seed, program and both states of the first that differs; empty: none
 };
 
+// What the two have to agree on.
+enum class FaultReports : uint8_t {
+  kSamePlace,  // kind and pc: with several threads, any of the workgroups may be the one that is told of
+  kIdentical,  // every word, and memory as the fault left it
+};
+
 // Runs programs of `wave_size` on both until `seconds` have passed or there were `most` programs, or the first
-// difference. Each program depends on `seed` and its number alone.
-ProgramFuzzResult fuzz_programs(Gpu& a, Gpu& b, uint32_t wave_size, uint32_t seed, double seconds, uint64_t most);
+// difference. Each program depends on `seed` and its number alone. The two must not have been used before.
+ProgramFuzzResult fuzz_programs(Gpu& a, Gpu& b, FaultReports reports, uint32_t wave_size, uint32_t seed, double seconds,
+                                uint64_t most);
 
 }  // namespace bw::test

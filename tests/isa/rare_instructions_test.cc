@@ -179,6 +179,13 @@ TEST_F(RareInstructions, WhatTheCardLacksFaultsAsUnsupportedWithTheReason) {
   }
 }
 
+// As an f32 EXEC is a NaN here, all of it, however the lanes are grouped where NaNs take another way.
+TEST_F(RareInstructions, ExecIsTheSameNumberInAllLanes) {
+  const uint64_t out = gpu_.allocate(4096);
+  run("v_lshlrev_b32 v1, 2, v0\n v_rndne_f32 v2, exec_lo\n global_store_b32 v1, v2, s[0:1]\n s_endpgm\n", out);
+  for (uint32_t lane = 0; lane < 32; ++lane) EXPECT_EQ(gpu_.at<uint32_t>(out)[lane], 0xffffffffu) << lane;
+}
+
 // Every instruction of the table is executed or refused with a reason, and only what is not for compute is refused.
 TEST(Coverage, NoComputeInstructionIsMissing) {
   using amdgpu::gfx11::Encoding;
