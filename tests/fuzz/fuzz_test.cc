@@ -34,10 +34,10 @@ TEST_P(ProgramFuzz, GivesTheSameOnOneThreadAndOnMore) {
 TEST_P(ProgramFuzz, GivesTheSameOnTheJitAsOnTheInterpreter) {
   Gpu interpreter(1, Engine::kInterpreter), jit(1, Engine::kJit);
   const ProgramFuzzResult result =
-      fuzz_programs(interpreter, jit, FaultReports::kIdentical, GetParam(), 17, kUnlimited, 40);
+      fuzz_programs(interpreter, jit, FaultReports::kIdentical, GetParam(), 17, kUnlimited, 30);
   EXPECT_EQ(result.failure, "");
-  EXPECT_EQ(result.programs, 40u);
-  EXPECT_LT(result.faults, 14u);
+  EXPECT_EQ(result.programs, 30u);
+  EXPECT_LT(result.faults, 15u);
 }
 
 // Every row that the emulator executes, but for control flow and the like.
