@@ -7,6 +7,7 @@
 #include <bit>
 #include <cstring>
 
+#include "emulator/memory/client_access.h"
 #include "emulator/shader/handlers.h"
 
 namespace bw::emulator::jit {
@@ -163,6 +164,7 @@ void load_rows(const Span& span, uint32_t active, Row* rows) {
 template <Space kSpace, unsigned kBytes>
 void run_load(Wave& w, const Step& s) {
   w.sync_exec();
+  const ClientAccess client;
   Row rows[2][kBytes / 4];
   for (unsigned h = 0; h < w.halves; ++h) {
     const uint32_t active = static_cast<uint32_t>(w.exec() >> (h * kLanes));
@@ -186,6 +188,7 @@ void run_load(Wave& w, const Step& s) {
 template <Space kSpace, class Value>
 void run_small_load(Wave& w, const Step& s) {
   w.sync_exec();
+  const ClientAccess client;
   Row rows[2];
   for (unsigned h = 0; h < w.halves; ++h) {
     const uint32_t active = static_cast<uint32_t>(w.exec() >> (h * kLanes));
@@ -228,6 +231,7 @@ void store_half(Wave& w, const Step& s, unsigned half, uint32_t active, const Sp
 template <Space kSpace, unsigned kBytes>
 void run_store(Wave& w, const Step& s) {
   w.sync_exec();
+  const ClientAccess client;
   Span spans[2];
   for (unsigned h = 0; h < w.halves; ++h) {
     const uint32_t active = static_cast<uint32_t>(w.exec() >> (h * kLanes));

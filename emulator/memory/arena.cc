@@ -32,10 +32,14 @@ Result<std::unique_ptr<Arena>> Arena::create(uint32_t card_count, uint64_t vram_
                  vram_bytes, kVramStride);
   }
   std::unique_ptr<Arena> arena(new Arena);
-  arena->fd_ = UniqueFd(::memfd_create("barewave-emulated-card", MFD_CLOEXEC));
+  arena->fd_ = UniqueFd(::memfd_create("barewave-emulated-card", MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (!arena->fd_.is_valid()) return Status::from_errno(errno, "emulated card: creating its memory (memfd_create)");
   if (::ftruncate(arena->fd_.get(), static_cast<off_t>(kArenaBytes)) != 0) {
     return Status::from_errno(errno, "emulated card: sizing its memory (ftruncate)");
+  }
+  // Clients hold duplicates of the descriptor: none shall cut the file off under the emulator.
+  if (::fcntl(arena->fd_.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
+    return Status::from_errno(errno, "emulated card: sealing the size of its memory (F_ADD_SEALS)");
   }
   arena->cards_.resize(card_count);
   for (uint32_t i = 0; i < card_count; ++i) {

@@ -34,6 +34,15 @@ void copy_bytes(void* destination, const void* source, uint64_t size_bytes) {
   std::memmove(destination, source, size_bytes);
 }
 
+void fill_bytes(std::byte* host, uint32_t value, uint32_t unit_bytes, uint64_t size_bytes) {
+  const ClientAccess access;
+  if (unit_bytes == 1) {
+    std::memset(host, static_cast<int>(value & 0xff), size_bytes);
+  } else {
+    for (uint64_t i = 0; i < size_bytes; i += unit_bytes) std::memcpy(host + i, &value, unit_bytes);
+  }
+}
+
 }  // namespace
 
 MemoryFault explain_fault(const AddressSpace& space, uint64_t address, Access access) {
@@ -55,11 +64,21 @@ std::string describe(const MemoryFault& fault) {
 
 std::byte* GpuMemory::word(uint64_t address, uint32_t size_bytes, Access access) {
   std::byte* host = tlb_.translate(address, size_bytes, access);
-  if (host == nullptr) fault_ = explain_fault(space_, address, access);
+  if (host == nullptr) {
+    fault_ = explain_fault(space_, address, access);
+  } else if (access == Access::kWrite) {
+    ClientAccess::probe_write(host);
+  } else {
+    ClientAccess::probe_read(host);
+  }
   return host;
 }
 
 std::byte* GpuMemory::run(uint64_t address, Access access, uint64_t* size_bytes) {
+  if (*size_bytes <= UINT32_MAX) {
+    std::byte* whole = tlb_.translate(address, static_cast<uint32_t>(*size_bytes), access);
+    if (whole != nullptr) return whole;
+  }
   Mapping mapping;
   if (!space_.find(address, &mapping) || !mapping.allows(access)) {
     fault_ = explain_fault(space_, address, access);
@@ -70,91 +89,77 @@ std::byte* GpuMemory::run(uint64_t address, Access access, uint64_t* size_bytes)
 }
 
 bool GpuMemory::load_u32(uint64_t address, uint32_t* value) {
-  std::byte* host = word(address, sizeof(*value), Access::kRead);
-  if (host == nullptr) return false;
-  *value = atomic_at<uint32_t>(host).load(std::memory_order_acquire);
-  return true;
+  return with_word(address, sizeof(*value), Access::kRead,
+                   [&](std::byte* host) { *value = atomic_at<uint32_t>(host).load(std::memory_order_acquire); });
 }
 
 bool GpuMemory::load_u64(uint64_t address, uint64_t* value) {
-  std::byte* host = word(address, sizeof(*value), Access::kRead);
-  if (host == nullptr) return false;
-  *value = atomic_at<uint64_t>(host).load(std::memory_order_acquire);
-  return true;
+  return with_word(address, sizeof(*value), Access::kRead,
+                   [&](std::byte* host) { *value = atomic_at<uint64_t>(host).load(std::memory_order_acquire); });
 }
 
 bool GpuMemory::store_u32(uint64_t address, uint32_t value) {
-  std::byte* host = word(address, sizeof(value), Access::kWrite);
-  if (host == nullptr) return false;
-  atomic_at<uint32_t>(host).store(value, std::memory_order_release);
-  return true;
+  return with_word(address, sizeof(value), Access::kWrite,
+                   [&](std::byte* host) { atomic_at<uint32_t>(host).store(value, std::memory_order_release); });
 }
 
 bool GpuMemory::store_u64(uint64_t address, uint64_t value) {
-  std::byte* host = word(address, sizeof(value), Access::kWrite);
-  if (host == nullptr) return false;
-  atomic_at<uint64_t>(host).store(value, std::memory_order_release);
-  return true;
+  return with_word(address, sizeof(value), Access::kWrite,
+                   [&](std::byte* host) { atomic_at<uint64_t>(host).store(value, std::memory_order_release); });
 }
 
 bool GpuMemory::read(uint64_t address, void* destination, uint64_t size_bytes) {
-  auto* out = static_cast<std::byte*>(destination);
-  while (size_bytes != 0) {
-    uint64_t count = size_bytes;
-    const std::byte* host = run(address, Access::kRead, &count);
-    if (host == nullptr) return false;
-    copy_bytes(out, host, count);
-    out += count;
-    address += count;
-    size_bytes -= count;
-  }
-  return true;
+  return touch([&] {
+    for (uint64_t done = 0; done < size_bytes;) {
+      uint64_t count = size_bytes - done;
+      const std::byte* host = run(address + done, Access::kRead, &count);
+      if (host == nullptr) return false;
+      copy_bytes(static_cast<std::byte*>(destination) + done, host, count);
+      done += count;
+    }
+    return true;
+  });
 }
 
 bool GpuMemory::write(uint64_t address, const void* source, uint64_t size_bytes) {
-  const auto* in = static_cast<const std::byte*>(source);
-  while (size_bytes != 0) {
-    uint64_t count = size_bytes;
-    std::byte* host = run(address, Access::kWrite, &count);
-    if (host == nullptr) return false;
-    copy_bytes(host, in, count);
-    in += count;
-    address += count;
-    size_bytes -= count;
-  }
-  return true;
+  return touch([&] {
+    for (uint64_t done = 0; done < size_bytes;) {
+      uint64_t count = size_bytes - done;
+      std::byte* host = run(address + done, Access::kWrite, &count);
+      if (host == nullptr) return false;
+      copy_bytes(host, static_cast<const std::byte*>(source) + done, count);
+      done += count;
+    }
+    return true;
+  });
 }
 
 bool GpuMemory::copy(uint64_t destination, uint64_t source, uint64_t size_bytes) {
-  while (size_bytes != 0) {
-    uint64_t count = size_bytes;
-    const std::byte* from = run(source, Access::kRead, &count);
-    if (from == nullptr) return false;
-    std::byte* to = run(destination, Access::kWrite, &count);
-    if (to == nullptr) return false;
-    copy_bytes(to, from, count);
-    source += count;
-    destination += count;
-    size_bytes -= count;
-  }
-  return true;
+  return touch([&] {
+    for (uint64_t done = 0; done < size_bytes;) {
+      uint64_t count = size_bytes - done;
+      const std::byte* from = run(source + done, Access::kRead, &count);
+      if (from == nullptr) return false;
+      std::byte* to = run(destination + done, Access::kWrite, &count);
+      if (to == nullptr) return false;
+      copy_bytes(to, from, count);
+      done += count;
+    }
+    return true;
+  });
 }
 
 bool GpuMemory::fill(uint64_t address, uint32_t value, uint32_t unit_bytes, uint64_t size_bytes) {
-  while (size_bytes != 0) {
-    uint64_t count = size_bytes;
-    std::byte* host = run(address, Access::kWrite, &count);
-    if (host == nullptr) return false;
-    const ClientAccess access;
-    if (unit_bytes == 1) {
-      std::memset(host, static_cast<int>(value & 0xff), count);
-    } else {
-      for (uint64_t i = 0; i < count; i += unit_bytes) std::memcpy(host + i, &value, unit_bytes);
+  return touch([&] {
+    for (uint64_t done = 0; done < size_bytes;) {
+      uint64_t count = size_bytes - done;
+      std::byte* host = run(address + done, Access::kWrite, &count);
+      if (host == nullptr) return false;
+      fill_bytes(host, value, unit_bytes, count);
+      done += count;
     }
-    address += count;
-    size_bytes -= count;
-  }
-  return true;
+    return true;
+  });
 }
 
 }  // namespace bw::emulator

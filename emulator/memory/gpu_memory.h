@@ -7,6 +7,7 @@
 #include <string>
 
 #include "emulator/memory/address_space.h"
+#include "emulator/memory/client_fault.h"
 
 namespace bw::emulator {
 
@@ -39,12 +40,29 @@ class GpuMemory {
   bool copy(uint64_t destination, uint64_t source, uint64_t size_bytes);
   // Repeats the `unit_bytes` (1, 2 or 4) low bytes of `value`; size_bytes is a multiple of it.
   bool fill(uint64_t address, uint32_t value, uint32_t unit_bytes, uint64_t size_bytes);
-  // Host address of one aligned word, for atomic operations; nullptr on a fault.
-  std::byte* word(uint64_t address, uint32_t size_bytes, Access access);
+  // Calls `use` with the host address of one aligned word, for atomic operations.
+  template <class Use>
+  bool with_word(uint64_t address, uint32_t size_bytes, Access access, const Use& use) {
+    return touch([&] {
+      std::byte* host = word(address, size_bytes, access);
+      if (host != nullptr) use(host);
+      return host != nullptr;
+    });
+  }
 
   const MemoryFault& fault() const { return fault_; }
 
  private:
+  // Calls `use`, which touches memory and says whether it could.
+  template <class Use>
+  bool touch(const Use& use) {
+    bool done = false;
+    const std::optional<ClientFault> lost = touch_client_memory(tlb_, [&] { done = use(); });
+    if (lost) fault_ = {lost->address, lost->access, MemoryFaultReason::kNotPresent};
+    return done && !lost;
+  }
+  // Host address of one word; nullptr on a fault.
+  std::byte* word(uint64_t address, uint32_t size_bytes, Access access);
   // Host address of the longest run from `address`, at most *size_bytes, which it sets to the run's length.
   std::byte* run(uint64_t address, Access access, uint64_t* size_bytes);
 

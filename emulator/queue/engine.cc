@@ -1,10 +1,10 @@
 #include "emulator/queue/engine.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <sys/prctl.h>
 
 #include <algorithm>
+
+#include "emulator/thread_signals.h"
 
 namespace bw::emulator {
 namespace {
@@ -40,14 +40,9 @@ void Engine::add(std::shared_ptr<QueueProcessor> queue) {
     slots_.push_back(std::make_shared<Slot>(Slot{std::move(queue)}));
   }
   if (threads_.empty()) {
-    // The client's signals are none of these threads' business: they start with all of them blocked.
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
+    const ThreadSignals signals;
     for (uint32_t i = 0; i < thread_count_; ++i) threads_.emplace_back([this] { run(); });
     awake_ = thread_count_;
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
   }
   changed_.notify_all();
 }

@@ -1,7 +1,6 @@
 #include "emulator/queue/packet_queue.h"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 namespace bw::emulator {
@@ -116,11 +115,6 @@ bool PacketQueue::read_ring(uint64_t at, uint32_t count) {
 bool PacketQueue::read_buffer(uint64_t address, uint32_t count) {
   packet_.resize(count);
   const auto size_bytes = static_cast<uint32_t>(count * sizeof(uint32_t));
-  if (const std::byte* host = memory_.word(address, size_bytes, Access::kRead); host != nullptr) {
-    std::memcpy(packet_.data(), host, size_bytes);
-    return true;
-  }
-  // It may cross from one buffer of the client into the next.
   if (memory_.read(address, packet_.data(), size_bytes)) return true;
   packet_.clear();
   memory_fault();

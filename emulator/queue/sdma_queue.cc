@@ -210,9 +210,9 @@ PacketQueue::Outcome SdmaQueue::atomic() {
   if (!is_aligned(address_at(1), size_bytes)) {
     return fail("address {:#x} is not a multiple of {}", address_at(1), size_bytes);
   }
-  std::byte* host = memory().word(address_at(1), size_bytes, Access::kWrite);
-  if (host == nullptr) return memory_fault();
-  const bool stored = apply_atomic(operation, host);
+  bool stored = false;
+  const auto apply = [&](std::byte* host) { stored = apply_atomic(operation, host); };
+  if (!memory().with_word(address_at(1), size_bytes, Access::kWrite, apply)) return memory_fault();
   // LOOP repeats a compare-and-swap until it succeeds.
   return stored || Packet::loop.get(data) == 0 ? Outcome::kDone : Outcome::kBlocked;
 }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "emulator/memory/client_access.h"
 #include "emulator/shader/fp.h"
 #include "emulator/shader/wave.h"
 
@@ -85,6 +86,7 @@ T modify(T old, T data, T data1) {
 // Atomic with respect to every other thread of the host, which includes the other workgroups. Returns the old value.
 template <Rmw kWhat, class T>
 T atomic_modify(std::byte* target, T data, T data1) {
+  ClientAccess::probe_write(target);
   T* memory = reinterpret_cast<T*>(target);
   T old = __atomic_load_n(memory, __ATOMIC_RELAXED);
   while (!__atomic_compare_exchange_n(memory, &old, modify<kWhat, T>(old, data, data1), false, __ATOMIC_ACQ_REL,

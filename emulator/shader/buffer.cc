@@ -3,6 +3,7 @@
 // instructions". Not here: atomics (buffer_atomic.cc).
 #include <cstring>
 
+#include "emulator/memory/client_access.h"
 #include "emulator/shader/buffer_access.h"
 #include "emulator/shader/buffer_format.h"
 #include "emulator/shader/handlers.h"
@@ -42,6 +43,7 @@ bool load_value(Wave& w, const Step& s, const BufferAccess& access, unsigned h, 
 template <unsigned kBytes, bool kSigned, Part kPart>
 void run_load(Wave& w, const Step& s) {
   w.sync_exec();
+  const ClientAccess client;
   constexpr unsigned kDwords = (kBytes + 3) / 4, kPiece = kBytes < 4 ? kBytes : 4;
   const BufferAccess access(w, s);
   LoadedRows loaded[2];
@@ -61,6 +63,7 @@ void run_load(Wave& w, const Step& s) {
 template <unsigned kBytes, bool kHigh = false>
 void run_store(Wave& w, const Step& s) {
   w.sync_exec();
+  const ClientAccess client;
   constexpr unsigned kDwords = (kBytes + 3) / 4, kPiece = kBytes < 4 ? kBytes : 4;
   const BufferAccess access(w, s);
   for (unsigned h = 0; h < w.halves; ++h) {
@@ -79,6 +82,7 @@ void run_store(Wave& w, const Step& s) {
 template <unsigned kBytes, bool kSigned>
 void run_load_lds(Wave& w, const Step& s) {
   w.sync_exec();
+  const ClientAccess client;
   const BufferAccess access(w, s);
   for (unsigned h = 0; h < w.halves; ++h) {
     for (unsigned l = 0; l < kLanes; ++l) {
@@ -110,6 +114,7 @@ uint32_t selected(const BufferAccess& access, bool by_instruction, unsigned i,
 template <unsigned kCount, RegisterWidth kWidth, bool kByInstruction, Part kPart>
 void run_load_format(Wave& w, const Step& s) {
   w.sync_exec();
+  const ClientAccess client;
   constexpr bool kPacked = kWidth == RegisterWidth::k16;
   constexpr unsigned kDwords = kPacked ? (kCount + 1) / 2 : kCount;
   const BufferAccess access(w, s);
@@ -138,6 +143,7 @@ void run_load_format(Wave& w, const Step& s) {
 template <unsigned kCount, RegisterWidth kWidth, bool kByInstruction, bool kHigh = false>
 void run_store_format(Wave& w, const Step& s) {
   w.sync_exec();
+  const ClientAccess client;
   constexpr bool kPacked = kWidth == RegisterWidth::k16;
   const BufferAccess access(w, s);
   const BufferFormatInfo* format = format_of(s, access, kByInstruction);

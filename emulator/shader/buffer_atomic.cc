@@ -1,5 +1,6 @@
 // Owns: atomics of MUBUF. Out of range they do nothing and return 0. Source: RDNA3 ISA guide, "Memory buffer
 // instructions".
+#include "emulator/memory/client_access.h"
 #include "emulator/shader/atomics.h"
 #include "emulator/shader/buffer_access.h"
 #include "emulator/shader/handlers.h"
@@ -11,6 +12,7 @@ namespace {
 template <Rmw kWhat, class T>
 void run_atomic(Wave& w, const Step& s) {
   w.sync_exec();
+  const ClientAccess client;
   constexpr unsigned kDwords = sizeof(T) / 4;
   constexpr bool kCompares = kWhat == Rmw::kCmpSwap || kWhat == Rmw::kFloatCmpSwap;
   const BufferAccess access(w, s);

@@ -4,7 +4,6 @@
 #include <cstring>
 
 #include "amdgpu/gfx11/registers.h"
-#include "emulator/memory/client_access.h"
 #include "emulator/shader/step.h"
 
 namespace bw::emulator {
@@ -147,7 +146,7 @@ void GroupRunner::start_group(uint64_t number, uint32_t scratch_slot) {
 // stop the wave.
 template <class BeforeStep>
 void GroupRunner::run_turn(Wave& wave, BeforeStep before) {
-  const ClientAccess access;
+  group_.tlb->renew();
   wave.stop = Stop::kNone;
   wave.yield_after = kLoopDwordsPerTurn;
   load_csr(wave.mode.csr32);
@@ -167,11 +166,32 @@ void GroupRunner::run_turn(Wave& wave, BeforeStep before) {
 std::optional<ShaderFault> GroupRunner::run(uint64_t number, uint32_t scratch_slot, const std::atomic<bool>& stop) {
   const uint32_t host_csr = _mm_getcsr();
   start_group(number, scratch_slot);
+  // Handlers own nothing while they touch memory, so they can be left there.
+  const auto lost = touch_client_memory(*group_.tlb, [&] { run_waves(stop); });
+  load_csr(host_csr);
+  if (lost) fail_client(*lost);
+  return std::move(group_.fault);
+}
+
+// The wave's next step is the one after that which it executed, or an earlier one if the program is translated.
+void GroupRunner::fail_client(const ClientFault& fault) {
+  Wave& wave = waves_[current_wave_];
+  const Step& step = *(wave.next - 1);
+  wave.fail(step, ShaderFaultKind::kMemory,
+            fmt::format("{} of address {:#x}, which the client has unmapped from its own memory{}",
+                        fault.access == Access::kWrite ? "write" : "read", fault.address,
+                        group_.program->is_translated() ? ", at this instruction or a later one" : ""));
+  group_.fault->address = fault.address;
+  group_.fault->access = fault.access;
+}
+
+void GroupRunner::run_waves(const std::atomic<bool>& stop) {
   uint32_t running = wave_count_;
   while (running != 0 && !stop.load(std::memory_order_relaxed) && !group_.fault) {
     uint32_t at_barrier = 0;
     for (uint32_t i = 0; i < wave_count_ && !group_.fault && !stop.load(std::memory_order_relaxed); ++i) {
       Wave& wave = waves_[i];
+      current_wave_ = i;
       if (wave.stop == Stop::kNone || wave.stop == Stop::kYield) {
         if (strict_ == nullptr) {
           run_turn(wave, [](const Step&) { return true; });
@@ -188,8 +208,6 @@ std::optional<ShaderFault> GroupRunner::run(uint64_t number, uint32_t scratch_sl
       }
     }
   }
-  load_csr(host_csr);
-  return std::move(group_.fault);
 }
 
 }  // namespace bw::emulator

@@ -8,6 +8,7 @@
 #include <optional>
 #include <vector>
 
+#include "emulator/memory/client_fault.h"
 #include "emulator/shader/program.h"
 #include "emulator/shader/strict.h"
 #include "emulator/shader/wave.h"
@@ -44,8 +45,10 @@ class GroupRunner {
   void start_group(uint64_t number, uint32_t scratch_slot);
   void start_wave(Wave& wave, uint32_t scratch_slot);
   void start_lanes(Wave& wave);
+  void run_waves(const std::atomic<bool>& stop);
   template <class BeforeStep>
   void run_turn(Wave& wave, BeforeStep before);
+  void fail_client(const ClientFault& fault);
 
   const Dispatch& dispatch_;
   const DispatchShape& shape_;
@@ -54,6 +57,7 @@ class GroupRunner {
   std::vector<Wave> waves_;
   std::vector<Row> vgprs_;
   uint32_t wave_count_ = 0;
+  uint32_t current_wave_ = 0;  // that has its turn
   uint64_t instructions_ = 0;
   std::unique_ptr<StrictChecker> strict_;  // null: not strict
 };

@@ -2,15 +2,16 @@
 
 #include <atomic>
 #include <condition_variable>
-#include <cstring>
 #include <mutex>
 #include <thread>
 #include <vector>
 
 #include "amdgpu/gfx11/isa/decode.h"
+#include "emulator/memory/client_fault.h"
 #include "emulator/shader/disassembler.h"
 #include "emulator/shader/group_runner.h"
 #include "emulator/shader/handlers.h"
+#include "emulator/thread_signals.h"
 
 namespace bw::emulator {
 namespace {
@@ -43,6 +44,7 @@ class Interpreter final : public ShaderCores {
  public:
   Interpreter(size_t threads, Strictness strictness, std::unique_ptr<Translator> translator)
       : strictness_(strictness), translator_(std::move(translator)) {
+    const ThreadSignals signals;
     for (size_t i = 1; i < threads; ++i) workers_.emplace_back([this] { worker(); });
   }
   ~Interpreter() override {
@@ -81,9 +83,9 @@ std::string disassembly_at(uint64_t pc, const Dispatch& dispatch, const AddressS
   std::vector<uint32_t> dwords;
   Tlb tlb(memory);
   for (size_t i = 0; i < amdgpu::gfx11::kMaxInstructionDwords; ++i) {
-    const std::byte* host = tlb.translate(pc + i * 4, 4, Access::kRead);
-    if (host == nullptr) break;
-    std::memcpy(&dwords.emplace_back(), host, 4);
+    uint32_t dword = 0;
+    if (!read_client_memory(tlb, pc + i * 4, &dword, sizeof(dword), Access::kRead)) break;
+    dwords.push_back(dword);
   }
   return dwords.empty() ? "(no code)" : disassemble(dwords, dispatch.wave_size);
 }

@@ -4,6 +4,8 @@
 #include <cstring>
 
 #include "amdgpu/gfx11/isa/decode.h"
+#include "emulator/memory/client_access.h"
+#include "emulator/memory/client_fault.h"
 #include "emulator/shader/handlers.h"
 
 namespace bw::emulator {
@@ -15,9 +17,7 @@ using amdgpu::gfx11::Instruction;
 size_t fetch_code(uint64_t address, Tlb& tlb, uint32_t* out) {
   size_t count = 0;
   for (; count < amdgpu::gfx11::kMaxInstructionDwords; ++count) {
-    const std::byte* host = tlb.translate(address + count * 4, 4, Access::kExecute);
-    if (host == nullptr) break;
-    std::memcpy(&out[count], host, 4);
+    if (!read_client_memory(tlb, address + count * 4, &out[count], 4, Access::kExecute)) break;
   }
   return count;
 }
@@ -144,8 +144,13 @@ bool Program::matches(Tlb& tlb) const {
   std::lock_guard lock(mutex_);
   return std::all_of(code_.begin(), code_.end(), [&](const Code& code) {
     const size_t size_bytes = code.dwords.size() * 4;
-    const std::byte* host = tlb.translate(code.begin, static_cast<uint32_t>(size_bytes), Access::kExecute);
-    return host != nullptr && std::memcmp(host, code.dwords.data(), size_bytes) == 0;
+    bool is_same = false;
+    const auto fault = touch_client_memory(tlb, [&] {
+      const std::byte* host = tlb.translate(code.begin, static_cast<uint32_t>(size_bytes), Access::kExecute);
+      const ClientAccess client;
+      is_same = host != nullptr && std::memcmp(host, code.dwords.data(), size_bytes) == 0;
+    });
+    return is_same && !fault;
   });
 }
 

@@ -33,6 +33,7 @@ class Program {
   const Step* entry(uint64_t address, Tlb& tlb);
   // To be called before `waves` waves start at `address`; has the program translated when enough of them have.
   void translate_when_hot(Translator& translator, uint64_t waves, uint64_t address, Tlb& tlb);
+  bool is_translated() const { return translated_entry_.load(std::memory_order_acquire) != nullptr; }
   // Whether memory still holds the bytes that were decoded.
   bool matches(Tlb& tlb) const;
 

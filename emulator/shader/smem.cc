@@ -1,6 +1,7 @@
 // Owns: scalar memory loads. Source of the semantics: RDNA3 ISA guide, "Scalar memory operations".
 #include <cstring>
 
+#include "emulator/memory/client_access.h"
 #include "emulator/shader/handlers.h"
 
 namespace bw::emulator {
@@ -8,6 +9,7 @@ namespace {
 
 // src[0]: base (64 bits, or a buffer descriptor of 128 bits), src[1]: offset register, imm: offset.
 void load_dwords(Wave& w, const Step& s, uint64_t address, unsigned count) {
+  const ClientAccess client;
   address &= ~uint64_t{3};
   const std::byte* host = w.group->tlb->translate(address, count * 4, Access::kRead);
   if (host != nullptr) {
@@ -34,6 +36,7 @@ constexpr BitField kStride{29, 16};
 
 template <unsigned kCount>
 void run_buffer_load(Wave& w, const Step& s) {
+  const ClientAccess client;
   const uint32_t* descriptor = &w.s[s.src[0].index];
   const uint64_t base = make_u64(descriptor[0], kBaseHi.get(descriptor[1]));
   const uint32_t stride = kStride.get(descriptor[1]);

@@ -1,9 +1,9 @@
 #include "emulator/shader/strict.h"
 
 #include <array>
-#include <cstring>
 #include <utility>
 
+#include "emulator/memory/client_fault.h"
 #include "emulator/shader/handlers.h"
 
 namespace bw::emulator {
@@ -33,9 +33,7 @@ const StrictInstruction* StrictChecker::instruction_of(const Step& step) {
     std::array<uint32_t, amdgpu::gfx11::kMaxInstructionDwords> dwords;
     size_t count = 0;
     for (; count < dwords.size(); ++count) {
-      const std::byte* host = tlb_.translate(step.pc + count * 4, 4, Access::kExecute);
-      if (host == nullptr) break;
-      std::memcpy(&dwords[count], host, 4);
+      if (!read_client_memory(tlb_, step.pc + count * 4, &dwords[count], 4, Access::kExecute)) break;
     }
     const auto in = amdgpu::gfx11::decode({dwords.data(), count});
     if (in.is_ok()) at->second = StrictInstruction::make(in.value(), step.pc, wave_size_);

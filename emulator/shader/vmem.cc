@@ -4,6 +4,7 @@
 
 #include <cstring>
 
+#include "emulator/memory/client_access.h"
 #include "emulator/shader/handlers.h"
 #include "emulator/shader/memory.h"
 
@@ -105,6 +106,7 @@ void write_back(Wave& w, const Step& s, unsigned half, const Loaded<kBytes>& loa
 template <Space kSpace, unsigned kBytes, Fill kFill>
 void run_load(Wave& w, const Step& s) {
   w.sync_exec();
+  const ClientAccess client;
   Loaded<kBytes> loaded[2];
   for (unsigned h = 0; h < w.halves; ++h) {
     if (static_cast<uint32_t>(w.exec() >> (h * kLanes)) == 0) continue;
@@ -125,6 +127,7 @@ void run_load(Wave& w, const Step& s) {
 template <Space kSpace, unsigned kBytes, bool kHigh = false>
 void run_store(Wave& w, const Step& s) {
   w.sync_exec();
+  const ClientAccess client;
   constexpr unsigned kDwords = (kBytes + 3) / 4;
   for (unsigned h = 0; h < w.halves; ++h) {
     if (static_cast<uint32_t>(w.exec() >> (h * kLanes)) == 0) continue;
@@ -154,6 +157,7 @@ void addtid_addresses(const Wave& w, const Step& s, unsigned half, LaneAddresses
 }
 void run_load_addtid(Wave& w, const Step& s) {
   w.sync_exec();
+  const ClientAccess client;
   for (unsigned h = 0; h < w.halves; ++h) {
     LaneAddresses lanes;
     Loaded<4> loaded;
@@ -164,6 +168,7 @@ void run_load_addtid(Wave& w, const Step& s) {
 }
 void run_store_addtid(Wave& w, const Step& s) {
   w.sync_exec();
+  const ClientAccess client;
   for (unsigned h = 0; h < w.halves; ++h) {
     LaneAddresses lanes;
     addtid_addresses(w, s, h, &lanes);

@@ -1,4 +1,5 @@
 // Owns: atomics of FLAT and GLOBAL. Source of the semantics: RDNA3 ISA guide, "Flat memory instructions".
+#include "emulator/memory/client_access.h"
 #include "emulator/shader/atomics.h"
 #include "emulator/shader/handlers.h"
 #include "emulator/shader/memory.h"
@@ -9,6 +10,7 @@ namespace {
 template <Space kSpace, Rmw kWhat, class T>
 void run_atomic(Wave& w, const Step& s) {
   w.sync_exec();
+  const ClientAccess client;
   constexpr unsigned kDwords = sizeof(T) / 4;
   constexpr bool kCompares = kWhat == Rmw::kCmpSwap || kWhat == Rmw::kFloatCmpSwap;
   for (unsigned h = 0; h < w.halves; ++h) {

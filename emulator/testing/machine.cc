@@ -85,6 +85,25 @@ TestBuffer Machine::vram(uint64_t size_bytes) {
   return allocate(size_bytes, 0xf0000001);  // VRAM, public, writable, executable
 }
 
+TestBuffer Machine::user(uint64_t size_bytes) {
+  TestBuffer buffer;
+  buffer.size_bytes = size_bytes;
+  void* address = nullptr;
+  EXPECT_EQ(driver_->mmap(nullptr, size_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0, &address),
+            0);
+  buffer.va = reinterpret_cast<uint64_t>(address);
+  AllocMemoryArgs args{};
+  args.va_addr = buffer.va;
+  args.size = size_bytes;
+  args.mmap_offset = buffer.va;
+  args.gpu_id = gpu_id_;
+  args.flags = 0xd6000004;  // USERPTR, coherent, uncached, writable, executable
+  EXPECT_EQ(ioctl(kAllocMemory, args), 0);
+  buffer.handle = args.handle;
+  EXPECT_EQ(map(buffer), 0);
+  return buffer;
+}
+
 int Machine::map(const TestBuffer& buffer) {
   MapMemoryArgs args{};
   args.handle = buffer.handle;

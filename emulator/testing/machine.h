@@ -83,6 +83,8 @@ class Machine {
   TestBuffer allocate(uint64_t size_bytes, uint32_t flags);
   TestBuffer gtt(uint64_t size_bytes = 4096);
   TestBuffer vram(uint64_t size_bytes = 4096);
+  // The client's own memory (USERPTR), writable by the card. The caller unmaps it from the host.
+  TestBuffer user(uint64_t size_bytes = 4096);
   int map(const TestBuffer& buffer);
   int unmap(const TestBuffer& buffer);
   int free(const TestBuffer& buffer);

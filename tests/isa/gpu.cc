@@ -22,20 +22,24 @@ Gpu::Gpu(Result<std::unique_ptr<emulator::ShaderCores>> cores) {
 uint64_t Gpu::allocate(size_t size_bytes, Rights rights) {
   const uint64_t size = align_up(size_bytes, kPageBytes);
   auto block = std::make_unique<Block>();
-  block->address = next_address_;
   block->bytes.resize(size + kPageBytes);
   const uintptr_t start = reinterpret_cast<uintptr_t>(block->bytes.data());
   block->aligned = block->bytes.data() + (align_up(start, kPageBytes) - start);
+  block->address = map({block->aligned, size}, rights);
+  blocks_.push_back(std::move(block));
+  return blocks_.back()->address;
+}
+
+uint64_t Gpu::map(std::span<std::byte> pages, Rights rights) {
   emulator::Mapping mapping;
-  mapping.begin = block->address;
-  mapping.end = block->address + size;
-  mapping.host = block->aligned;
+  mapping.begin = next_address_;
+  mapping.end = mapping.begin + pages.size();
+  mapping.host = pages.data();
   mapping.writable = rights == Rights::kReadWrite;
   mapping.executable = rights == Rights::kExecute;
   BW_CHECK(space_.map(mapping) == 0);
   next_address_ = mapping.end + 16 * kPageBytes;
-  blocks_.push_back(std::move(block));
-  return blocks_.back()->address;
+  return mapping.begin;
 }
 
 std::byte* Gpu::host(uint64_t address) {

@@ -28,6 +28,9 @@ class Gpu {
   // Zero-filled memory of the GPU at a fresh address, multiple of 4096, with unmapped pages around it.
   enum class Rights : uint8_t { kReadOnly, kReadWrite, kExecute };
   uint64_t allocate(size_t size_bytes, Rights rights = Rights::kReadWrite);
+  // Page-aligned memory of the caller, at a fresh address; and its end.
+  uint64_t map(std::span<std::byte> pages, Rights rights);
+  void unmap(uint64_t address, size_t size_bytes) { space_.unmap(address, address + size_bytes); }
   // The host's view of allocated memory.
   std::byte* host(uint64_t address);
   template <class T>
