@@ -84,6 +84,14 @@ std::string describe_fault(const std::optional<emulator::ShaderFault>& fault) {
   return fault ? fault->message : "no fault";
 }
 
+bool is_same(const std::optional<emulator::ShaderFault>& a, const std::optional<emulator::ShaderFault>& b,
+             FaultReports reports) {
+  if (!a || !b) return false;
+  if (reports == FaultReports::kSamePlace && a->workgroup != b->workgroup) return true;
+  return a->kind == b->kind && a->pc == b->pc &&
+         (reports == FaultReports::kSamePlace || (a->message == b->message && a->lane == b->lane));
+}
+
 // Runs the program on both; what differs, empty: nothing.
 std::string compare(Side (&sides)[2], FaultReports reports, const std::vector<uint32_t>& code,
                     const std::vector<uint32_t>& input, uint32_t wave_size, uint32_t lanes, bool* faulted) {
@@ -91,10 +99,8 @@ std::string compare(Side (&sides)[2], FaultReports reports, const std::vector<ui
   const auto fault_b = sides[1].run(code, input, wave_size, lanes);
   *faulted = fault_a || fault_b;
   if (*faulted) {
-    const bool is_same = fault_a && fault_b && fault_a->kind == fault_b->kind && fault_a->pc == fault_b->pc &&
-                         (reports == FaultReports::kSamePlace ||
-                          (fault_a->message == fault_b->message && fault_a->lane == fault_b->lane));
-    if (!is_same) return fmt::format("  {} against {}\n", describe_fault(fault_a), describe_fault(fault_b));
+    if (!is_same(fault_a, fault_b, reports))
+      return fmt::format("  {} against {}\n", describe_fault(fault_a), describe_fault(fault_b));
     if (reports == FaultReports::kSamePlace) return "";
   } else if (sides[0].executed() != sides[1].executed()) {
     return fmt::format("  {} instructions executed against {}\n", sides[0].executed(), sides[1].executed());

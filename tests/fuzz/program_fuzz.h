@@ -17,7 +17,10 @@ struct ProgramFuzzResult {
 
 // What the two have to agree on.
 enum class FaultReports : uint8_t {
-  kSamePlace,  // kind and pc: with several threads, any of the workgroups may be the one that is told of
+  // That there is one; of the same workgroup, kind and pc. With several threads, any of the workgroups that fault may
+  // be
+  // the one that is told of, and each may do so at another place.
+  kSamePlace,
   kIdentical,  // every word, and memory as the fault left it
 };
 
