@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "emulator/files.h"
+#include "emulator/jit/jit.h"
 #include "emulator/kernel/drm.h"
 #include "emulator/kernel/process.h"
 #include "emulator/kernel/user_memory.h"
@@ -35,11 +36,21 @@ Status check(const EmulatedOptions& options) {
   return Status::ok();
 }
 
-ShaderCoresFactory interpreter_factory(uint32_t worker_threads, Strictness strictness) {
-  return [worker_threads, strictness] {
-    const uint32_t threads = worker_threads != 0 ? worker_threads : std::max(1u, std::thread::hardware_concurrency());
-    return make_interpreter(threads, strictness);
-  };
+// Programs that are executed once and cheaply stay interpreted. Measured with 256^3 matmuls and whole models: a
+// translation takes as long as this many interpreted wave instructions or a few times longer, and makes them four times
+// as fast.
+constexpr uint64_t kHotInstructions = 400'000;
+
+ShaderCoresFactory shader_cores_factory(const EmulatedOptions& options) {
+  const uint32_t threads =
+      options.worker_threads != 0 ? options.worker_threads : std::max(1u, std::thread::hardware_concurrency());
+  if (options.strictness != Strictness::kOff || options.engine == ShaderEngine::kInterpreter) {
+    return [threads, strictness = options.strictness] { return make_interpreter(threads, strictness); };
+  }
+  TieringOptions tiering;
+  tiering.instructions_before = options.engine == ShaderEngine::kJitAtOnce ? 0 : kHotInstructions;
+  tiering.warn = options.warn;
+  return [threads, tiering] { return make_jit(threads, tiering); };
 }
 
 // The whole of a file of the host.
@@ -134,7 +145,7 @@ Result<std::unique_ptr<EmulatedDriver>> EmulatedDriver::create(EmulatedOptions o
   BW_RETURN_IF_ERROR(check_user_memory_access());
   BW_ASSIGN(std::unique_ptr<Arena> arena, Arena::create(options.card_count, options.vram_bytes));
   if (!options.make_shader_cores) {
-    options.make_shader_cores = interpreter_factory(options.worker_threads, options.strictness);
+    options.make_shader_cores = shader_cores_factory(options);
   }
   auto machine = std::make_unique<Machine>(std::move(arena), make_cards(options.card_count, options.vram_bytes),
                                            options.kfd_minor_version, std::move(options.make_shader_cores));
@@ -226,6 +237,10 @@ std::vector<FaultReport> EmulatedDriver::fault_reports() const {
 
 uint64_t EmulatedDriver::instruction_count() const {
   return machine_->process.queues().instruction_count();
+}
+
+TranslationCounts EmulatedDriver::translation_counts() const {
+  return machine_->process.queues().translation_counts();
 }
 
 }  // namespace bw::emulator

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -15,6 +16,13 @@
 
 namespace bw::emulator {
 
+// What executes programs. The engines agree bit for bit.
+enum class ShaderEngine : uint8_t {
+  kJit,          // interprets each program until it is hot, and then translates it to code of the host
+  kJitAtOnce,    // translates each program before its first wave
+  kInterpreter,  // the reference; strict mode is its alone
+};
+
 struct EmulatedOptions {
   uint32_t card_count = 1;
   uint32_t kfd_minor_version = 14;
@@ -23,7 +31,11 @@ struct EmulatedOptions {
   uint64_t vram_bytes = 24ull << 30;
   // What the interpreter checks beyond what it needs (docs/emulator.md, "Strict mode").
   Strictness strictness = Strictness::kOff;
-  // What executes shaders; nothing: the interpreter (emulator/shader/interpreter.h).
+  // In strict mode the interpreter, whatever stands here.
+  ShaderEngine engine = ShaderEngine::kJit;
+  // Gets one line for each program that stays with the interpreter although it is hot, from any thread.
+  std::function<void(const Status&)> warn;
+  // What executes shaders in place of `engine`.
   ShaderCoresFactory make_shader_cores;
 };
 
@@ -52,6 +64,7 @@ class EmulatedDriver final : public kfd::KernelDriver {
   std::vector<FaultReport> fault_reports() const;
   // Wave instructions executed so far.
   uint64_t instruction_count() const;
+  TranslationCounts translation_counts() const;
 
  private:
   struct Machine;

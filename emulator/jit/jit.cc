@@ -3,6 +3,9 @@
 #include <llvm/ExecutionEngine/Orc/CompileUtils.h>
 #include <llvm/Support/TargetSelect.h>
 
+#include <mutex>
+#include <optional>
+
 #include "emulator/jit/linker.h"
 #include "emulator/jit/native_program.h"
 #include "emulator/jit/program_builder.h"
@@ -11,74 +14,88 @@
 namespace bw::emulator {
 namespace {
 
-class LlvmTranslator final : public Translator {
- public:
-  LlvmTranslator(llvm::orc::JITTargetMachineBuilder machine, llvm::DataLayout layout, unsigned vector_lanes,
-                 uint64_t waves_before, std::unique_ptr<jit::Linker> linker)
-      : compiler_(std::move(machine)),
-        layout_(std::move(layout)),
-        vector_lanes_(vector_lanes),
-        waves_before_(waves_before),
-        linker_(std::move(linker)) {}
-
-  Result<std::unique_ptr<Translation>> translate(const Step* entry, uint32_t wave_size) override;
-  uint64_t waves_before() const override { return waves_before_; }
-
- private:
-  Result<jit::CodeImage> compile(const jit::ControlFlow& flow, uint32_t wave_size);
-
-  llvm::orc::ConcurrentIRCompiler compiler_;
-  const llvm::DataLayout layout_;
-  const unsigned vector_lanes_;
-  const uint64_t waves_before_;
-  const std::unique_ptr<jit::Linker> linker_;
+// What translation needs of LLVM and of the host.
+struct Toolchain {
+  llvm::orc::ConcurrentIRCompiler compiler;
+  llvm::DataLayout layout;
+  unsigned vector_lanes;
+  std::unique_ptr<jit::Linker> linker;
 };
 
-Result<jit::CodeImage> LlvmTranslator::compile(const jit::ControlFlow& flow, uint32_t wave_size) {
+Result<std::unique_ptr<Toolchain>> make_toolchain() {
+  llvm::InitializeNativeTarget();
+  llvm::InitializeNativeTargetAsmPrinter();
+  auto machine = llvm::orc::JITTargetMachineBuilder::detectHost();
+  if (!machine) return error(StatusCode::kIo, "LLVM on this host: {}", llvm::toString(machine.takeError()));
+  machine->setCodeGenOptLevel(llvm::CodeGenOptLevel::Default);
+  machine->setRelocationModel(llvm::Reloc::PIC_);
+  // Halves are widened by F16C, whose results do not depend on the control register.
+  machine->addFeatures({"-avx512fp16"});
+  auto layout = machine->getDefaultDataLayoutForTarget();
+  if (!layout) return error(StatusCode::kIo, "LLVM on this host: {}", llvm::toString(layout.takeError()));
+  constexpr unsigned kLanesOfAvx2 = 8, kLanesOfAvx512 = 16;
+  const bool has_avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+                          __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw");
+  BW_ASSIGN(std::unique_ptr<jit::Linker> linker, jit::Linker::create(*machine));
+  return std::unique_ptr<Toolchain>(new Toolchain{llvm::orc::ConcurrentIRCompiler(*machine), std::move(*layout),
+                                                  has_avx512 ? kLanesOfAvx512 : kLanesOfAvx2, std::move(linker)});
+}
+
+class LlvmTranslator final : public Translator {
+ public:
+  std::unique_ptr<Translation> find(const ProgramCode& code) override;
+  Result<std::unique_ptr<Translation>> translate(const ProgramCode& code) override;
+
+ private:
+  // Made with the first program: many processes open a card and translate nothing.
+  Result<Toolchain*> toolchain();
+
+  std::mutex mutex_;
+  std::optional<Result<std::unique_ptr<Toolchain>>> toolchain_;  // guarded by mutex_
+};
+
+Result<Toolchain*> LlvmTranslator::toolchain() {
+  std::lock_guard lock(mutex_);
+  if (!toolchain_) toolchain_ = make_toolchain();
+  if (!toolchain_->is_ok()) return toolchain_->status();
+  return toolchain_->value().get();
+}
+
+Result<jit::CodeImage> compile(const jit::ControlFlow& flow, uint32_t wave_size, Toolchain& tools) {
   llvm::LLVMContext context;
   llvm::Module module("program", context);
-  module.setDataLayout(layout_);
+  module.setDataLayout(tools.layout);
   jit::CodeImage image;
-  jit::build_program(flow, wave_size, vector_lanes_, module, image);
-  auto object = compiler_(module);
+  jit::build_program(flow, wave_size, tools.vector_lanes, module, image);
+  auto object = tools.compiler(module);
   if (!object) return error(StatusCode::kIo, "compiling: {}", llvm::toString(object.takeError()));
   const auto bytes = std::as_bytes(std::span((*object)->getBufferStart(), (*object)->getBufferSize()));
   image.object.assign(bytes.begin(), bytes.end());
   return image;
 }
 
-Result<std::unique_ptr<Translation>> LlvmTranslator::translate(const Step* entry, uint32_t wave_size) {
-  const std::optional<jit::ControlFlow> flow = jit::follow_control_flow(entry);
-  if (!flow) {
-    return error(StatusCode::kUnsupported, "program at {:#x} has more than {} steps", entry->pc,
-                 jit::kMaxTranslatedSteps);
-  }
-  BW_ASSIGN(const jit::CodeImage image, compile(*flow, wave_size));
-  BW_ASSIGN(std::unique_ptr<Translation> program, jit::NativeProgram::create(image, *flow, *linker_));
-  return program;
+std::unique_ptr<Translation> LlvmTranslator::find(const ProgramCode&) {
+  return nullptr;
+}
+
+Result<std::unique_ptr<Translation>> LlvmTranslator::translate(const ProgramCode& code) {
+  const std::string context = fmt::format("translating the program at {:#x}", code.entry->pc);
+  const std::optional<jit::ControlFlow> flow = jit::follow_control_flow(code.entry);
+  if (!flow) return error(StatusCode::kUnsupported, "{}: more than {} steps", context, jit::kMaxTranslatedSteps);
+  auto tools = toolchain();
+  if (!tools.is_ok()) return std::move(tools).status().with_context(context);
+  auto image = compile(*flow, code.wave_size, *tools.value());
+  if (!image.is_ok()) return std::move(image).status().with_context(context);
+  auto program = jit::NativeProgram::create(image.value(), *flow, *tools.value()->linker);
+  if (!program.is_ok()) return std::move(program).status().with_context(context);
+  return std::unique_ptr<Translation>(std::move(program).value());
 }
 
 }  // namespace
 
-Result<std::unique_ptr<ShaderCores>> make_jit(size_t threads, const JitOptions& options) {
-  llvm::InitializeNativeTarget();
-  llvm::InitializeNativeTargetAsmPrinter();
-  auto machine = llvm::orc::JITTargetMachineBuilder::detectHost();
-  if (!machine) return error(StatusCode::kUnsupported, "shader JIT: {}", llvm::toString(machine.takeError()));
-  machine->setCodeGenOptLevel(llvm::CodeGenOptLevel::Default);
-  machine->setRelocationModel(llvm::Reloc::PIC_);
-  // Halves are widened by F16C, whose results do not depend on the control register.
-  machine->addFeatures({"-avx512fp16"});
-  auto layout = machine->getDefaultDataLayoutForTarget();
-  if (!layout) return error(StatusCode::kUnsupported, "shader JIT: {}", llvm::toString(layout.takeError()));
-  constexpr unsigned kLanesOfAvx2 = 8, kLanesOfAvx512 = 16;
-  const bool has_avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-                          __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw");
-  BW_ASSIGN(std::unique_ptr<jit::Linker> linker, jit::Linker::create(*machine));
-  auto translator = std::make_unique<LlvmTranslator>(std::move(*machine), std::move(*layout),
-                                                     has_avx512 ? kLanesOfAvx512 : kLanesOfAvx2,
-                                                     options.waves_before_translation, std::move(linker));
-  return make_interpreter(threads, Strictness::kOff, std::move(translator));
+Result<std::unique_ptr<ShaderCores>> make_jit(size_t threads, TieringOptions options) {
+  return make_interpreter(threads, Strictness::kOff,
+                          std::make_unique<Tiering>(std::make_unique<LlvmTranslator>(), std::move(options)));
 }
 
 }  // namespace bw::emulator

@@ -23,11 +23,23 @@ Result<std::unique_ptr<NativeProgram>> NativeProgram::create(const CodeImage& im
   BW_RETURN_IF_ERROR(program->resolve(image, flow));
   BW_ASSIGN(program->code_, linker.link(image.object, kFunctionName));
   const auto run = reinterpret_cast<Handler>(program->code_->function());
-  for (ResumePoint& point : program->resume_points_) {
+  for (size_t i = 0; i < image.resume_points.size(); ++i) {
+    ResumePoint& point = program->resume_points_[i];
+    program->resume_point_of_[flow.steps[image.resume_points[i]]] = &point.step;
     point.step.run = run;
     point.table = program->table_.data();
   }
+  program->program_entry_ = flow.steps[image.resume_points.front()];
   return program;
+}
+
+// Called for every turn of every wave: the usual cases first.
+const Step* NativeProgram::resume_at(const Step* step) const {
+  if (step == program_entry_) return &resume_points_.front().step;
+  const auto address = address_of(step);
+  if (address >= address_of(&resume_points_.front()) && address <= address_of(&resume_points_.back())) return step;
+  const auto it = resume_point_of_.find(step);
+  return it == resume_point_of_.end() ? nullptr : it->second;
 }
 
 Status NativeProgram::make_records(const CodeImage& image, const ControlFlow& flow) {

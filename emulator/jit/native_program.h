@@ -21,7 +21,7 @@ class NativeProgram final : public Translation {
   // kDataLoss if the image is not one of this program.
   static Result<std::unique_ptr<NativeProgram>> create(const CodeImage& image, const ControlFlow& flow, Linker& linker);
 
-  const Step* entry() const override { return &resume_points_.front().step; }
+  const Step* resume_at(const Step* step) const override;
 
  private:
   NativeProgram() = default;
@@ -30,6 +30,8 @@ class NativeProgram final : public Translation {
 
   std::unique_ptr<LinkedCode> code_;
   std::vector<ResumePoint> resume_points_;
+  std::unordered_map<const Step*, const Step*> resume_point_of_;
+  const Step* program_entry_ = nullptr;
   std::vector<StripRecord> strips_;
   std::vector<uint64_t> table_;
 };

@@ -134,6 +134,11 @@ uint64_t QueueTable::instruction_count() const {
   return cores == nullptr ? 0 : cores->instruction_count();
 }
 
+TranslationCounts QueueTable::translation_counts() const {
+  const ShaderCores* cores = shader_cores_view_.load(std::memory_order_acquire);
+  return cores == nullptr ? TranslationCounts{} : cores->translation_counts();
+}
+
 // The order and the errors of Linux: type, ring and pointers (kfd_queue.c, kfd_queue_acquire_buffers()), engines.
 int QueueTable::check(uint32_t card, const CreateQueueArgs& args) const {
   const AddressSpace& space = buffers_.space(card);

@@ -43,6 +43,7 @@ class QueueTable {
   const FaultLog& fault_log() const { return fault_log_; }
   // Wave instructions that the shader cores have executed.
   uint64_t instruction_count() const;
+  TranslationCounts translation_counts() const;
 
  private:
   struct Queue;

@@ -57,6 +57,14 @@ enum class Strictness : uint8_t {
   kOrder,  // waits for outstanding loads, and the hazards of gfx1100: see strict.h
 };
 
+// Programs that were translated to code of the host, or were to be (emulator/jit).
+struct TranslationCounts {
+  uint64_t translated = 0;
+  uint64_t found = 0;      // ready-made, on disk
+  uint64_t too_large = 0;  // and stay interpreted
+  uint64_t failed = 0;     // and stay interpreted, which is a bug
+};
+
 // Executes dispatches on a pool of host threads, one workgroup at a time on each. Safe to call from several threads;
 // each call returns when all its workgroups have ended or one has faulted (the others then stop early).
 //
@@ -69,6 +77,7 @@ class ShaderCores {
                                          std::stop_token cancel) = 0;
   // Wave instructions executed so far, by all dispatches.
   virtual uint64_t instruction_count() const = 0;
+  virtual TranslationCounts translation_counts() const { return {}; }
 };
 
 }  // namespace bw::emulator

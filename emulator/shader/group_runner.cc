@@ -62,8 +62,13 @@ std::optional<std::string> DispatchShape::make(const Dispatch& d, DispatchShape*
 }
 
 GroupRunner::GroupRunner(const Dispatch& dispatch, const DispatchShape& shape, Program& program, Tlb& tlb,
-                         std::vector<Row> registers, Strictness strictness)
-    : dispatch_(dispatch), shape_(shape), waves_(shape.waves_per_group), vgprs_(std::move(registers)) {
+                         std::vector<Row> registers, Strictness strictness, Tiering* tiering)
+    : dispatch_(dispatch),
+      shape_(shape),
+      waves_(shape.waves_per_group),
+      vgprs_(std::move(registers)),
+      entry_(program.step_at(dispatch.program_address, tlb)),
+      tiering_(tiering) {
   const uint32_t halves = dispatch.wave_size / kLanes;
   const size_t rows = static_cast<size_t>(shape.waves_per_group) * kVgprRows * halves;
   if (vgprs_.size() < rows) vgprs_.resize(rows);
@@ -120,7 +125,7 @@ void GroupRunner::start_wave(Wave& wave, uint32_t scratch_slot) {
     wave.scratch_bytes = dispatch_.scratch_bytes_per_wave;
   }
   wave.stop = Stop::kNone;
-  wave.next = group_.program->entry(dispatch_.program_address, *group_.tlb);
+  wave.next = entry_;
 }
 
 void GroupRunner::start_group(uint64_t number, uint32_t scratch_slot) {
@@ -163,6 +168,30 @@ void GroupRunner::run_turn(Wave& wave, BeforeStep before) {
   instructions_ += wave.instructions - counted;
 }
 
+uint32_t GroupRunner::run_turns(const std::atomic<bool>& stop, uint32_t running) {
+  uint32_t at_barrier = 0;
+  for (uint32_t i = 0; i < wave_count_ && !group_.fault && !stop.load(std::memory_order_relaxed); ++i) {
+    Wave& wave = waves_[i];
+    current_wave_ = i;
+    if (wave.stop == Stop::kNone || wave.stop == Stop::kYield) {
+      if (strict_ == nullptr) {
+        wave.next = group_.program->resume(wave.next);
+        run_turn(wave, [](const Step&) { return true; });
+      } else {
+        run_turn(wave, [&](const Step& step) { return strict_->before(wave, step); });
+      }
+      if (wave.stop == Stop::kEnd) --running;
+    }
+    at_barrier += wave.stop == Stop::kBarrier;
+  }
+  if (at_barrier != 0 && at_barrier == running) {
+    for (uint32_t i = 0; i < wave_count_; ++i) {
+      if (waves_[i].stop == Stop::kBarrier) waves_[i].stop = Stop::kNone;
+    }
+  }
+  return running;
+}
+
 std::optional<ShaderFault> GroupRunner::run(uint64_t number, uint32_t scratch_slot, const std::atomic<bool>& stop) {
   const uint32_t host_csr = _mm_getcsr();
   start_group(number, scratch_slot);
@@ -188,25 +217,9 @@ void GroupRunner::fail_client(const ClientFault& fault) {
 void GroupRunner::run_waves(const std::atomic<bool>& stop) {
   uint32_t running = wave_count_;
   while (running != 0 && !stop.load(std::memory_order_relaxed) && !group_.fault) {
-    uint32_t at_barrier = 0;
-    for (uint32_t i = 0; i < wave_count_ && !group_.fault && !stop.load(std::memory_order_relaxed); ++i) {
-      Wave& wave = waves_[i];
-      current_wave_ = i;
-      if (wave.stop == Stop::kNone || wave.stop == Stop::kYield) {
-        if (strict_ == nullptr) {
-          run_turn(wave, [](const Step&) { return true; });
-        } else {
-          run_turn(wave, [&](const Step& step) { return strict_->before(wave, step); });
-        }
-        if (wave.stop == Stop::kEnd) --running;
-      }
-      at_barrier += wave.stop == Stop::kBarrier;
-    }
-    if (at_barrier != 0 && at_barrier == running) {
-      for (uint32_t i = 0; i < wave_count_; ++i) {
-        if (waves_[i].stop == Stop::kBarrier) waves_[i].stop = Stop::kNone;
-      }
-    }
+    const uint64_t before = instructions_;
+    running = run_turns(stop, running);
+    if (tiering_ != nullptr) tiering_->executed(*group_.program, instructions_ - before);
   }
 }
 

@@ -11,6 +11,7 @@
 #include "emulator/memory/client_fault.h"
 #include "emulator/shader/program.h"
 #include "emulator/shader/strict.h"
+#include "emulator/shader/tiering.h"
 #include "emulator/shader/wave.h"
 
 namespace bw::emulator {
@@ -31,9 +32,9 @@ struct DispatchShape {
 
 class GroupRunner {
  public:
-  // `registers` is memory for VGPRs, of any size and content; it grows as needed.
+  // `tiering` may be null. `registers` is memory for VGPRs, of any size and content; it grows as needed.
   GroupRunner(const Dispatch& dispatch, const DispatchShape& shape, Program& program, Tlb& tlb,
-              std::vector<Row> registers, Strictness strictness);
+              std::vector<Row> registers, Strictness strictness, Tiering* tiering);
   std::vector<Row> take_registers() && { return std::move(vgprs_); }
 
   // Runs workgroup `number`; waves use scratch memory slot `scratch_slot`. Gives up early once *stop is set. The fault,
@@ -46,6 +47,8 @@ class GroupRunner {
   void start_wave(Wave& wave, uint32_t scratch_slot);
   void start_lanes(Wave& wave);
   void run_waves(const std::atomic<bool>& stop);
+  // Gives each wave that can run a turn; returns how many have not ended.
+  uint32_t run_turns(const std::atomic<bool>& stop, uint32_t running);
   template <class BeforeStep>
   void run_turn(Wave& wave, BeforeStep before);
   void fail_client(const ClientFault& fault);
@@ -59,6 +62,8 @@ class GroupRunner {
   uint32_t wave_count_ = 0;
   uint32_t current_wave_ = 0;  // that has its turn
   uint64_t instructions_ = 0;
+  const Step* const entry_;
+  Tiering* const tiering_;
   std::unique_ptr<StrictChecker> strict_;  // null: not strict
 };
 

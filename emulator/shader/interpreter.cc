@@ -42,8 +42,8 @@ struct Job {
 
 class Interpreter final : public ShaderCores {
  public:
-  Interpreter(size_t threads, Strictness strictness, std::unique_ptr<Translator> translator)
-      : strictness_(strictness), translator_(std::move(translator)) {
+  Interpreter(size_t threads, Strictness strictness, std::unique_ptr<Tiering> tiering)
+      : strictness_(strictness), tiering_(std::move(tiering)) {
     const ThreadSignals signals;
     for (size_t i = 1; i < threads; ++i) workers_.emplace_back([this] { worker(); });
   }
@@ -58,6 +58,9 @@ class Interpreter final : public ShaderCores {
 
   std::optional<ShaderFault> run(const Dispatch& dispatch, const AddressSpace& memory, std::stop_token cancel) override;
   uint64_t instruction_count() const override { return instructions_.load(std::memory_order_relaxed); }
+  TranslationCounts translation_counts() const override {
+    return tiering_ != nullptr ? tiering_->counts() : TranslationCounts{};
+  }
 
  private:
   void worker();
@@ -66,7 +69,7 @@ class Interpreter final : public ShaderCores {
   Job* find_job();
 
   const Strictness strictness_;
-  const std::unique_ptr<Translator> translator_;  // none: steps only
+  const std::unique_ptr<Tiering> tiering_;  // none: steps only
   ProgramCache programs_;
   std::atomic<uint64_t> instructions_{0};
   std::mutex mutex_;
@@ -119,10 +122,8 @@ std::optional<ShaderFault> Interpreter::run(const Dispatch& dispatch, const Addr
   if (shape.group_count == 0) return std::nullopt;
   Tlb tlb(memory);
   const std::shared_ptr<Program> program = programs_.find(dispatch.program_address, dispatch.wave_size, tlb);
-  if (translator_ != nullptr) {
-    const uint64_t waves = shape.group_count * shape.waves_per_group;
-    program->translate_when_hot(*translator_, waves, dispatch.program_address, tlb);
-  }
+  program->step_at(dispatch.program_address, tlb);
+  if (tiering_ != nullptr) tiering_->before_dispatch(*program);
   Job job(dispatch, memory, shape, *program);
   const std::stop_callback on_cancel(std::move(cancel), [&job] { job.stop.store(true, std::memory_order_relaxed); });
   {
@@ -168,7 +169,7 @@ void Interpreter::worker() {
 
 void Interpreter::work(Job& job, uint32_t scratch_slot) {
   Tlb tlb(job.memory);
-  GroupRunner runner(job.dispatch, job.shape, job.program, tlb, borrow_registers(), strictness_);
+  GroupRunner runner(job.dispatch, job.shape, job.program, tlb, borrow_registers(), strictness_, tiering_.get());
   while (!job.stop.load(std::memory_order_relaxed)) {
     const uint64_t group = job.next_group.fetch_add(1, std::memory_order_relaxed);
     if (group >= job.shape.group_count) break;
@@ -197,13 +198,13 @@ std::vector<Row> Interpreter::borrow_registers() {
 }  // namespace
 
 Result<std::unique_ptr<ShaderCores>> make_interpreter(size_t threads, Strictness strictness,
-                                                      std::unique_ptr<Translator> translator) {
+                                                      std::unique_ptr<Tiering> tiering) {
   if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") || !__builtin_cpu_supports("f16c")) {
     return error(StatusCode::kUnsupported,
                  "emulated shader cores: this processor lacks AVX2, FMA or F16C (x86-64-v3 is needed)");
   }
   if (threads == 0) return error(StatusCode::kInvalidArgument, "emulated shader cores: at least one thread is needed");
-  return std::unique_ptr<ShaderCores>(std::make_unique<Interpreter>(threads, strictness, std::move(translator)));
+  return std::unique_ptr<ShaderCores>(std::make_unique<Interpreter>(threads, strictness, std::move(tiering)));
 }
 
 }  // namespace bw::emulator

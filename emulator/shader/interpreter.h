@@ -7,7 +7,7 @@
 
 #include "base/status.h"
 #include "emulator/shader/dispatch.h"
-#include "emulator/shader/translator.h"
+#include "emulator/shader/tiering.h"
 
 namespace bw::emulator {
 
@@ -16,6 +16,6 @@ namespace bw::emulator {
 // processor lacks AVX2, FMA or F16C. Code is decoded once per program and kept, and decoded again when its bytes
 // change. A translator, if there is one, takes over the programs that are worth it; it has no place in strict mode.
 Result<std::unique_ptr<ShaderCores>> make_interpreter(size_t threads, Strictness strictness = Strictness::kOff,
-                                                      std::unique_ptr<Translator> translator = nullptr);
+                                                      std::unique_ptr<Tiering> tiering = nullptr);
 
 }  // namespace bw::emulator

@@ -116,23 +116,30 @@ const Step* Program::step_at(uint64_t address, Tlb& tlb) {
     const auto it = steps_.find(jump.target);
     jump.step->target = it != steps_.end() ? it->second : substitute(run_undecoded, jump.target);
   }
+  if (entry_pieces_ == 0) entry_pieces_ = code_.size();
   return steps_.at(address);
 }
 
-const Step* Program::entry(uint64_t address, Tlb& tlb) {
-  const Step* translated = translated_entry_.load(std::memory_order_acquire);
-  return translated != nullptr ? translated : step_at(address, tlb);
+const Step* Program::resume(const Step* step) const {
+  const Translation* translation = translation_in_use_.load(std::memory_order_acquire);
+  if (translation == nullptr) return step;
+  const Step* resumed = translation->resume_at(step);
+  return resumed != nullptr ? resumed : step;
 }
 
-void Program::translate_when_hot(Translator& translator, uint64_t waves, uint64_t address, Tlb& tlb) {
-  std::lock_guard lock(translation_mutex_);
-  waves_ += waves;
-  if (is_translated_ || waves_ < translator.waves_before()) return;
-  is_translated_ = true;
-  auto translation = translator.translate(step_at(address, tlb), wave_size_);
-  if (!translation.is_ok()) return;
-  translation_ = std::move(translation).value();
-  translated_entry_.store(translation_->entry(), std::memory_order_release);
+ProgramCode Program::code() const {
+  std::lock_guard lock(mutex_);
+  ProgramCode code;
+  code.wave_size = wave_size_;
+  const uint64_t entry = code_.front().begin;
+  code.entry = steps_.at(entry);
+  for (size_t i = 0; i < entry_pieces_; ++i) code.pieces.push_back({code_[i].begin - entry, code_[i].dwords});
+  return code;
+}
+
+void Program::adopt(std::unique_ptr<Translation> translation) {
+  translation_ = std::move(translation);
+  translation_in_use_.store(translation_.get(), std::memory_order_release);
 }
 
 const Step* Program::substitute(Handler handler, uint64_t address) {

@@ -22,18 +22,30 @@ namespace bw::emulator {
 
 // Shared by the threads that execute it. Steps never move once made; what changes is guarded by the mutex, and a step
 // is published by handing out its address under the mutex.
-class Program {
+class Program : public std::enable_shared_from_this<Program> {
  public:
   explicit Program(uint32_t wave_size) : wave_size_(wave_size) {}
 
-  // The step of the instruction at `address`, decoding there what is not decoded yet; code that cannot be fetched or
-  // decoded gives a step that faults. nullptr if the address is not a multiple of 4.
+  // The first call is for the entry. The step of the instruction at `address`, decoding there what is not decoded yet;
+  // code that cannot be fetched or decoded gives a step that faults. nullptr if the address is not a multiple of 4.
   const Step* step_at(uint64_t address, Tlb& tlb);
-  // Where a wave that starts at `address`, the entry of this program, begins: in the translation if there is one.
-  const Step* entry(uint64_t address, Tlb& tlb);
-  // To be called before `waves` waves start at `address`; has the program translated when enough of them have.
-  void translate_when_hot(Translator& translator, uint64_t waves, uint64_t address, Tlb& tlb);
-  bool is_translated() const { return translated_entry_.load(std::memory_order_acquire) != nullptr; }
+  // Where a wave goes on that is at `step`: in the translation if it can take the wave up there.
+  const Step* resume(const Step* step) const;
+  // Of the entry, which has been decoded.
+  ProgramCode code() const;
+  bool is_translated() const { return translation_in_use_.load(std::memory_order_acquire) != nullptr; }
+  // Takes the translation that its waves change over to, which is the only one.
+  void adopt(std::unique_ptr<Translation> translation);
+
+  // A program is cold until someone decides on its translation: whoever gets true from leave_cold() sees to it.
+  bool is_cold() const { return is_cold_.load(std::memory_order_relaxed); }
+  bool leave_cold() { return is_cold_.exchange(false, std::memory_order_relaxed); }
+  // True for one caller.
+  bool is_first_dispatch() { return !was_dispatched_.exchange(true, std::memory_order_relaxed); }
+  // Adds to the instructions that the program has executed, and returns them.
+  uint64_t count(uint64_t instructions) {
+    return executed_.fetch_add(instructions, std::memory_order_relaxed) + instructions;
+  }
   // Whether memory still holds the bytes that were decoded.
   bool matches(Tlb& tlb) const;
 
@@ -64,11 +76,13 @@ class Program {
   std::unordered_map<uint64_t, const Step*> steps_;
   std::vector<Code> code_;
 
-  std::mutex translation_mutex_;
-  uint64_t waves_ = 0;                           // guarded by translation_mutex_
-  bool is_translated_ = false;                   // or was refused; guarded by translation_mutex_
-  std::unique_ptr<Translation> translation_;     // guarded by translation_mutex_
-  std::atomic<const Step*> translated_entry_{};  // set once, released with what it points to
+  size_t entry_pieces_ = 0;  // of code_, decoded for the entry
+
+  std::atomic<bool> is_cold_{true};
+  std::atomic<bool> was_dispatched_{false};
+  std::atomic<uint64_t> executed_{0};
+  std::unique_ptr<Translation> translation_;              // set once, before what follows
+  std::atomic<const Translation*> translation_in_use_{};  // released with what it points to
 };
 
 // The programs used last, by entry address and wave size. Safe to call from any thread.

@@ -58,6 +58,7 @@ void replace_all(std::vector<char>* bytes, const std::string& from, const std::s
 TEST(Command, ShowsHelpForItselfAndEachSubcommand) {
   EXPECT_THAT(run_barewave({"--help"}).out, HasSubstr("--device"));
   EXPECT_THAT(run_barewave({"--help"}).out, HasSubstr("BAREWAVE_STRICT"));
+  EXPECT_THAT(run_barewave({"--help"}).out, HasSubstr("BAREWAVE_ENGINE"));
   EXPECT_THAT(run_barewave({"generate", "--help"}).out, HasSubstr("--temperature"));
   EXPECT_EQ(run_barewave({"info", "--help"}).exit_status, 0);
   EXPECT_EQ(run_barewave({"--version"}).exit_status, 0);
@@ -67,6 +68,7 @@ TEST(Command, RefusesWordsItDoesNotKnow) {
   expect_one_error_line(run_barewave({}), "subcommand");
   expect_one_error_line(run_barewave({"fly"}), "--help");
   expect_one_error_line(run_barewave({"--device", "cuda", "info"}), "cuda");
+  expect_one_error_line(run_barewave({"--engine", "steam", "info"}), "steam");
   expect_one_error_line(run_barewave({"generate", "--prompt", "x"}), "--model");
   expect_one_error_line(run_barewave({"generate", "--model", kModel}), "--prompt");
   for (const char* tokens : {"0", "-1", "many", "99999999999999999999"}) {

@@ -80,8 +80,22 @@ TEST_F(IsaTest, ExplainsAViolatedAssertion) {
   EXPECT_EQ(result.exit_status, 1);
   EXPECT_THAT(result.out, AllOf(HasSubstr(vector["id"].get<std::string>()), HasSubstr("0x00c0ffee"), HasSubstr("! ")));
   EXPECT_THAT(result.out, HasSubstr(vector["asm"][0].get<std::string>()));
+  for (const char* engine : {"interpreter", "JIT"})
+    EXPECT_THAT(result.out, HasSubstr(std::string("(1 work-item, wave32) on the ") + engine));
   EXPECT_THAT(result.out, EndsWith("\n0 passed, 1 failed\n"));
   EXPECT_EQ(result.err, "barewave: 1 of 1 test vectors failed\n");
+}
+
+TEST_F(IsaTest, RunsOnTheEngineThatWasAskedForAlone) {
+  const json vector = with_body(first_vector("sop.jsonl"), "no.instruction", "ffffffff");
+  std::ofstream(path_) << vector.dump();
+  const CommandResult jit = run({path_, "--engine", "jit"});
+  EXPECT_THAT(jit.out, AllOf(HasSubstr("on the JIT"), ::testing::Not(HasSubstr("on the interpreter"))));
+  for (const char* option : {"--engine=interpreter", "--strict"}) {
+    const CommandResult interpreted = run({path_, option});
+    EXPECT_THAT(interpreted.out, AllOf(HasSubstr("on the interpreter"), ::testing::Not(HasSubstr("on the JIT"))));
+  }
+  EXPECT_THAT(run({path_, "--engine", "jit", "--strict"}).err, HasSubstr("strict mode is the interpreter's"));
 }
 
 TEST_F(IsaTest, CountsSoftDifferencesApart) {

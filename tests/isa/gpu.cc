@@ -1,5 +1,7 @@
 #include "tests/isa/gpu.h"
 
+#include <cstdio>
+
 #include "base/bits.h"
 #include "base/check.h"
 #include "emulator/jit/jit.h"
@@ -7,10 +9,18 @@
 namespace bw::test {
 namespace {
 constexpr uint64_t kPageBytes = 4096;
+
+// Translated at once, with no other excuse.
+void allow_too_large(const Status& status) {
+  if (status.code() == StatusCode::kUnsupported) return;
+  std::fprintf(stderr, "%s\n", status.message().c_str());
+  BW_CHECK(status.is_ok());
 }
+}  // namespace
 
 Gpu::Gpu(size_t threads, Engine engine)
-    : Gpu(engine == Engine::kInterpreter ? emulator::make_interpreter(threads) : emulator::make_jit(threads, {})) {}
+    : Gpu(engine == Engine::kInterpreter ? emulator::make_interpreter(threads)
+                                         : emulator::make_jit(threads, {.warn = allow_too_large})) {}
 
 Gpu::Gpu(size_t threads, emulator::Strictness strictness) : Gpu(emulator::make_interpreter(threads, strictness)) {}
 

@@ -9,11 +9,7 @@
 
 namespace bw::tools {
 
-struct GlobalOptions {
-  DeviceChoice device = DeviceChoice::kAuto;
-  Verbosity verbosity = Verbosity::kQuiet;
-  emulator::Strictness strictness = emulator::Strictness::kOff;
-};
+using GlobalOptions = DriverOptions;
 
 using Command = std::function<Status(const GlobalOptions&)>;
 

@@ -26,9 +26,15 @@ Result<bool> has_real_card(kfd::KernelDriver& driver) {
   return false;
 }
 
-Status use_emulated(emulator::Strictness strictness, ChosenDriver* chosen) {
+Status use_emulated(const DriverOptions& choice, ChosenDriver* chosen) {
   emulator::EmulatedOptions options;
-  options.strictness = strictness;
+  options.strictness = choice.strictness;
+  if (choice.engine) options.engine = *choice.engine;
+  if (choice.strictness != emulator::Strictness::kOff && choice.engine &&
+      *choice.engine != emulator::ShaderEngine::kInterpreter) {
+    return error(StatusCode::kInvalidArgument, "strict mode is the interpreter's (leave --engine jit out)");
+  }
+  options.warn = [](const Status& status) { fmt::print(stderr, "barewave: warning: {}\n", status.message()); };
   BW_ASSIGN(std::unique_ptr<emulator::EmulatedDriver> emulated, emulator::EmulatedDriver::create(std::move(options)));
   chosen->emulated = emulated.get();
   chosen->base = std::move(emulated);
@@ -37,18 +43,18 @@ Status use_emulated(emulator::Strictness strictness, ChosenDriver* chosen) {
 
 }  // namespace
 
-Result<ChosenDriver> choose_driver(DeviceChoice choice, Verbosity verbosity, emulator::Strictness strictness) {
+Result<ChosenDriver> choose_driver(const DriverOptions& options) {
   ChosenDriver chosen;
-  if (choice == DeviceChoice::kEmulated) {
-    BW_RETURN_IF_ERROR(use_emulated(strictness, &chosen));
+  if (options.device == DeviceChoice::kEmulated) {
+    BW_RETURN_IF_ERROR(use_emulated(options, &chosen));
   } else {
     chosen.base = std::make_unique<kfd::LinuxDriver>();
-    if (choice == DeviceChoice::kAuto) {
+    if (options.device == DeviceChoice::kAuto) {
       BW_ASSIGN(const bool is_real, has_real_card(*chosen.base));
-      if (!is_real) BW_RETURN_IF_ERROR(use_emulated(strictness, &chosen));
+      if (!is_real) BW_RETURN_IF_ERROR(use_emulated(options, &chosen));
     }
   }
-  if (verbosity == Verbosity::kVerbose) {
+  if (options.verbosity == Verbosity::kVerbose) {
     chosen.tracing = std::make_unique<kfd::TracingDriver>(
         *chosen.base, [](const std::string& line) { fmt::print(stderr, "{}\n", line); });
   }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/status.h"
@@ -24,10 +25,18 @@ struct ChosenDriver {
   bool is_emulated() const { return emulated != nullptr; }
 };
 
+struct DriverOptions {
+  DeviceChoice device = DeviceChoice::kAuto;
+  Verbosity verbosity = Verbosity::kQuiet;
+  // For the emulated card; a real one takes no notice.
+  emulator::Strictness strictness = emulator::Strictness::kOff;
+  std::optional<emulator::ShaderEngine> engine;  // nothing: the user leaves it to the command
+};
+
 // kAuto takes the real card where the system lists a gfx1100 GPU, and the emulated one where it lists none. A card that
 // is there but cannot be used is an error, never a reason to emulate.
-// `strictness` is for the emulated card; a real one takes no notice.
-Result<ChosenDriver> choose_driver(DeviceChoice choice, Verbosity verbosity, emulator::Strictness strictness);
+// What the emulated card warns of goes to stderr.
+Result<ChosenDriver> choose_driver(const DriverOptions& options);
 
 // `status` with the emulated card's precise fault reports (wave, pc, disassembly) set behind it, where there are any.
 Status with_fault_reports(const ChosenDriver& chosen, Status status);

@@ -108,7 +108,7 @@ Status run_generate(const GenerateArguments& arguments, const GlobalOptions& opt
   if (!arguments.prompt && arguments.perplexity_path.empty()) {
     return error(StatusCode::kInvalidArgument, "generate: nothing to do (give --prompt TEXT or --perplexity FILE)");
   }
-  BW_ASSIGN(ChosenDriver chosen, choose_driver(options.device, options.verbosity, options.strictness));
+  BW_ASSIGN(ChosenDriver chosen, choose_driver(options));
   return with_fault_reports(chosen, run_with_model(arguments, chosen.driver()));
 }
 

@@ -63,7 +63,7 @@ Status print_node(kfd::KernelDriver& driver, const kfd::Node& node) {
 }
 
 Status run_info(const GlobalOptions& options) {
-  BW_ASSIGN(ChosenDriver chosen, choose_driver(options.device, options.verbosity, options.strictness));
+  BW_ASSIGN(ChosenDriver chosen, choose_driver(options));
   BW_ASSIGN(std::unique_ptr<amdgpu::Device> device, amdgpu::Device::open(chosen.driver()));
   print_device(device->info(), chosen);
   BW_ASSIGN(const std::vector<kfd::Node> nodes, kfd::read_topology(chosen.driver()));

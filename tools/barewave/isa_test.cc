@@ -137,9 +137,10 @@ Result<IsaOutcome> IsaRunner::run(const IsaVector& vector) {
   return outcome;
 }
 
-std::string describe_failure(const IsaVector& vector, const IsaOutcome& outcome, uint32_t wave_size) {
-  std::string text = fmt::format("{} ({} work-item{}, wave{})\n  program\n", vector.id, vector.lanes,
-                                 vector.lanes == 1 ? "" : "s", wave_size);
+std::string describe_failure(const IsaVector& vector, const IsaOutcome& outcome, uint32_t wave_size,
+                             const std::string& place) {
+  std::string text = fmt::format("{} ({} work-item{}, wave{}){}\n  program\n", vector.id, vector.lanes,
+                                 vector.lanes == 1 ? "" : "s", wave_size, place);
   for (const std::string& line : vector.disassembly) text += fmt::format("    {}\n", line);
   if (!outcome.status.is_ok()) return text + fmt::format("  {}\n", outcome.status.message());
   if (!outcome.verdict.hard.empty()) text += "  violated assertions (hard)\n";

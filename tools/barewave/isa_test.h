@@ -48,7 +48,8 @@ class IsaRunner {
 };
 
 // A failure, understandable alone: program, failed assertions, and both states with the differences marked. Many lines,
-// the last one ended.
-std::string describe_failure(const IsaVector& vector, const IsaOutcome& outcome, uint32_t wave_size);
+// the last one ended. `place` stands behind the name: " on the interpreter".
+std::string describe_failure(const IsaVector& vector, const IsaOutcome& outcome, uint32_t wave_size,
+                             const std::string& place);
 
 }  // namespace bw::tools

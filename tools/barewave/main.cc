@@ -23,9 +23,18 @@ void add_global_options(CLI::App& app, GlobalOptions* options) {
       ->default_str("auto");
   app.add_flag_callback(
       "--verbose", [options] { options->verbosity = Verbosity::kVerbose; }, "Write every system call to stderr");
+  const std::map<std::string, emulator::ShaderEngine> engines = {{"jit", emulator::ShaderEngine::kJit},
+                                                                 {"interpreter", emulator::ShaderEngine::kInterpreter}};
+  app.add_option_function<std::string>(
+         "--engine", [options, engines](const std::string& name) { options->engine = engines.at(name); },
+         "What executes programs on the emulated card: jit (translates those that are hot), interpreter")
+      ->check(CLI::IsMember({"jit", "interpreter"}))
+      ->type_name("jit|interpreter")
+      ->default_str("jit")
+      ->envname("BAREWAVE_ENGINE");
   app.add_flag_callback(
          "--strict", [options] { options->strictness = emulator::Strictness::kOrder; },
-         "Let the emulated card fault on missing waits and on hazards of the hardware")
+         "Let the emulated card fault on missing waits and on hazards of the hardware; its interpreter only")
       ->envname("BAREWAVE_STRICT");
   app.set_version_flag("--version", BAREWAVE_VERSION, "Print the version and exit");
   app.set_help_flag("-h,--help", "Print this help and exit");
