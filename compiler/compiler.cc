@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstdlib>
 #include <mutex>
 #include <thread>
 
@@ -129,16 +128,6 @@ Result<Program> CachingCompiler::compile(std::span<const ir::NodePtr> outputs) {
 }
 
 }  // namespace
-
-std::string default_cache_dir() {
-  // An XDG directory that is not absolute is to be ignored (XDG base directory specification).
-  if (const char* xdg = std::getenv("XDG_CACHE_HOME"); xdg != nullptr && xdg[0] == '/') {
-    return fmt::format("{}/barewave", xdg);
-  }
-  const char* home = std::getenv("HOME");
-  if (home == nullptr || home[0] != '/') return "";
-  return fmt::format("{}/.cache/barewave", home);
-}
 
 Result<std::unique_ptr<Compiler>> Compiler::create(CompilerOptions options) {
   return std::unique_ptr<Compiler>(std::make_unique<CachingCompiler>(std::move(options)));

@@ -54,12 +54,9 @@ struct Program {
 };
 
 struct CompilerOptions {
-  std::string cache_dir;  // "" : no cache on disk. See default_cache_dir(). It need not exist yet
+  std::string cache_dir;  // "" : no cache on disk. See default_cache_dir() (base/file_cache.h). It need not exist yet
   size_t threads = 1;     // kernels compiled side by side
 };
-
-// $XDG_CACHE_HOME/barewave, else $HOME/.cache/barewave, else "".
-std::string default_cache_dir();
 
 // Compiles graphs for gfx1100. Keeps code objects in memory and, if told to, on disk. Safe to use from several threads.
 class Compiler {

@@ -111,16 +111,5 @@ TEST_F(CompilerTest, CacheThatCannotBeWrittenIsToldAndDoesNotStopCompilation) {
   EXPECT_THAT(compiler->cache_problem(), ::testing::HasSubstr((dir_ / "file").string()));
 }
 
-TEST(DefaultCacheDir, FollowsTheXdgRules) {
-  ::setenv("XDG_CACHE_HOME", "/somewhere", 1);
-  EXPECT_EQ(default_cache_dir(), "/somewhere/barewave");
-  ::setenv("XDG_CACHE_HOME", "relative", 1);
-  ::setenv("HOME", "/home/u", 1);
-  EXPECT_EQ(default_cache_dir(), "/home/u/.cache/barewave");
-  ::unsetenv("XDG_CACHE_HOME");
-  ::unsetenv("HOME");
-  EXPECT_EQ(default_cache_dir(), "");
-}
-
 }  // namespace
 }  // namespace bw::compiler

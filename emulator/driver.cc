@@ -47,10 +47,11 @@ ShaderCoresFactory shader_cores_factory(const EmulatedOptions& options) {
   if (options.strictness != Strictness::kOff || options.engine == ShaderEngine::kInterpreter) {
     return [threads, strictness = options.strictness] { return make_interpreter(threads, strictness); };
   }
-  TieringOptions tiering;
-  tiering.instructions_before = options.engine == ShaderEngine::kJitAtOnce ? 0 : kHotInstructions;
-  tiering.warn = options.warn;
-  return [threads, tiering] { return make_jit(threads, tiering); };
+  JitOptions jit;
+  jit.tiering.instructions_before = options.engine == ShaderEngine::kJitAtOnce ? 0 : kHotInstructions;
+  jit.tiering.warn = options.warn;
+  jit.cache_dir = options.cache_dir;
+  return [threads, jit] { return make_jit(threads, jit); };
 }
 
 // The whole of a file of the host.

@@ -33,6 +33,8 @@ struct EmulatedOptions {
   Strictness strictness = Strictness::kOff;
   // In strict mode the interpreter, whatever stands here.
   ShaderEngine engine = ShaderEngine::kJit;
+  // Where translated programs are kept for other processes; "": nowhere. See default_cache_dir() (base/file_cache.h).
+  std::string cache_dir;
   // Gets one line for each program that stays with the interpreter although it is hot, from any thread.
   std::function<void(const Status&)> warn;
   // What executes shaders in place of `engine`.

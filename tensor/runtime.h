@@ -22,7 +22,7 @@ namespace bw::tensor {
 
 struct RuntimeOptions {
   uint32_t gpu_index = 0;  // among the gfx1100 GPUs
-  std::string cache_dir;   // of compiled kernels; "": none on disk (see compiler::default_cache_dir())
+  std::string cache_dir;   // of compiled kernels; "": none on disk (see default_cache_dir())
   size_t compiler_threads = 1;
 };
 

@@ -3,9 +3,12 @@
 #include <llvm/ExecutionEngine/Orc/CompileUtils.h>
 #include <llvm/Support/TargetSelect.h>
 
+#include <algorithm>
 #include <mutex>
 #include <optional>
+#include <vector>
 
+#include "emulator/jit/disk_cache.h"
 #include "emulator/jit/linker.h"
 #include "emulator/jit/native_program.h"
 #include "emulator/jit/program_builder.h"
@@ -20,9 +23,17 @@ struct Toolchain {
   llvm::DataLayout layout;
   unsigned vector_lanes;
   std::unique_ptr<jit::Linker> linker;
+  jit::DiskCache cache;
 };
 
-Result<std::unique_ptr<Toolchain>> make_toolchain() {
+// All that code made by LLVM depends on besides its input.
+std::string describe(const llvm::orc::JITTargetMachineBuilder& machine) {
+  std::vector<std::string> features = machine.getFeatures().getFeatures();
+  std::sort(features.begin(), features.end());
+  return fmt::format("{} {} {}", machine.getTargetTriple().str(), machine.getCPU(), fmt::join(features, ","));
+}
+
+Result<std::unique_ptr<Toolchain>> make_toolchain(const std::string& cache_dir) {
   llvm::InitializeNativeTarget();
   llvm::InitializeNativeTargetAsmPrinter();
   auto machine = llvm::orc::JITTargetMachineBuilder::detectHost();
@@ -38,11 +49,15 @@ Result<std::unique_ptr<Toolchain>> make_toolchain() {
                           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw");
   BW_ASSIGN(std::unique_ptr<jit::Linker> linker, jit::Linker::create(*machine));
   return std::unique_ptr<Toolchain>(new Toolchain{llvm::orc::ConcurrentIRCompiler(*machine), std::move(*layout),
-                                                  has_avx512 ? kLanesOfAvx512 : kLanesOfAvx2, std::move(linker)});
+                                                  has_avx512 ? kLanesOfAvx512 : kLanesOfAvx2, std::move(linker),
+                                                  jit::DiskCache(cache_dir, describe(*machine))});
 }
 
 class LlvmTranslator final : public Translator {
  public:
+  LlvmTranslator(std::string cache_dir, std::function<void(const Status&)> warn)
+      : cache_dir_(std::move(cache_dir)), warn_(std::move(warn)) {}
+
   std::unique_ptr<Translation> find(const ProgramCode& code) override;
   Result<std::unique_ptr<Translation>> translate(const ProgramCode& code) override;
 
@@ -50,13 +65,16 @@ class LlvmTranslator final : public Translator {
   // Made with the first program: many processes open a card and translate nothing.
   Result<Toolchain*> toolchain();
 
+  const std::string cache_dir_;
+  const std::function<void(const Status&)> warn_;
   std::mutex mutex_;
   std::optional<Result<std::unique_ptr<Toolchain>>> toolchain_;  // guarded by mutex_
+  std::once_flag cache_problem_told_;
 };
 
 Result<Toolchain*> LlvmTranslator::toolchain() {
   std::lock_guard lock(mutex_);
-  if (!toolchain_) toolchain_ = make_toolchain();
+  if (!toolchain_) toolchain_ = make_toolchain(cache_dir_);
   if (!toolchain_->is_ok()) return toolchain_->status();
   return toolchain_->value().get();
 }
@@ -74,8 +92,18 @@ Result<jit::CodeImage> compile(const jit::ControlFlow& flow, uint32_t wave_size,
   return image;
 }
 
-std::unique_ptr<Translation> LlvmTranslator::find(const ProgramCode&) {
-  return nullptr;
+std::unique_ptr<Translation> LlvmTranslator::find(const ProgramCode& code) {
+  if (cache_dir_.empty()) return nullptr;
+  auto tools = toolchain();
+  if (!tools.is_ok()) return nullptr;  // translate() tells
+  jit::DiskCache& cache = tools.value()->cache;
+  const std::optional<jit::CodeImage> image = cache.find(cache.key_of(code));
+  if (!image) return nullptr;
+  const std::optional<jit::ControlFlow> flow = jit::follow_control_flow(code.entry);
+  if (!flow) return nullptr;
+  // A file that does not fit the program counts as absent.
+  auto program = jit::NativeProgram::create(*image, *flow, *tools.value()->linker);
+  return program.is_ok() ? std::move(program).value() : nullptr;
 }
 
 Result<std::unique_ptr<Translation>> LlvmTranslator::translate(const ProgramCode& code) {
@@ -88,14 +116,20 @@ Result<std::unique_ptr<Translation>> LlvmTranslator::translate(const ProgramCode
   if (!image.is_ok()) return std::move(image).status().with_context(context);
   auto program = jit::NativeProgram::create(image.value(), *flow, *tools.value()->linker);
   if (!program.is_ok()) return std::move(program).status().with_context(context);
+  jit::DiskCache& cache = tools.value()->cache;
+  cache.insert(cache.key_of(code), image.value());
+  if (const std::string problem = cache.problem(); !problem.empty() && warn_) {
+    std::call_once(cache_problem_told_, [&] { warn_(Status(StatusCode::kIo, problem)); });
+  }
   return std::unique_ptr<Translation>(std::move(program).value());
 }
 
 }  // namespace
 
-Result<std::unique_ptr<ShaderCores>> make_jit(size_t threads, TieringOptions options) {
-  return make_interpreter(threads, Strictness::kOff,
-                          std::make_unique<Tiering>(std::make_unique<LlvmTranslator>(), std::move(options)));
+Result<std::unique_ptr<ShaderCores>> make_jit(size_t threads, JitOptions options) {
+  auto translator = std::make_unique<LlvmTranslator>(std::move(options.cache_dir), options.tiering.warn);
+  auto tiering = std::make_unique<Tiering>(std::move(translator), std::move(options.tiering));
+  return make_interpreter(threads, Strictness::kOff, std::move(tiering));
 }
 
 }  // namespace bw::emulator

@@ -16,11 +16,16 @@ void allow_too_large(const Status& status) {
   std::fprintf(stderr, "%s\n", status.message().c_str());
   BW_CHECK(status.is_ok());
 }
+emulator::JitOptions jit_options() {
+  emulator::JitOptions options;
+  options.tiering.warn = allow_too_large;
+  return options;
+}
 }  // namespace
 
 Gpu::Gpu(size_t threads, Engine engine)
     : Gpu(engine == Engine::kInterpreter ? emulator::make_interpreter(threads)
-                                         : emulator::make_jit(threads, {.warn = allow_too_large})) {}
+                                         : emulator::make_jit(threads, jit_options())) {}
 
 Gpu::Gpu(size_t threads, emulator::Strictness strictness) : Gpu(emulator::make_interpreter(threads, strictness)) {}
 

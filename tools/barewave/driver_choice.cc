@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "amdgpu/gfx11/limits.h"
+#include "base/file_cache.h"
 #include "kfd/linux_driver.h"
 #include "kfd/topology.h"
 #include "kfd/tracing_driver.h"
@@ -34,6 +35,8 @@ Status use_emulated(const DriverOptions& choice, ChosenDriver* chosen) {
       *choice.engine != emulator::ShaderEngine::kInterpreter) {
     return error(StatusCode::kInvalidArgument, "strict mode is the interpreter's (leave --engine jit out)");
   }
+  // What is to be translated at once is under test: neither is it to come from the disk, nor worth keeping there.
+  if (options.engine != emulator::ShaderEngine::kJitAtOnce) options.cache_dir = default_cache_dir();
   options.warn = [](const Status& status) { fmt::print(stderr, "barewave: warning: {}\n", status.message()); };
   BW_ASSIGN(std::unique_ptr<emulator::EmulatedDriver> emulated, emulator::EmulatedDriver::create(std::move(options)));
   chosen->emulated = emulated.get();

@@ -11,7 +11,7 @@
 #include <thread>
 #include <vector>
 
-#include "compiler/compiler.h"
+#include "base/file_cache.h"
 #include "tensor/generator.h"
 #include "tensor/gguf/gguf.h"
 #include "tensor/models/llama.h"
@@ -96,7 +96,7 @@ Status run_with_model(const GenerateArguments& arguments, kfd::KernelDriver& dri
   BW_ASSIGN(const tensor::gguf::File file, tensor::gguf::File::open(arguments.model_path));
   BW_ASSIGN(const tensor::Tokenizer tokenizer, tensor::Tokenizer::create(file));
   tensor::RuntimeOptions options;
-  options.cache_dir = compiler::default_cache_dir();
+  options.cache_dir = default_cache_dir();
   options.compiler_threads = std::max(1u, std::thread::hardware_concurrency());
   BW_ASSIGN(std::shared_ptr<tensor::Runtime> runtime, tensor::Runtime::create(driver, options));
   BW_ASSIGN(std::unique_ptr<tensor::Llama> model, tensor::Llama::load(file, runtime));
