@@ -26,8 +26,13 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_L
 endif()
 target_include_directories(barewave_options INTERFACE "${CMAKE_SOURCE_DIR}")
 
+# Seconds that ctest gives each test. The sanitizers' options are in CMakePresets.json.
+set(BAREWAVE_TEST_TIMEOUT 300)
 if(BAREWAVE_SANITIZE)
-  add_compile_options(-fsanitize=${BAREWAVE_SANITIZE} -fno-omit-frame-pointer -g)
+  set(BAREWAVE_TEST_TIMEOUT 1500)
+  add_compile_options(-fsanitize=${BAREWAVE_SANITIZE} -fno-omit-frame-pointer)
+  # What no sanitizer sees: indices beyond a vector or span, empty optionals that are looked into.
+  add_compile_definitions(_GLIBCXX_ASSERTIONS)
   add_link_options(-fsanitize=${BAREWAVE_SANITIZE})
   if(BAREWAVE_SANITIZE MATCHES "thread")
     # ThreadSanitizer does not know fences; those here only drain write buffers before a doorbell, which it does know.

@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 . tools/lib/setup.sh
 
 barewave_install
-barewave_build barewave
+barewave_build release barewave
 prompt=${1:-And it came to pass}
 printf '%s' "$prompt"  # the command prints what follows it
 exec build/barewave generate --model tests/data/kjv-3m/kjv-3m.Q8_0.gguf --prompt "$prompt" --tokens 64

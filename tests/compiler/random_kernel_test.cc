@@ -1,5 +1,6 @@
 // Random kernels of integers, whose results are exact, on the emulated shader cores against their evaluation on the
-// host. A failure names its seed and prints the kernel.
+// host. A failure names its seed and prints the kernel. Always the same kernels, but others at each repetition of
+// --gtest_shuffle --gtest_repeat=N.
 #include <gtest/gtest.h>
 
 #include <bit>
@@ -24,6 +25,11 @@ using ir::RangeKind;
 constexpr DType kDTypes[] = {DType::kI32, DType::kU32, DType::kI8,  DType::kU8,  DType::kI16,
                              DType::kU16, DType::kI64, DType::kU64, DType::kBool};
 constexpr Op kBinary[] = {Op::kAdd, Op::kMul, Op::kIDiv, Op::kMod, Op::kMax, Op::kAnd, Op::kXor, Op::kShl, Op::kShr};
+
+// GoogleTest's seed is 0 without --gtest_shuffle.
+uint64_t first_seed(uint64_t count) {
+  return count * static_cast<uint64_t>(::testing::UnitTest::GetInstance()->random_seed());
+}
 
 struct GivenKernel {
   ir::Kernel kernel;
@@ -216,7 +222,8 @@ TEST(RandomKernelConformance, AgreesWithTheEvaluator) {
   constexpr uint64_t kSeeds = 240;
   int failures = 0;
   int checked = 0;
-  for (uint64_t seed = 0; seed < kSeeds && failures < 5; ++seed) {
+  const uint64_t first = first_seed(kSeeds);
+  for (uint64_t seed = first; seed < first + kSeeds && failures < 5; ++seed) {
     RandomKernel random(seed);
     if (!ir::verify_kernel(random.kernel).is_ok()) continue;
     ++checked;
@@ -233,7 +240,9 @@ TEST(RandomKernelConformance, AgreesOnTheKernelsThatTheIrTestsUse) {
   ir::testing::RandomKernelOptions options;
   options.dtypes = {DType::kI32, DType::kU8, DType::kI16, DType::kI64, DType::kBool};
   int failures = 0;
-  for (uint64_t seed = 0; seed < 120 && failures < 5; ++seed) {
+  constexpr uint64_t kSeeds = 120;
+  const uint64_t first = first_seed(kSeeds);
+  for (uint64_t seed = first; seed < first + kSeeds && failures < 5; ++seed) {
     std::mt19937_64 random(seed);
     GivenKernel given{.kernel = ir::testing::random_kernel(seed, options), .buffers = {}, .variables = {}};
     for (const NodePtr& param : given.kernel.params) {

@@ -111,7 +111,7 @@ constexpr const char* kWriteForEver = R"(
 )";
 
 TEST_F(ClientMemory, LosingItWhileAProgramWritesFaults) {
-  for (int i = 0; i < 20; ++i) {
+  for (int i = 0; i < 8; ++i) {
     std::thread client([&] {
       while (std::atomic_ref(*reinterpret_cast<uint32_t*>(host_ + kPage)) == 0) std::this_thread::yield();
       lose_page();
@@ -126,13 +126,13 @@ TEST_F(ClientMemory, LosingItWhileAProgramWritesFaults) {
 }
 
 TEST_F(ClientMemory, NothingIsWrittenAfterItHasBeenUnmapped) {
-  for (int i = 0; i < 20; ++i) {
+  for (int i = 0; i < 8; ++i) {
     std::thread client([&] {
       auto* words = reinterpret_cast<uint32_t*>(host_);
       while (std::atomic_ref(words[0]) == 0) std::this_thread::yield();
       gpu_.unmap(address_, kBytes);
       std::memset(host_, 0, kBytes);
-      for (int look = 0; look < 100; ++look) {
+      for (int look = 0; look < 20; ++look) {
         std::this_thread::yield();
         for (size_t at = 0; at < kBytes / 4; at += 128) ASSERT_EQ(std::atomic_ref(words[at]), 0u);
       }

@@ -1,5 +1,6 @@
 // Owns: random graphs through the whole stack - scheduled, compiled, submitted, executed on the emulated card - held
-// against the evaluator. A failure names its seed and prints the graph.
+// against the evaluator. A failure names its seed and prints the graph. Always the same graphs, but others at each
+// repetition of --gtest_shuffle --gtest_repeat=N.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -17,6 +18,11 @@ namespace {
 using ir::DType;
 
 constexpr uint64_t kGraphs = 60;
+
+// GoogleTest's seed is 0 without --gtest_shuffle.
+uint64_t first_seed() {
+  return kGraphs * static_cast<uint64_t>(testing::UnitTest::GetInstance()->random_seed());
+}
 
 class RandomGraphs : public testing::Test {
  protected:
@@ -81,7 +87,7 @@ TEST_F(RandomGraphs, OfIntegersGiveWhatTheEvaluatorGives) {
   options.dtypes = {DType::kI32, DType::kU8, DType::kI16, DType::kU32, DType::kBool};
   options.extents = ir::testing::Extents::kStatic;
   options.stores = ir::testing::Stores::kNone;
-  for (uint64_t seed = 0; seed < kGraphs; ++seed) {
+  for (uint64_t seed = first_seed(); seed < first_seed() + kGraphs; ++seed) {
     SCOPED_TRACE(seed);
     check(seed, options, 0);
     if (HasFatalFailure()) return;
@@ -121,7 +127,7 @@ TEST_F(RandomGraphs, OfDoublesAndIntegersGiveWhatTheEvaluatorGives) {
   options.dtypes = {DType::kF64, DType::kI32, DType::kBool};
   options.extents = ir::testing::Extents::kStatic;
   options.stores = ir::testing::Stores::kNone;
-  for (uint64_t seed = 0; seed < kGraphs; ++seed) {
+  for (uint64_t seed = first_seed(); seed < first_seed() + kGraphs; ++seed) {
     SCOPED_TRACE(seed);
     check(seed, options, 1e-12);
     if (HasFatalFailure()) return;

@@ -31,10 +31,14 @@ barewave_install() {
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
 
-# barewave_build [TARGET...]: configures and builds the release preset in build/.
+# barewave_build PRESET [TARGET...]: configures and builds a preset of CMakePresets.json.
 barewave_build() {
-  cmake --preset release -S "$barewave_root" >"$barewave_root/build-configure.log" 2>&1 ||
-    { cat "$barewave_root/build-configure.log" >&2; barewave_fail "configuring failed"; }
-  rm -f "$barewave_root/build-configure.log"
-  cmake --build "$barewave_root/build" --target "${@:-all}" >&2
+  local preset=$1
+  shift
+  (
+    cd "$barewave_root"
+    cmake --preset "$preset" >build-configure.log 2>&1 || { cat build-configure.log >&2; barewave_fail "configuring failed"; }
+    rm -f build-configure.log
+    cmake --build --preset "$preset" --target "${@:-all}" >&2
+  )
 }
