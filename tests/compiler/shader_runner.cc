@@ -2,11 +2,13 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
 #include "amdgpu/code_object.h"
 #include "compiler/codegen.h"
+#include "emulator/jit/jit.h"
 #include "emulator/memory/address_space.h"
 
 namespace bw::testing {
@@ -111,18 +113,8 @@ Result<GpuPages*> place_arguments(const ir::Kernel& kernel, const ir::EvaluatorI
   return pages;
 }
 
-}  // namespace
-
-Result<std::unique_ptr<ShaderRunner>> ShaderRunner::create(size_t threads, emulator::Strictness strictness) {
-  BW_ASSIGN(auto cores, emulator::make_interpreter(threads, strictness));
-  return std::unique_ptr<ShaderRunner>(new ShaderRunner(std::move(cores)));
-}
-
-Status ShaderRunner::run(const ir::Kernel& kernel, const ir::EvaluatorInputs& inputs) {
-  BW_ASSIGN(const compiler::CodeObject code, compiler::generate_code(kernel, compiler::Keep::kObjectOnly));
-  BW_ASSIGN(const amdgpu::CodeObject object, amdgpu::CodeObject::parse(code.elf));
-  if (object.kernels.size() != 1)
-    return error(StatusCode::kDataLoss, "a code object with {} kernels", object.kernels.size());
+Status run_on(emulator::ShaderCores& cores, const amdgpu::CodeObject& object, const ir::Kernel& kernel,
+              const ir::EvaluatorInputs& inputs) {
   const amdgpu::KernelInfo& info = object.kernels[0];
   Memory memory;
   BW_ASSIGN(GpuPages * program, memory.add(object.image.size(), true));
@@ -140,12 +132,41 @@ Status ShaderRunner::run(const ir::Kernel& kernel, const ir::EvaluatorInputs& in
   dispatch.user_data[1] = static_cast<uint32_t>(kernarg->address() >> 32);
   dispatch.workgroup_size = {kernel.workgroup_size, 1, 1};
   dispatch.workgroup_count = workgroups(kernel, inputs);
-  if (const auto fault = cores_->run(dispatch, memory.space, {}))
-    return Status(StatusCode::kDeviceFault, fault->message);
+  if (const auto fault = cores.run(dispatch, memory.space, {})) return Status(StatusCode::kDeviceFault, fault->message);
   for (size_t i = 0; i < buffers.size(); ++i) {
     const std::span<std::byte> raw = inputs.params.at(kernel.params[i]->attr<ir::ParamAttr>().id);
     std::memcpy(raw.data(), buffers[i].first->host() + buffers[i].second, raw.size());
   }
+  return Status::ok();
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ShaderRunner>> ShaderRunner::create(size_t threads, emulator::Strictness strictness) {
+  BW_ASSIGN(auto interpreter, emulator::make_interpreter(threads, strictness));
+  BW_ASSIGN(auto jit, emulator::make_jit(threads, {}));
+  return std::unique_ptr<ShaderRunner>(new ShaderRunner(std::move(interpreter), std::move(jit)));
+}
+
+Status ShaderRunner::run(const ir::Kernel& kernel, const ir::EvaluatorInputs& inputs) {
+  BW_ASSIGN(const compiler::CodeObject code, compiler::generate_code(kernel, compiler::Keep::kObjectOnly));
+  BW_ASSIGN(const amdgpu::CodeObject object, amdgpu::CodeObject::parse(code.elf));
+  if (object.kernels.size() != 1)
+    return error(StatusCode::kDataLoss, "a code object with {} kernels", object.kernels.size());
+  std::map<uint64_t, std::vector<std::byte>> translated;
+  ir::EvaluatorInputs again{.params = {}, .variables = inputs.variables};
+  for (const auto& [id, raw] : inputs.params) {
+    translated[id].assign(raw.begin(), raw.end());
+    again.params[id] = translated[id];
+  }
+  BW_RETURN_IF_ERROR(run_on(*interpreter_, object, kernel, inputs));
+  BW_RETURN_IF_ERROR(run_on(*jit_, object, kernel, again).with_context("on the JIT"));
+  for (const auto& [id, raw] : inputs.params) {
+    const auto [a, b] = std::mismatch(raw.begin(), raw.end(), translated[id].begin());
+    if (a != raw.end())
+      return error(StatusCode::kDataLoss, "the engines differ in byte {} of param {}", a - raw.begin(), id);
+  }
+  if (jit_->translation_counts().failed != 0) return error(StatusCode::kDataLoss, "the JIT refused a program");
   return Status::ok();
 }
 

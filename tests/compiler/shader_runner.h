@@ -1,5 +1,6 @@
 // Owns: for tests: running one compiled kernel on the emulated shader cores, without a driver or queues between: the
-// code object is placed in an address space, its descriptor becomes the registers of a dispatch.
+// code object is placed in an address space, its descriptor becomes the registers of a dispatch. Every kernel runs on
+// both engines, which must leave the same bits.
 #pragma once
 
 #include <array>
@@ -23,16 +24,17 @@ class ShaderRunner {
   static Result<std::unique_ptr<ShaderRunner>> create(size_t threads,
                                                       emulator::Strictness strictness = emulator::Strictness::kOff);
 
-  // Compiles `kernel` and runs it; `inputs` are as for ir::evaluate_kernel. Each param lies at the end of its own pages
-  // and is followed by nothing, so that an access beyond it faults. Errors: the compiler's, kDeviceFault with the
-  // fault's message.
+  // Compiles `kernel` and runs it on the interpreter, and again on the JIT; `inputs` are as for ir::evaluate_kernel.
+  // Each param lies at the end of its own pages and is followed by nothing, so that an access beyond it faults. Errors:
+  // the compiler's, kDeviceFault with the fault's message, kDataLoss where the engines differ.
   Status run(const ir::Kernel& kernel, const ir::EvaluatorInputs& inputs);
-  uint64_t instruction_count() const { return cores_->instruction_count(); }
 
  private:
-  explicit ShaderRunner(std::unique_ptr<emulator::ShaderCores> cores) : cores_(std::move(cores)) {}
+  ShaderRunner(std::unique_ptr<emulator::ShaderCores> interpreter, std::unique_ptr<emulator::ShaderCores> jit)
+      : interpreter_(std::move(interpreter)), jit_(std::move(jit)) {}
 
-  std::unique_ptr<emulator::ShaderCores> cores_;
+  std::unique_ptr<emulator::ShaderCores> interpreter_;
+  std::unique_ptr<emulator::ShaderCores> jit_;
 };
 
 }  // namespace bw::testing

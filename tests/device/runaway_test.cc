@@ -4,6 +4,8 @@
 
 #include <chrono>
 #include <cstdlib>
+#include <string>
+#include <tuple>
 
 #include "amdgpu/device.h"
 #include "base/mapped_file.h"
@@ -20,8 +22,9 @@ constexpr uint64_t kTimeoutNs = 100'000'000;
 // Generous: the machine that tests may be busy, and a sanitizer slows everything down.
 constexpr std::chrono::seconds kPrompt{5};
 
-std::unique_ptr<emulator::EmulatedDriver> make_machine() {
+std::unique_ptr<emulator::EmulatedDriver> make_machine(emulator::ShaderEngine engine) {
   emulator::EmulatedOptions options;
+  options.engine = engine;
   options.worker_threads = 2;
   return emulator::EmulatedDriver::create(std::move(options)).value();
 }
@@ -31,9 +34,9 @@ struct Card {
   std::unique_ptr<amdgpu::Device> device;
   std::unique_ptr<amdgpu::CodeModule> module;
 
-  static Card open() {
+  static Card open(emulator::ShaderEngine engine = emulator::ShaderEngine::kJit) {
     Card card;
-    card.driver = make_machine();
+    card.driver = make_machine(engine);
     card.device = amdgpu::Device::open(*card.driver, {.wait_timeout_ns = kTimeoutNs}).value();
     const MappedFile file = MappedFile::open(BW_AMDGPU_TESTDATA "/endless.hsaco").value();
     card.module = card.device->load(file.bytes()).value();
@@ -46,28 +49,39 @@ struct Card {
   }
 };
 
-class Runaway : public ::testing::TestWithParam<const char*> {};
-INSTANTIATE_TEST_SUITE_P(Kernels, Runaway, ::testing::Values("spin", "nap", "strand"));
+class Runaway : public ::testing::TestWithParam<std::tuple<const char*, emulator::ShaderEngine>> {
+ protected:
+  static const char* kernel() { return std::get<0>(GetParam()); }
+  static Card open() { return Card::open(std::get<1>(GetParam())); }
+};
+INSTANTIATE_TEST_SUITE_P(Kernels, Runaway,
+                         ::testing::Combine(::testing::Values("spin", "nap", "strand"),
+                                            ::testing::Values(emulator::ShaderEngine::kInterpreter,
+                                                              emulator::ShaderEngine::kJitAtOnce)),
+                         [](const auto& test) {
+                           const bool is_jit = std::get<1>(test.param) == emulator::ShaderEngine::kJitAtOnce;
+                           return std::string(std::get<0>(test.param)) + (is_jit ? "Jit" : "Interpreter");
+                         });
 
 TEST_P(Runaway, TimesOutByNameAndClosesPromptly) {
-  Card card = Card::open();
-  const Status status = card.device->wait(card.start(GetParam()));
+  Card card = open();
+  const Status status = card.device->wait(card.start(kernel()));
   EXPECT_EQ(status.code(), StatusCode::kTimeout);
-  EXPECT_THAT(status.message(), AllOf(HasSubstr("no progress for 100 ms"), HasSubstr(GetParam())));
+  EXPECT_THAT(status.message(), AllOf(HasSubstr("no progress for 100 ms"), HasSubstr(kernel())));
   const auto begin = steady_clock::now();
   card.module.reset();
   card.device.reset();
   EXPECT_LT(steady_clock::now() - begin, kPrompt);
 
   // One process opens a card once; a new machine stands for a new process.
-  Card other = Card::open();
+  Card other = open();
   const Status ended = other.device->wait(other.start("end"));
   EXPECT_TRUE(ended.is_ok()) << ended.message();
 }
 
 TEST_P(Runaway, GivesWayToRecovery) {
-  Card card = Card::open();
-  EXPECT_EQ(card.device->wait(card.start(GetParam())).code(), StatusCode::kTimeout);
+  Card card = open();
+  EXPECT_EQ(card.device->wait(card.start(kernel())).code(), StatusCode::kTimeout);
   const auto begin = steady_clock::now();
   const Status recovered = card.device->recover();
   ASSERT_TRUE(recovered.is_ok()) << recovered.message();
@@ -77,8 +91,8 @@ TEST_P(Runaway, GivesWayToRecovery) {
 }
 
 TEST_P(Runaway, LeavesTheCopyEngineFree) {
-  Card card = Card::open();
-  const amdgpu::Submission endless = card.start(GetParam());
+  Card card = open();
+  const amdgpu::Submission endless = card.start(kernel());
   auto from = card.device->allocate(amdgpu::MemoryKind::kVram, 4096).value();
   auto to = card.device->allocate(amdgpu::MemoryKind::kVram, 4096).value();
   const Status status = card.device->wait(card.device->copy(to, 0, from, 0, 4096).value());

@@ -24,10 +24,12 @@ uint64_t first_seed() {
   return kGraphs * static_cast<uint64_t>(testing::UnitTest::GetInstance()->random_seed());
 }
 
-class RandomGraphs : public testing::Test {
+class RandomGraphs : public testing::TestWithParam<emulator::ShaderEngine> {
  protected:
   void SetUp() override {
-    auto driver = emulator::EmulatedDriver::create();
+    emulator::EmulatedOptions options;
+    options.engine = GetParam();
+    auto driver = emulator::EmulatedDriver::create(std::move(options));
     ASSERT_TRUE(driver.is_ok()) << driver.status().message();
     driver_ = std::move(driver).value();
     auto executor = tensor::DeviceExecutor::create(*driver_, {});
@@ -82,7 +84,13 @@ class RandomGraphs : public testing::Test {
   std::unique_ptr<tensor::Executor> executor_;
 };
 
-TEST_F(RandomGraphs, OfIntegersGiveWhatTheEvaluatorGives) {
+INSTANTIATE_TEST_SUITE_P(Engines, RandomGraphs,
+                         testing::Values(emulator::ShaderEngine::kInterpreter, emulator::ShaderEngine::kJitAtOnce),
+                         [](const auto& test) {
+                           return test.param == emulator::ShaderEngine::kInterpreter ? "Interpreter" : "Jit";
+                         });
+
+TEST_P(RandomGraphs, OfIntegersGiveWhatTheEvaluatorGives) {
   ir::testing::RandomGraphOptions options;
   options.dtypes = {DType::kI32, DType::kU8, DType::kI16, DType::kU32, DType::kBool};
   options.extents = ir::testing::Extents::kStatic;
@@ -96,7 +104,7 @@ TEST_F(RandomGraphs, OfIntegersGiveWhatTheEvaluatorGives) {
 
 // LLVM 19 divides sign-extended operands of an unsigned division in f32, which is wrong for negative ones
 // (docs/errata.md).
-TEST_F(RandomGraphs, DivideSignExtendedNumbersAsUnsigned) {
+TEST_P(RandomGraphs, DivideSignExtendedNumbersAsUnsigned) {
   constexpr const char* kText = R"(graph {
     %0 = param i16 [256] id=0 "x"
     %1 = param i8 [256] id=1 "y"
@@ -122,7 +130,7 @@ TEST_F(RandomGraphs, DivideSignExtendedNumbersAsUnsigned) {
   check(graph, 1, 0);
 }
 
-TEST_F(RandomGraphs, OfDoublesAndIntegersGiveWhatTheEvaluatorGives) {
+TEST_P(RandomGraphs, OfDoublesAndIntegersGiveWhatTheEvaluatorGives) {
   ir::testing::RandomGraphOptions options;
   options.dtypes = {DType::kF64, DType::kI32, DType::kBool};
   options.extents = ir::testing::Extents::kStatic;

@@ -42,11 +42,12 @@ struct LoadedModel {
   std::unique_ptr<tensor::Tokenizer> tokenizer;
 };
 
-Result<LoadedModel> load_model(const std::string& weights,
-                               emulator::Strictness strictness = emulator::Strictness::kOff) {
+Result<LoadedModel> load_model(const std::string& weights, emulator::Strictness strictness = emulator::Strictness::kOff,
+                               emulator::ShaderEngine engine = emulator::ShaderEngine::kJit) {
   LoadedModel model;
   emulator::EmulatedOptions driver_options;
   driver_options.strictness = strictness;
+  driver_options.engine = engine;
   BW_ASSIGN(model.driver, emulator::EmulatedDriver::create(std::move(driver_options)));
   BW_ASSIGN(model.runtime, tensor::Runtime::create(*model.driver));
   BW_ASSIGN(const tensor::gguf::File file,
@@ -169,6 +170,23 @@ TEST_P(Reference, KernelsAreCleanInStrictMode) {
   const auto reports = loaded->driver->fault_reports();
   ASSERT_TRUE(result.is_ok()) << (reports.empty() ? result.status().message() : reports[0].message);
   EXPECT_EQ(result->ids.size(), 3u);
+}
+
+// The other tests run with the default, which has the programs change over somewhere on the way.
+TEST_P(Reference, EnginesGiveTheSameBits) {
+  const auto prompt = reference()["runs"][0]["prompt_ids"].get<std::vector<TokenId>>();
+  std::vector<std::vector<float>> logits;
+  for (const auto engine : {emulator::ShaderEngine::kInterpreter, emulator::ShaderEngine::kJitAtOnce}) {
+    auto loaded = load_model(GetParam(), emulator::Strictness::kOff, engine);
+    ASSERT_TRUE(loaded.is_ok()) << loaded.status().message();
+    auto result = loaded->llama->last_logits(prompt, 0);
+    ASSERT_TRUE(result.is_ok()) << result.status().message();
+    logits.push_back(std::move(result).value());
+    const bool is_jit = engine == emulator::ShaderEngine::kJitAtOnce;
+    EXPECT_EQ(loaded->driver->translation_counts().translated > 10, is_jit);
+    EXPECT_EQ(loaded->driver->translation_counts().failed, 0u);
+  }
+  EXPECT_EQ(logits[0], logits[1]);
 }
 
 INSTANTIATE_TEST_SUITE_P(Weights, Reference, testing::Values("F16", "Q8_0", "Q4_0"),
