@@ -48,13 +48,14 @@ struct ShaderFault {
   Access access = Access::kRead;
   uint32_t lane = 0;                 // kMemory: the first lane at fault
   std::optional<uint64_t> cause_pc;  // kHazard: the earlier instruction, that makes the one at pc wrong
+  const char* cause_relation = "after";
   std::string message;               // one line with all of the above
 };
 
 // What the shader cores check beyond what they need to execute.
 enum class Strictness : uint8_t {
   kOff,
-  kOrder,  // waits for outstanding loads, and the hazards of gfx1100: see strict.h
+  kOn,  // waits for outstanding loads, the hazards of gfx1100, and undefined values: see strict.h
 };
 
 // Programs that were translated to code of the host, or were to be (emulator/jit).

@@ -124,6 +124,7 @@ void GroupRunner::start_wave(Wave& wave, uint32_t scratch_slot) {
     wave.scratch_base = dispatch_.scratch_address + wave_slot * dispatch_.scratch_bytes_per_wave;
     wave.scratch_bytes = dispatch_.scratch_bytes_per_wave;
   }
+  if (strict_ != nullptr) strict_->start_wave(wave, slot);
   wave.stop = Stop::kNone;
   wave.next = entry_;
 }
@@ -141,10 +142,7 @@ void GroupRunner::start_group(uint64_t number, uint32_t scratch_slot) {
   const uint32_t lanes = group_size_[0] * group_size_[1] * group_size_[2];
   wave_count_ = (lanes + dispatch_.wave_size - 1) / dispatch_.wave_size;
   group_.fault.reset();
-  for (uint32_t i = 0; i < wave_count_; ++i) {
-    start_wave(waves_[i], scratch_slot);
-    if (strict_ != nullptr) strict_->start_wave(waves_[i]);
-  }
+  for (uint32_t i = 0; i < wave_count_; ++i) start_wave(waves_[i], scratch_slot);
 }
 
 // Executes until the wave ends, meets a barrier, faults or has had its turn. `before` sees each step first and may

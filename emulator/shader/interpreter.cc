@@ -98,7 +98,7 @@ void describe(ShaderFault& fault, const Dispatch& dispatch, const AddressSpace& 
   fault.disassembly = disassembly_at(fault.pc, dispatch, memory);
   if (fault.cause_pc) {
     fault.message =
-        fmt::format("{} after pc {:#x} (program + {:#x}): {}", fault.message, *fault.cause_pc,
+        fmt::format("{} {} pc {:#x} (program + {:#x}): {}", fault.message, fault.cause_relation, *fault.cause_pc,
                     *fault.cause_pc - dispatch.program_address, disassembly_at(*fault.cause_pc, dispatch, memory));
   }
   fault.message = fmt::format("{}: workgroup ({}, {}, {}), wave {}, pc {:#x} (program + {:#x}): {}", fault.message,

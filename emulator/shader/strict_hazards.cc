@@ -24,16 +24,21 @@ bool is_vgpr(const RegisterSpan& span) {
   return span.is_vgpr();
 }
 
+bool reaches_memory(Unit unit) {
+  return unit == Unit::kVmem || unit == Unit::kFlat || unit == Unit::kLds;
+}
+
+// Instructions after which those of memory have read their registers.
+bool settles_memory(const StrictInstruction& in) {
+  if (in.op() == Op::s_waitcnt) return in.in[Field::simm16] == 0;
+  if (in.op() == Op::s_waitcnt_depctr) return DepctrOperand::vm_vsrc.get(in.in[Field::simm16]) == 0;
+  return in.unit == Unit::kValu || in.in.info->encoding == amdgpu::gfx11::Encoding::EXP;
+}
+
 // Instructions that are issued only once the vector ALU has written its results.
 bool settles_valu(const StrictInstruction& in) {
-  switch (in.unit) {
-    case Unit::kVmem:
-    case Unit::kFlat:
-    case Unit::kLds:
-      return true;
-    default:
-      return in.op() == Op::s_waitcnt_depctr && DepctrOperand::va_vdst.get(in.in[Field::simm16]) == 0;
-  }
+  if (in.op() == Op::s_waitcnt_depctr) return DepctrOperand::va_vdst.get(in.in[Field::simm16]) == 0;
+  return reaches_memory(in.unit) || in.in.info->encoding == amdgpu::gfx11::Encoding::EXP;
 }
 
 }  // namespace
@@ -42,6 +47,9 @@ void HazardChecker::reset() {
   valu_count_ = trans_count_ = settled_ = 0;
   valu_writes_.fill({});
   trans_writes_.fill({});
+  valu_reads_.fill({});
+  memory_accesses_.fill(0);
+  has_memory_accesses_ = false;
   mask_writes_.fill({});
   exec_writes_.clear();
   last_mask_.reset();
@@ -142,7 +150,7 @@ std::optional<StrictFinding> HazardChecker::check_permlane(const StrictInstructi
 }
 
 // v_mad_u64_u32 and v_mad_i64_i32 execute in several passes: the result may not overlap sources. The high dword of the
-// addend is left out: where only the low dword of the result matters, LLVM leaves it undefined and lets it overlap.
+// addend is another matter: the overlap makes the high dword of the result undefined (strict_undefined_vector.cc).
 std::optional<StrictFinding> HazardChecker::check_mad_overlap(const StrictInstruction& in) const {
   if ((in.op() != Op::v_mad_u64_u32 && in.op() != Op::v_mad_i64_i32) || in.writes.empty()) return std::nullopt;
   for (const RegisterSpan& span : in.reads) {
@@ -152,6 +160,34 @@ std::optional<StrictFinding> HazardChecker::check_mad_overlap(const StrictInstru
                          std::nullopt};
   }
   return std::nullopt;
+}
+
+// LdsDirectVALUHazard: a direct LDS load does not wait by itself for the vector ALU to have read or written its
+// destination before. wait_vdst says how many vector instructions may be under way; with a transcendental among them,
+// which overtakes, only 0 will do.
+std::optional<StrictFinding> HazardChecker::check_direct_after_valu(const StrictInstruction& in) const {
+  constexpr uint64_t kMaxBetween = 14;
+  if (in.in.info->encoding != amdgpu::gfx11::Encoding::LDSDIR || in.writes.empty()) return std::nullopt;
+  const unsigned vgpr = in.writes[0].first - kFirstVgprId;
+  for (const Write& use : {valu_reads_[vgpr], valu_writes_[vgpr]}) {
+    const uint64_t between = valu_count_ - use.number;
+    if (use.number <= settled_ || between > kMaxBetween) continue;
+    const uint64_t allowed = trans_count_ != use.trans_number || use.is_trans ? 0 : between;
+    if (in.in[Field::wait_vdst] <= allowed) continue;
+    return StrictFinding{fmt::format("hazard LdsDirectVALU: {} is loaded with wait_vdst:{} where {} is needed",
+                                     register_name(in.writes[0].first), in.in[Field::wait_vdst], allowed),
+                         use.pc};
+  }
+  return std::nullopt;
+}
+
+std::optional<StrictFinding> HazardChecker::check_direct_after_memory(const StrictInstruction& in) const {
+  if (in.in.info->encoding != amdgpu::gfx11::Encoding::LDSDIR || in.writes.empty()) return std::nullopt;
+  const uint64_t pc = memory_accesses_[in.writes[0].first - kFirstVgprId];
+  if (pc == 0) return std::nullopt;
+  return StrictFinding{fmt::format("hazard LdsDirectVMEM: {} is loaded without s_waitcnt_depctr vm_vsrc(0)",
+                                   register_name(in.writes[0].first)),
+                       pc};
 }
 
 // Source: LLVM's SIInsertWaitcnts.cpp, requiresNopBeforeDeallocVGPRs().
@@ -169,7 +205,10 @@ std::optional<StrictFinding> HazardChecker::check_release(const StrictInstructio
 void HazardChecker::note_valu(const StrictInstruction& in) {
   valu_count_ += 1;
   trans_count_ += in.is_trans;
-  const Write write{valu_count_, trans_count_, in.pc};
+  const Write write{valu_count_, trans_count_, in.pc, in.is_trans};
+  for (const RegisterSpan& span : in.reads) {
+    if (span.is_vgpr()) std::fill_n(valu_reads_.begin() + (span.first - kFirstVgprId), span.count, write);
+  }
   for (const RegisterSpan& span : in.writes) {
     if (!span.is_vgpr()) continue;
     std::fill_n(valu_writes_.begin() + (span.first - kFirstVgprId), span.count, write);
@@ -182,6 +221,16 @@ void HazardChecker::note_valu(const StrictInstruction& in) {
   if (in.is_wmma && !in.writes.empty()) last_wmma_ = Place{in.writes[0], in.pc};
   if (in.op() != Op::v_nop) last_cmpx_.reset();
   if (in.writes_exec) last_cmpx_ = in.pc;
+}
+
+void HazardChecker::note_memory(const StrictInstruction& in) {
+  for (const auto* spans : {&in.reads, &in.writes}) {
+    for (const RegisterSpan& span : *spans) {
+      if (!span.is_vgpr()) continue;
+      std::fill_n(memory_accesses_.begin() + (span.first - kFirstVgprId), span.count, in.pc);
+      has_memory_accesses_ = true;
+    }
+  }
 }
 
 void HazardChecker::note_salu(const StrictInstruction& in) {
@@ -211,7 +260,14 @@ std::optional<StrictFinding> HazardChecker::before(const StrictInstruction& in) 
     if (!finding) finding = check_permlane(in);
     if (!finding) finding = check_mad_overlap(in);
   }
+  if (!finding) finding = check_direct_after_valu(in);
+  if (!finding) finding = check_direct_after_memory(in);
   if (finding) return finding;
+  if (has_memory_accesses_ && settles_memory(in)) {
+    memory_accesses_.fill(0);
+    has_memory_accesses_ = false;
+  }
+  if (reaches_memory(in.unit)) note_memory(in);
   if (settles_valu(in)) settled_ = valu_count_;
   if (in.unit == Unit::kValu) note_valu(in);
   if (in.unit == Unit::kSalu) note_salu(in);

@@ -1,6 +1,6 @@
 // Owns: the instruction sequences that gfx1100 does not execute right unless the program breaks them up, for one wave.
-// Source: LLVM's GCNHazardRecognizer.cpp, whose names the rules have, with the features of gfx1100 in AMDGPU.td. The
-// rules on LDS direct loads are missing.
+// Source: LLVM 19's GCNHazardRecognizer.cpp, whose names the rules have, with the features of gfx1100 in AMDGPU.td;
+// docs/emulator.md lists which of its rules apply. Not here: waits for counters (strict_waits.h).
 #pragma once
 
 #include <array>
@@ -24,6 +24,7 @@ class HazardChecker {
     uint64_t number = 0;  // 0: none
     uint64_t trans_number = 0;
     uint64_t pc = 0;
+    bool is_trans = false;
   };
   struct MaskWrite {
     uint64_t read_pc = 0;  // 0: none
@@ -40,9 +41,12 @@ class HazardChecker {
   std::optional<StrictFinding> check_wmma(const StrictInstruction& in) const;
   std::optional<StrictFinding> check_permlane(const StrictInstruction& in) const;
   std::optional<StrictFinding> check_mad_overlap(const StrictInstruction& in) const;
+  std::optional<StrictFinding> check_direct_after_valu(const StrictInstruction& in) const;
+  std::optional<StrictFinding> check_direct_after_memory(const StrictInstruction& in) const;
   std::optional<StrictFinding> check_release(const StrictInstruction& in) const;
   Write last_write(const RegisterSpan& span) const;
   void note_valu(const StrictInstruction& in);
+  void note_memory(const StrictInstruction& in);
   void note_salu(const StrictInstruction& in);
 
   const uint32_t wave_size_;
@@ -51,6 +55,9 @@ class HazardChecker {
   uint64_t settled_;  // vector instructions up to this number have written their results for sure
   std::array<Write, amdgpu::gfx11::kVgprCount> valu_writes_;
   std::array<Write, amdgpu::gfx11::kVgprCount> trans_writes_;
+  std::array<Write, amdgpu::gfx11::kVgprCount> valu_reads_;
+  std::array<uint64_t, amdgpu::gfx11::kVgprCount> memory_accesses_;  // pc of a memory instruction that has it; 0: none
+  bool has_memory_accesses_;
   std::deque<uint64_t> exec_writes_;  // by the scalar ALU: valu_count_ at that time
   std::optional<Place> last_mask_;    // read by the vector ALU
   std::array<MaskWrite, kFirstVgprId> mask_writes_;

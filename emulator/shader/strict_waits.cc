@@ -43,11 +43,16 @@ void WaitChecker::wait_vscnt(uint32_t count) {
   retire(kStore, count);
 }
 
+void WaitChecker::wait_expcnt(uint32_t count) {
+  retire(kDirect, count);
+}
+
 // Whether `in` is a wait; performs it.
 bool WaitChecker::wait(const StrictInstruction& in, uint32_t scalar_operand) {
   const uint32_t imm = in.in[Field::simm16] + scalar_operand;
   switch (in.op()) {
     case Op::s_waitcnt:
+      wait_expcnt(WaitcntOperand::expcnt.get(imm));
       wait_vmcnt(WaitcntOperand::vmcnt.get(imm));
       wait_lgkmcnt(WaitcntOperand::lgkmcnt.get(imm));
       return true;
@@ -61,11 +66,13 @@ bool WaitChecker::wait(const StrictInstruction& in, uint32_t scalar_operand) {
       wait_vscnt(imm);
       return true;
     case Op::s_waitcnt_expcnt:
+      wait_expcnt(imm);
       return true;
     case Op::s_wait_idle:
       wait_vmcnt(0);
       wait_lgkmcnt(0);
       wait_vscnt(0);
+      wait_expcnt(0);
       return true;
     default:
       return false;
@@ -80,11 +87,12 @@ bool WaitChecker::is_outstanding(const Pending& pending) const {
 
 // A second load to the same register is fine where loads return in the order of issue.
 bool WaitChecker::returns_in_order_after(const StrictInstruction& in, const Pending& pending) const {
-  return (pending.kind == kVector && in.unit == Unit::kVmem) || (pending.kind == kLds && in.unit == Unit::kLds);
+  return (pending.kind == kVector && in.unit == Unit::kVmem) || (pending.kind == kLds && in.unit == Unit::kLds) ||
+         (pending.kind == kDirect && in.in.info->encoding == Encoding::LDSDIR);
 }
 
 std::optional<StrictFinding> WaitChecker::check_registers(const StrictInstruction& in) const {
-  constexpr const char* kCounters[] = {"vmcnt", "vmcnt and lgkmcnt", "lgkmcnt", "lgkmcnt", "vscnt"};
+  constexpr const char* kCounters[] = {"vmcnt", "vmcnt and lgkmcnt", "lgkmcnt", "lgkmcnt", "vscnt", "expcnt"};
   const auto finding = [&](RegisterId id, const char* verb) {
     const Pending& load = registers_[id];
     return StrictFinding{fmt::format("missing wait for {}: {} is {} while its load is outstanding,",
@@ -135,6 +143,10 @@ void WaitChecker::issue(const StrictInstruction& in) {
       kind = in.returns ? kVector : kStore;
       break;
     default:
+      if (in.in.info->encoding == Encoding::LDSDIR) {
+        kind = kDirect;
+        break;
+      }
       if (in.op() != Op::s_sendmsg_rtn_b32 && in.op() != Op::s_sendmsg_rtn_b64) return;
       kind = kScalar;
       break;
@@ -150,6 +162,8 @@ void WaitChecker::issue(const StrictInstruction& in) {
 }
 
 std::optional<StrictFinding> WaitChecker::before(const StrictInstruction& in, uint32_t scalar_operand) {
+  // Interpolation waits before it reads.
+  if (in.in.info->encoding == Encoding::VINTERP) wait_expcnt(in.in[Field::waitexp]);
   std::optional<StrictFinding> finding = check_registers(in);
   if (!finding) finding = check_release(in);
   if (finding) return finding;

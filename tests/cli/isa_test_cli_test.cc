@@ -123,6 +123,23 @@ TEST_F(IsaTest, GoesOnAfterFaultsAndEndlessPrograms) {
   EXPECT_THAT(result.out, EndsWith("\n2 passed, 3 failed\n"));
 }
 
+// --strict before the subcommand, or BAREWAVE_STRICT in the environment; without either the program runs as it is.
+TEST_F(IsaTest, StrictModeIsAskedForByOptionOrEnvironment) {
+  json vector = first_vector("global.jsonl");
+  std::string code = vector["code"];
+  const std::string wait = "0000fcbc", nop = "000080bf";  // s_waitcnt_lgkmcnt null, 0; s_nop 0
+  ASSERT_NE(code.find(wait), std::string::npos);
+  vector["code"] = code.replace(code.find(wait), wait.size(), nop);
+  EXPECT_THAT(run_text(vector.dump()).out, EndsWith("1 passed, 0 failed\n"));
+  const auto report = AllOf(HasSubstr("missing wait for lgkmcnt: s2 is read while its load is outstanding, after pc"),
+                            EndsWith("0 passed, 1 failed\n"));
+  EXPECT_THAT(run_barewave({"--strict", "--device", "emulated", "isa-test", path_}).out, report);
+  setenv("BAREWAVE_STRICT", "1", 1);
+  const CommandResult by_environment = run({path_});
+  unsetenv("BAREWAVE_STRICT");
+  EXPECT_THAT(by_environment.out, report);
+}
+
 TEST_F(IsaTest, RefusesWhatIsNoFileOfVectors) {
   const std::string good = first_vector("sop.jsonl").dump();
   for (const std::string& text : {std::string(), std::string("{"), good + "\n" + good.substr(0, good.size() / 2),

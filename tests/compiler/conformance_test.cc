@@ -27,7 +27,7 @@ ir::EvaluatorInputs inputs_of(Buffers& buffers, std::map<std::string, int64_t> v
 
 // Strict, so that each kernel is also seen to wait for its loads and to keep clear of hazards.
 ShaderRunner& runner() {
-  static const std::unique_ptr<ShaderRunner> made = ShaderRunner::create(2, emulator::Strictness::kOrder).value();
+  static const std::unique_ptr<ShaderRunner> made = ShaderRunner::create(2, emulator::Strictness::kOn).value();
   return *made;
 }
 

@@ -218,7 +218,7 @@ std::string check(const GivenKernel& random, ShaderRunner& runner) {
 
 // Not every draw obeys the rules of kernels (a range is consumed in one place only): those that do are run.
 TEST(RandomKernelConformance, AgreesWithTheEvaluator) {
-  const auto runner = ShaderRunner::create(2, emulator::Strictness::kOrder).value();
+  const auto runner = ShaderRunner::create(2, emulator::Strictness::kOn).value();
   constexpr uint64_t kSeeds = 240;
   int failures = 0;
   int checked = 0;
@@ -236,7 +236,7 @@ TEST(RandomKernelConformance, AgreesWithTheEvaluator) {
 }
 
 TEST(RandomKernelConformance, AgreesOnTheKernelsThatTheIrTestsUse) {
-  const auto runner = ShaderRunner::create(2, emulator::Strictness::kOrder).value();
+  const auto runner = ShaderRunner::create(2, emulator::Strictness::kOn).value();
   ir::testing::RandomKernelOptions options;
   options.dtypes = {DType::kI32, DType::kU8, DType::kI16, DType::kI64, DType::kBool};
   int failures = 0;

@@ -21,11 +21,15 @@ emulator::JitOptions jit_options() {
   options.tiering.warn = allow_too_large;
   return options;
 }
+
+Result<std::unique_ptr<emulator::ShaderCores>> make_cores(size_t threads, Engine engine) {
+  if (engine == Engine::kJit) return emulator::make_jit(threads, jit_options());
+  const bool strict = engine == Engine::kStrict;
+  return emulator::make_interpreter(threads, strict ? emulator::Strictness::kOn : emulator::Strictness::kOff);
+}
 }  // namespace
 
-Gpu::Gpu(size_t threads, Engine engine)
-    : Gpu(engine == Engine::kInterpreter ? emulator::make_interpreter(threads)
-                                         : emulator::make_jit(threads, jit_options())) {}
+Gpu::Gpu(size_t threads, Engine engine) : Gpu(make_cores(threads, engine)) {}
 
 Gpu::Gpu(size_t threads, emulator::Strictness strictness) : Gpu(emulator::make_interpreter(threads, strictness)) {}
 

@@ -11,7 +11,7 @@
 
 namespace bw::test {
 
-enum class Engine : uint8_t { kInterpreter, kJit };
+enum class Engine : uint8_t { kInterpreter, kJit, kStrict };
 
 // Tests of programs are built once for each engine.
 #ifndef BAREWAVE_TEST_ENGINE

@@ -1,49 +1,15 @@
-// Strict mode of the shader cores: each rule on the smallest program that breaks it, and on one that keeps it.
+// Strict mode of the shader cores, waits and hazards: each rule on the smallest program that breaks it, and on one that
+// keeps it.
 #include <gtest/gtest.h>
 
-#include "tests/isa/gpu.h"
-#include "tests/isa/llvm_mc.h"
+#include "tests/isa/strict_fixture.h"
 
 namespace bw::test {
 namespace {
 
-using emulator::Dispatch;
-using emulator::ShaderFault;
 using emulator::ShaderFaultKind;
-using emulator::Strictness;
 
-class Strict : public testing::Test {
- protected:
-  // Runs the text, with s_endpgm behind it, on 32 or 64 lanes in one wave; s[0:1] point to memory.
-  std::optional<ShaderFault> run(const std::string& text, uint32_t wave_size = 32) {
-    LlvmMc mc(wave_size == 32 ? "+wavefrontsize32" : "+wavefrontsize64,-wavefrontsize32");
-    std::string error;
-    const auto code = mc.assemble(text + "\n s_endpgm\n", &error);
-    EXPECT_TRUE(code.has_value()) << error;
-    if (!code) return std::nullopt;
-    Dispatch dispatch = Gpu::dispatch(gpu_.load(*code), wave_size, memory_);
-    dispatch.wave_size = wave_size;
-    dispatch.pgm_rsrc2 |= 1;  // scratch
-    dispatch.scratch_address = scratch_;
-    dispatch.scratch_bytes_per_wave = 4096 * 32;
-    dispatch.scratch_wave_count = 1;
-    return gpu_.run(dispatch);
-  }
-  void expect_clean(const std::string& text, uint32_t wave_size = 32) {
-    const auto fault = run(text, wave_size);
-    EXPECT_FALSE(fault.has_value()) << fault->message;
-  }
-  void expect_hazard(const std::string& text, const std::string& in_message, uint32_t wave_size = 32) {
-    const auto fault = run(text, wave_size);
-    ASSERT_TRUE(fault.has_value()) << text;
-    EXPECT_EQ(fault->kind, ShaderFaultKind::kHazard) << fault->message;
-    EXPECT_NE(fault->message.find(in_message), std::string::npos) << fault->message;
-  }
-
-  Gpu gpu_{1, Strictness::kOrder};
-  uint64_t memory_ = gpu_.allocate(4096);
-  uint64_t scratch_ = gpu_.allocate(4096 * 32);
-};
+using Strict = StrictTest;
 
 TEST_F(Strict, FaultNamesRuleRegisterBothPlacesWaveAndWorkgroup) {
   const auto fault = run("v_mov_b32 v1, 0\n global_load_b32 v2, v1, s[0:1]\n v_add_f32 v3, v2, v2");
@@ -211,6 +177,45 @@ TEST_F(Strict, VgprsAreReleasedAfterANopAndNotUsedThen) {
   const std::string release = "s_nop 0\n s_sendmsg sendmsg(MSG_DEALLOC_VGPRS)";
   expect_hazard(store + release, "missing wait for vscnt: VGPRs are released");
   expect_clean(store + "s_waitcnt_vscnt null, 0\n" + release);
+}
+
+TEST_F(Strict, DirectLdsLoadsCountWithExpcnt) {
+  const std::string load = "s_mov_b32 m0, 0x20000\n lds_direct_load v1 wait_vdst:0\n";
+  expect_hazard(load + "v_mov_b32 v2, v1", "missing wait for expcnt: v1 is read");
+  expect_hazard(load + "s_waitcnt vmcnt(0) lgkmcnt(0)\n v_mov_b32 v2, v1", "missing wait for expcnt: v1 is read");
+  expect_clean(load + "s_waitcnt expcnt(0)\n v_mov_b32 v2, v1");
+  expect_clean(load + "s_waitcnt_expcnt null, 0\n v_mov_b32 v2, v1");
+  expect_clean(load + "lds_direct_load v2 wait_vdst:0\n s_waitcnt expcnt(1)\n v_mov_b32 v3, v1");
+  expect_hazard(load + "lds_direct_load v2 wait_vdst:0\n s_waitcnt expcnt(1)\n v_mov_b32 v3, v2", "v2 is read");
+  expect_clean("v_mov_b32 v4, 0\n" + load + "v_interp_p2_f32 v2, v4, v4, v4 wait_exp:0\n v_mov_b32 v3, v1");
+  expect_hazard("v_mov_b32 v4, 0\n" + load + "v_interp_p2_f32 v2, v1, v4, v4 wait_exp:7", "v1 is read");
+}
+
+TEST_F(Strict, DirectLdsLoadsWaitForTheVectorAluByTheirField) {
+  const auto load = [](int wait) { return "s_mov_b32 m0, 0\n lds_direct_load v1 wait_vdst:" + std::to_string(wait); };
+  expect_hazard("v_mov_b32 v1, v0\n" + load(15), "hazard LdsDirectVALU: v1 is loaded with wait_vdst:15 where 0 is");
+  expect_hazard("v_mov_b32 v2, v1\n" + load(1), "hazard LdsDirectVALU");
+  expect_clean("v_mov_b32 v1, v0\n" + load(0));
+  expect_clean("v_mov_b32 v1, v0\n v_nop\n" + load(1));
+  expect_hazard("v_mov_b32 v1, v0\n v_nop\n" + load(2), "where 1 is needed");
+  expect_hazard("v_mov_b32 v1, v0\n v_rcp_f32 v3, v0\n" + load(1), "where 0 is needed");
+  expect_clean("v_mov_b32 v1, v0\n s_waitcnt_depctr 0xfff\n" + load(15));
+  expect_clean("v_mov_b32 v1, v0\n global_store_b32 v0, v0, s[0:1]\n" + load(15));
+  std::string many = "v_mov_b32 v1, v0\n";
+  for (int i = 0; i < 14; ++i) many += "v_nop\n";
+  expect_hazard(many + load(15), "where 14 is needed");
+  expect_clean(many + "v_nop\n" + load(15));
+}
+
+TEST_F(Strict, DirectLdsLoadsDoNotWaitForMemoryInstructionsToReadTheirRegisters) {
+  const std::string store = "v_mov_b32 v1, 0\n global_store_b32 v1, v1, s[0:1]\n s_mov_b32 m0, 0\n";
+  const std::string load = "lds_direct_load v1 wait_vdst:0";
+  expect_hazard(store + load, "hazard LdsDirectVMEM: v1 is loaded without s_waitcnt_depctr vm_vsrc(0)");
+  expect_clean(store + "s_waitcnt_depctr 0xffe3\n" + load);
+  expect_clean(store + "v_nop\n" + load);
+  expect_clean(store + "s_waitcnt 0\n" + load);
+  expect_hazard("v_mov_b32 v1, 0\n ds_store_b32 v1, v1\n s_mov_b32 m0, 0\n" + load, "hazard LdsDirectVMEM");
+  expect_clean(store + "lds_direct_load v2 wait_vdst:0");
 }
 
 }  // namespace

@@ -94,7 +94,7 @@ TEST_P(IsaVectors, GiveTheRecordedResults) {
 
 // They ran on the hardware, so what strict mode said against them would be wrong.
 TEST_P(IsaVectors, AreCleanInStrictMode) {
-  run_file(emulator::Strictness::kOrder);
+  run_file(emulator::Strictness::kOn);
 }
 
 INSTANTIATE_TEST_SUITE_P(Files, IsaVectors,

@@ -161,7 +161,7 @@ TEST(WholeContext, LogitsStayThoseOfThePlainDecoder) {
 
 // A few tokens: enough for every kernel to run, at several positions.
 TEST_P(Reference, KernelsAreCleanInStrictMode) {
-  auto loaded = load_model(GetParam(), emulator::Strictness::kOrder);
+  auto loaded = load_model(GetParam(), emulator::Strictness::kOn);
   ASSERT_TRUE(loaded.is_ok()) << loaded.status().message();
   tensor::GenerateOptions options;
   options.max_tokens = 3;

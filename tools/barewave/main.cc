@@ -33,8 +33,9 @@ void add_global_options(CLI::App& app, GlobalOptions* options) {
       ->default_str("jit")
       ->envname("BAREWAVE_ENGINE");
   app.add_flag_callback(
-         "--strict", [options] { options->strictness = emulator::Strictness::kOrder; },
-         "Let the emulated card fault on missing waits and on hazards of the hardware; its interpreter only")
+         "--strict", [options] { options->strictness = emulator::Strictness::kOn; },
+         "Let the emulated card fault on missing waits, hazards of the hardware and the use of undefined values; its "
+         "interpreter only")
       ->envname("BAREWAVE_STRICT");
   app.set_version_flag("--version", BAREWAVE_VERSION, "Print the version and exit");
   app.set_help_flag("-h,--help", "Print this help and exit");
