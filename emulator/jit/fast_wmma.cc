@@ -1,5 +1,6 @@
 // Owns: the matrix instructions on host vectors, in the order of additions of emulator/shader/wmma.cc. A product with a
-// NaN in it goes to the interpreter's handler, whose payloads count.
+// NaN in it goes to the interpreter's handler, whose payloads count, and so does what MODE makes special: floats are
+// rounded to nearest here as MODE has it for f32 in nearly all waves.
 #include <immintrin.h>
 
 #include "emulator/jit/fast_handlers.h"
@@ -114,6 +115,7 @@ bool multiply(Wave& w, const Step& s, Matrix* c) {
 
 template <Element kElement>
 void run_to_f32(Wave& w, const Step& s) {
+  if (w.mode.round32() != 0) return s.run(w, s);
   Matrix c;
   for (unsigned m = 0; m < kSize; ++m) {
     for (unsigned n = 0; n < kSize; n += kStep) {
@@ -129,6 +131,7 @@ void run_to_f32(Wave& w, const Step& s) {
 
 template <Element kElement>
 void run_to_half(Wave& w, const Step& s) {
+  if (w.mode.round32() != 0 || w.mode.fp16_ovfl()) return s.run(w, s);
   const int shift = s.src[2].op_sel ? 16 : 0;
   const int from = s.src[2].kind == SourceKind::kVgpr ? shift : 0;
   Matrix c;

@@ -290,6 +290,7 @@ void add_floats(Table& t, const HandlerTable& h) {
   }};
   t[h[Op::v_cvt_f32_f16]] = {[](B& b, const Step& s) {
                                Value* value = b.widen_half(b.ir().CreateBitCast(b.f32(s, 0), b.i32s()));
+                               b.give_up_if(b.ir().CreateFCmpUNO(value, value));
                                b.put_u32(s.dst, b.ir().CreateBitCast(value, b.i32s()));
                              },
                              false, nullptr, true};

@@ -68,11 +68,12 @@ void run_cndmask_b16(Wave& w, const Step& s) {
   }
 }
 
-// d = a * b + c in 64 bits; sdst gets the carry out of (for the signed form: the overflow of) the addition.
+// d = a * b + c in 64 bits; sdst gets bit 64 of the sum, which for the signed form is its sign. The clamp saturates.
+// Source: RDNA3 ISA guide, "VOP3SD", "Output Operand Modifiers".
 template <bool kSigned>
 void run_mad64(Wave& w, const Step& s) {
   w.sync_exec();
-  uint64_t overflows = 0;
+  uint64_t carries = 0;
   for (unsigned h = 0; h < w.halves; ++h) {
     Row spare_a, spare_b;
     QwordSpare spare_c;
@@ -80,22 +81,24 @@ void run_mad64(Wave& w, const Step& s) {
     const uint32_t* b = fetch(w, s.src[1], 0, h, spare_b);
     const QwordView c = U64::fetch_view(w, s.src[2], h, spare_c);
     alignas(64) uint64_t out[kLanes];
-    alignas(64) uint32_t over[kLanes];
+    alignas(64) uint32_t carry[kLanes];
+    const bool clamp = s.clamp;
     BW_FOR_LANES(l) {
       const uint64_t addend = U64::get(c, l);
       const uint64_t product =
           kSigned ? static_cast<uint64_t>(static_cast<int64_t>(static_cast<int32_t>(a[l])) * static_cast<int32_t>(b[l]))
                   : static_cast<uint64_t>(a[l]) * b[l];
       const uint64_t sum = product + addend;
-      out[l] = sum;
-      const uint64_t overflow =
-          kSigned ? ((product ^ sum) & (addend ^ sum)) >> 63 : static_cast<uint64_t>(sum < product);
-      over[l] = overflow != 0 ? ~0u : 0u;
+      const bool overflow = kSigned ? ((product ^ sum) & (addend ^ sum)) >> 63 != 0 : sum < product;
+      const bool is_negative = (sum >> 63 != 0) != overflow;
+      const uint64_t limit = !kSigned ? ~uint64_t{0} : ~(uint64_t{1} << 63) + (is_negative ? 1 : 0);
+      out[l] = clamp && overflow ? limit : sum;
+      carry[l] = (kSigned ? is_negative : overflow) ? ~0u : 0u;
     }
-    overflows |= static_cast<uint64_t>(mask_of_rows(over, w.exec_row(h))) << (h * kLanes);
+    carries |= static_cast<uint64_t>(mask_of_rows(carry, w.exec_row(h))) << (h * kLanes);
     U64::store(w, s, h, out);
   }
-  w.set_mask(s.sdst, overflows);
+  w.set_mask(s.sdst, carries);
 }
 
 }  // namespace

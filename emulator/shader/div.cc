@@ -13,15 +13,13 @@ template <>
 struct Format<float> {
   using View = F32;
   static constexpr int kBias = 127, kMaxExponent = 255, kMantissa = 23;
-  static constexpr int kFarApart = 96, kScale = 64, kTiny = 23, kUnderflow = -150;
-  static constexpr uint64_t kUndefined = 0xffc00000;
+  static constexpr int kFarApart = 96, kScale = 64, kUnderflow = -150;
 };
 template <>
 struct Format<double> {
   using View = F64;
   static constexpr int kBias = 1023, kMaxExponent = 2047, kMantissa = 52;
-  static constexpr int kFarApart = 768, kScale = 128, kTiny = 53, kUnderflow = -1075;
-  static constexpr uint64_t kUndefined = 0xfff8000000000000;
+  static constexpr int kFarApart = 768, kScale = 128, kUnderflow = -1075;
 };
 
 template <class T>
@@ -29,60 +27,45 @@ int exponent_of(T value) {
   const auto bits = bits_of(value);
   return static_cast<int>(bits >> Format<T>::kMantissa) & Format<T>::kMaxExponent;
 }
-template <class T>
-bool is_denormal(T value) {
-  return value != 0 && exponent_of(value) == 0;
+bool flushes_input(const Mode& mode, float) {
+  return mode.flush_input32();
 }
-template <class T>
-T flush_to_zero(T value) {
-  return is_denormal(value) ? std::copysign(T{0}, value) : value;
+bool flushes_input(const Mode& mode, double) {
+  return mode.flush_input64();
 }
-template <class T>
-T undefined() {
-  if constexpr (sizeof(T) == 4)
-    return float_of(static_cast<uint32_t>(Format<float>::kUndefined));
-  else
-    return double_of(Format<double>::kUndefined);
+bool flushes_output(const Mode& mode, float) {
+  return mode.flush_output32();
+}
+bool flushes_output(const Mode& mode, double) {
+  return mode.flush_output64();
 }
 
-// Scales s0 (which is s1 or s2) so that the quotient s2/s1 can be computed without losing bits; *vcc: v_div_fmas must
-// undo it. Where the ISA guide and the recorded vectors differ, the vectors count: they have VCC set for zeros and tiny
-// numerators. unverified: a tiny denominator beside a tiny numerator; taken so that the sequence gives the right
-// quotient.
+// Scales s0 (which is the denominator or the numerator) so that the quotient can be computed without losing bits;
+// *post: v_div_fmas must undo it. All is decided by the exponent fields. Source: the model that ROCm/rocm-systems,
+// emulation/rocjitsu, has of captured results (of gfx1201; the recorded vectors of gfx1100 agree). The ISA guide
+// differs: docs/errata.md.
 template <class T>
-T div_scale(T s0, T denominator, T numerator, bool* vcc) {
+T div_scale(T s0, T denominator, T numerator, bool* post) {
   using F = Format<T>;
-  *vcc = false;
-  if (numerator == 0 || denominator == 0) {
-    *vcc = true;
-    return nan_of<T>(T{0});
-  }
-  const T up = static_cast<T>(std::ldexp(static_cast<double>(1), F::kScale));
-  const bool inverse_denormal = is_denormal(static_cast<T>(T{1} / denominator));
-  const bool quotient_denormal = is_denormal(static_cast<T>(numerator / denominator)) ||
-                                 exponent_of(numerator) - exponent_of(denominator) < 1 - F::kBias + 1;
-  if (exponent_of(numerator) - exponent_of(denominator) >= F::kFarApart) {
-    *vcc = true;
-    return s0 == denominator ? s0 * up : s0;
-  }
-  if (is_denormal(denominator)) return s0 * up;
-  if (inverse_denormal && quotient_denormal) {
-    *vcc = true;
-    return s0 == denominator ? s0 / up : s0;
-  }
-  if (inverse_denormal) return s0 / up;
-  if (quotient_denormal) {
-    *vcc = true;
-    return s0 == numerator ? s0 * up : s0;
-  }
-  if (exponent_of(numerator) <= F::kTiny) return s0 * up;
-  return s0;
+  constexpr int kHighest = 2 * F::kBias - 1;
+  const int below = exponent_of(denominator), distance = exponent_of(numerator) - below;
+  const bool is_denominator = bits_of(s0) == bits_of(denominator);
+  const bool large = distance >= F::kFarApart, small = distance <= -F::kFarApart;
+  *post = large || small;
+  if (numerator == 0 || denominator == 0) return default_nan<T>();
+  int adjustment = exponent_of(numerator) <= F::kMantissa + 1 ? F::kScale : 0;
+  if (small) adjustment = is_denominator ? 0 : F::kScale;
+  if (below >= kHighest) adjustment = small && !is_denominator ? 0 : -F::kScale;
+  if (below == 0) adjustment = F::kScale;
+  if (large) adjustment = is_denominator ? F::kScale : 0;
+  if (adjustment == 0 || s0 == 0 || !std::isfinite(s0)) return s0;
+  return std::ldexp(s0, adjustment);
 }
 
 template <class T>
 void run_div_scale(Wave& w, const Step& s) {
   using V = typename Format<T>::View;
-  const bool flushes = sizeof(T) == 4 ? w.mode.flush_input32() : w.mode.flush_input64();
+  const bool flushes = flushes_input(w.mode, T{});
   // The scaled operands and the tests are exact only with denormals.
   load_csr(0x1f80);
   w.sync_exec();
@@ -98,11 +81,12 @@ void run_div_scale(Wave& w, const Step& s) {
       bool scaled = false;
       T x = V::get(a, l), y = V::get(b, l), z = V::get(c, l);
       if (flushes) {
-        x = flush_to_zero(x);
-        y = flush_to_zero(y);
-        z = flush_to_zero(z);
+        x = flush(x);
+        y = flush(y);
+        z = flush(z);
       }
       out[l] = div_scale(x, y, z, &scaled);
+      if (flushes_output(w.mode, T{})) out[l] = flush(out[l]);
       vcc[l] = scaled ? ~0u : 0u;
     }
     mask |= static_cast<uint64_t>(mask_of_rows(vcc, w.exec_row(h))) << (h * kLanes);
@@ -140,30 +124,35 @@ void run_div_fmas(Wave& w, const Step& s) {
       const T x = V::get(a, l), y = V::get(b, l), z = V::get(c, l);
       const bool scaled = (vcc >> (h * kLanes + l) & 1) != 0;
       T r = scaled ? scaled_fma(x, y, z, exponent_of(z) > F::kBias ? up : down) : std::fma(x, y, z);
-      if (r != r) r = nan_of(x != x ? x : y != y ? y : z);
-      out[l] = r;
+      if (r != r) r = nan_result<3>(w.mode, x, y, z);
+      out[l] = flushes_output(w.mode, r) ? flush(r) : r;
     }
     V::finish(out, w, s);
     V::store(w, s, h, out);
   }
 }
 
-// The quotient of the special cases of numerator/denominator; otherwise `quotient` with the right sign.
-template <class T>
-T div_fixup(T quotient, T denominator, T numerator) {
+// The quotient of the special cases of numerator/denominator; otherwise `quotient` with the right sign. NaNs are
+// quieted in every mode. An estimate that is no number, or infinite, comes from an overflow on the way, and becomes
+// what an overflow is rounded to. Source: RDNA3 ISA guide, V_DIV_FIXUP; for the estimates the recorded vectors, and for
+// f16 captures of gfx1100 in ROCm/rocm-systems, emulation/rocjitsu.
+template <class T, bool kHalf>
+T div_fixup(const Mode& mode, T quotient, T denominator, T numerator) {
   using F = Format<T>;
+  constexpr T kInfinity = std::numeric_limits<T>::infinity(), kLargest = std::numeric_limits<T>::max();
+  constexpr T kTiny = std::numeric_limits<T>::min(), kBeyondHalf = T{0x1p20};
   const bool negative = std::signbit(denominator) != std::signbit(numerator);
-  const T infinity = std::numeric_limits<T>::infinity();
   const auto with_sign = [negative](T magnitude) { return negative ? -magnitude : magnitude; };
-  if (numerator != numerator) return nan_of(numerator);
-  if (denominator != denominator) return nan_of(denominator);
-  if (denominator == 0 && numerator == 0) return undefined<T>();
-  if (std::isinf(denominator) && std::isinf(numerator)) return undefined<T>();
-  if (denominator == 0 || std::isinf(numerator)) return with_sign(infinity);
+  if (numerator != numerator) return quieted(numerator);
+  if (denominator != denominator) return quieted(denominator);
+  if (denominator == 0 && numerator == 0) return default_nan<T>();
+  if (std::isinf(denominator) && std::isinf(numerator)) return default_nan<T>();
+  if (denominator == 0 || std::isinf(numerator)) return with_sign(kInfinity);
   if (std::isinf(denominator) || numerator == 0) return with_sign(T{0});
-  if (exponent_of(numerator) - exponent_of(denominator) < F::kUnderflow) return with_sign(T{0});
-  // An estimate that is no number comes from an overflow on the way.
-  return with_sign(quotient != quotient ? infinity : std::fabs(quotient));
+  if (!kHalf && exponent_of(numerator) - exponent_of(denominator) < F::kUnderflow) return with_sign(kTiny) * kTiny;
+  if (!std::isfinite(quotient)) return kHalf ? with_sign(kBeyondHalf) : with_sign(kLargest) * kLargest;
+  const T result = with_sign(std::fabs(quotient));
+  return !kHalf && flushes_input(mode, result) ? flush(result) : result;
 }
 
 }  // namespace
@@ -173,10 +162,13 @@ void bind_div(HandlerTable& t) {
   t.bind(Op::v_div_scale_f64, run_div_scale<double>);
   t.bind(Op::v_div_fmas_f32, run_div_fmas<float>);
   t.bind(Op::v_div_fmas_f64, run_div_fmas<double>);
-  t.bind(Op::v_div_fixup_f32, valu<F32, F32, F32, F32>([](float q, float d, float n) { return div_fixup(q, d, n); }));
-  t.bind(Op::v_div_fixup_f64,
-         valu<F64, F64, F64, F64>([](double q, double d, double n) { return div_fixup(q, d, n); }));
-  t.bind(Op::v_div_fixup_f16, valu<F16, F16, F16, F16>([](float q, float d, float n) { return div_fixup(q, d, n); }));
+  t.bind(Op::v_div_fixup_f32,
+         moded<F32, F32>([](const Mode& m, float q, float d, float n) { return div_fixup<float, false>(m, q, d, n); }));
+  t.bind(Op::v_div_fixup_f64, moded<F64, F64>([](const Mode& m, double q, double d, double n) {
+           return div_fixup<double, false>(m, q, d, n);
+         }));
+  t.bind(Op::v_div_fixup_f16,
+         moded<F16, F16>([](const Mode& m, float q, float d, float n) { return div_fixup<float, true>(m, q, d, n); }));
 }
 
 }  // namespace bw::emulator

@@ -98,19 +98,29 @@ void run_interpolate(Wave& w, const Step& s) {
     for (unsigned l = 0; l < kLanes; ++l) {
       const unsigned quad = l & ~3u;
       const float base = float_of(kSecond ? c[l] : c[quad]);
-      const float r = std::fma(float_of(a[quad + (kSecond ? 2 : 1)]), float_of(b[l]), base);
-      out[l] = r == r ? r : nan_of(r);
+      const float difference = float_of(a[quad + (kSecond ? 2 : 1)]), weight = float_of(b[l]);
+      const float r = std::fma(difference, weight, base);
+      out[l] = r == r ? r : nan_result<3>(w.mode, difference, weight, base);
     }
     F32::finish(out, w, s);
     F32::store(w, s, h, out);
   }
 }
 
-// Register numbers relative to M0; beyond the register file v0 takes their place, as out of range does on the hardware.
-// unverified: the exact rule for registers beyond the wave's allocation.
-unsigned relative(unsigned base, uint32_t index) {
+// Register numbers relative to M0. Beyond the register file a source is v0, and a destination is not written. Source:
+// RDNA3 ISA guide, "Out-of-Range GPRs". unverified: registers beyond what the wave has allocated count as there.
+constexpr unsigned kNoVgpr = kSpareVgpr + 1;
+unsigned relative(unsigned base, uint32_t index, unsigned otherwise) {
   const uint64_t r = static_cast<uint64_t>(base) + index;
-  return r < amdgpu::gfx11::kVgprCount ? static_cast<unsigned>(r) : 0;
+  return r < amdgpu::gfx11::kVgprCount ? static_cast<unsigned>(r) : otherwise;
+}
+unsigned relative_destination(const Step& s, uint32_t index) {
+  return relative(s.dst, index, kNoVgpr);
+}
+Source relative_source(const Step& s, uint32_t index) {
+  Source source = s.src[0];
+  source.index = static_cast<uint16_t>(relative(source.index, index, 0));
+  return source;
 }
 void move_row(Wave& w, unsigned to, const Source& source) {
   w.sync_exec();
@@ -119,27 +129,24 @@ void move_row(Wave& w, unsigned to, const Source& source) {
     store_lanes(w, to, h, fetch(w, source, 0, h, spare));
   }
 }
-Source vgpr_source(unsigned vgpr) {
-  Source source;
-  source.kind = SourceKind::kVgpr;
-  source.index = static_cast<uint16_t>(vgpr);
-  return source;
-}
 
 void bind_relative(HandlerTable& t) {
-  t.bind(Op::v_movreld_b32, [](Wave& w, const Step& s) { move_row(w, relative(s.dst, w.s[kM0Slot]), s.src[0]); });
-  t.bind(Op::v_movrels_b32,
-         [](Wave& w, const Step& s) { move_row(w, s.dst, vgpr_source(relative(s.src[0].index, w.s[kM0Slot]))); });
+  constexpr uint32_t kIndexMask = 0x3ff;
+  t.bind(Op::v_movreld_b32,
+         [](Wave& w, const Step& s) { move_row(w, relative_destination(s, w.s[kM0Slot]), s.src[0]); });
+  t.bind(Op::v_movrels_b32, [](Wave& w, const Step& s) { move_row(w, s.dst, relative_source(s, w.s[kM0Slot])); });
   t.bind(Op::v_movrelsd_b32, [](Wave& w, const Step& s) {
-    move_row(w, relative(s.dst, w.s[kM0Slot]), vgpr_source(relative(s.src[0].index, w.s[kM0Slot])));
+    move_row(w, relative_destination(s, w.s[kM0Slot]), relative_source(s, w.s[kM0Slot]));
   });
   t.bind(Op::v_movrelsd_2_b32, [](Wave& w, const Step& s) {
     const uint32_t m0 = w.s[kM0Slot];
-    move_row(w, relative(s.dst, m0 >> 16 & 0x3ff), vgpr_source(relative(s.src[0].index, m0 & 0x3ff)));
+    move_row(w, relative_destination(s, m0 >> 16 & kIndexMask), relative_source(s, m0 & kIndexMask));
   });
   t.bind(Op::v_swaprel_b32, [](Wave& w, const Step& s) {
     const uint32_t m0 = w.s[kM0Slot];
-    swap_registers(w, relative(s.dst, m0 >> 16 & 0x3ff), relative(s.src[0].index, m0 & 0x3ff));
+    const unsigned to = relative(s.dst, m0 >> 16 & kIndexMask, kNoVgpr);
+    const unsigned from = relative(s.src[0].index, m0 & kIndexMask, kNoVgpr);
+    if (to != kNoVgpr && from != kNoVgpr) swap_registers(w, to, from);
   });
 }
 

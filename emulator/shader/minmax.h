@@ -20,7 +20,7 @@ void run_min_max(Wave& w, const Step& s) {
   using Bits = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
   std::conditional_t<V::kDoubleScope, DoubleScope, NoScope> scope(w.mode);
   w.sync_exec();
-  const bool flush_output = sizeof(T) == 4 ? w.mode.flush_input32() : w.mode.flush_input64();
+  const bool flush_result = sizeof(T) == 4 ? w.mode.flush_input32() : w.mode.flush_input64();
   constexpr Bits kExponent = sizeof(T) == 4 ? Bits{0x7f800000} : static_cast<Bits>(0x7ff0000000000000);
   constexpr Bits kSign = Bits{1} << (sizeof(T) * 8 - 1);
   for (unsigned h = 0; h < w.halves; ++h) {
@@ -41,7 +41,7 @@ void run_min_max(Wave& w, const Step& s) {
     if (nans != 0) [[unlikely]] {
       for (unsigned l = 0; l < kLanes; ++l) out[l] = extreme_of<V, kWhich>(V::get(a, l), V::get(b, l), w.mode.ieee());
     }
-    if (flush_output) {
+    if (flush_result) {
       BW_FOR_LANES(l) {
         const Bits bits = std::bit_cast<Bits>(out[l]);
         out[l] = std::bit_cast<T>((bits & kExponent) == 0 ? bits & kSign : bits);
@@ -56,24 +56,20 @@ constexpr Handler min_max() {
   return &run_min_max<V, kWhich>;
 }
 
-// f16 on its bits, so that signalling NaNs stay what they are.
-inline bool half_is_nan(uint16_t bits) {
-  return (bits & 0x7fff) > 0x7c00;
-}
+// f16 on its bits.
 template <class Pick>
 uint16_t half_extreme(uint16_t a, uint16_t b, const Mode& mode, Pick pick) {
-  constexpr uint16_t kQuiet = 0x0200, kExponent = 0x7c00, kSign = 0x8000;
   if (mode.flush_input64()) {
-    if ((a & kExponent) == 0) a &= kSign;
-    if ((b & kExponent) == 0) b &= kSign;
+    if ((a & kHalfInfinity) == 0) a &= kHalfSign;
+    if ((b & kHalfInfinity) == 0) b &= kHalfSign;
   }
-  if (mode.ieee() && half_is_nan(a) && (a & kQuiet) == 0) return a | kQuiet;
-  if (mode.ieee() && half_is_nan(b) && (b & kQuiet) == 0) return b | kQuiet;
-  if (half_is_nan(a)) return b;
+  if (mode.ieee() && half_is_nan(a) && (a & kHalfQuiet) == 0) return a | kHalfQuiet;
+  if (mode.ieee() && half_is_nan(b) && (b & kHalfQuiet) == 0) return b | kHalfQuiet;
   if (half_is_nan(b)) return a;
+  if (half_is_nan(a)) return b;
   // Sign and magnitude as a number whose order is that of the values, with -0 before +0.
   const auto key = [](uint16_t bits) {
-    return (bits & kSign) != 0 ? -1 - static_cast<int>(bits & 0x7fff) : static_cast<int>(bits);
+    return (bits & kHalfSign) != 0 ? -1 - static_cast<int>(bits & kHalfMagnitude) : static_cast<int>(bits);
   };
   return pick(key(a), key(b)) ? a : b;
 }

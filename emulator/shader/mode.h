@@ -25,8 +25,9 @@ struct Mode {
   uint32_t denorm64() const { return Fields::denorm_f16_f64.get(bits); }
   bool dx10_clamp() const { return Fields::dx10_clamp.get(bits) != 0; }
   bool ieee() const { return Fields::ieee.get(bits) != 0; }
-  // Results that overflow f16 become the largest finite number; infinities from infinite sources or from a division by
-  // zero stay. Source: RDNA3 ISA guide, "Mode register".
+  // Results that overflow f16 become the largest finite number, and so do the infinities that functions have at zero;
+  // those of infinite sources stay. Source: RDNA3 ISA guide, "Mode register", and captures of gfx1100 in
+  // ROCm/rocm-systems, emulation/rocjitsu, tests of arithmetic modes.
   bool fp16_ovfl() const { return Fields::fp16_ovfl.get(bits) != 0; }
 
   bool flush_input32() const { return (denorm32() & kAllowInput) == 0; }

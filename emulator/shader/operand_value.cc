@@ -16,11 +16,12 @@ constexpr float kInlineFloats[] = {0.5f, -0.5f, 1.0f, -1.0f, 2.0f, -2.0f, 4.0f, 
 constexpr uint64_t kInverseTwoPi64 = 0x3fc45f306dc9c882;
 constexpr uint16_t kInverseTwoPi16 = 0x3118;
 
-}  // namespace
-
 bool is_float(NumberFormat f) {
   return f == NumberFormat::kF16 || f == NumberFormat::kF32 || f == NumberFormat::kF64;
 }
+
+}  // namespace
+
 bool is_16bit(NumberFormat f) {
   switch (f) {
     case NumberFormat::kF16:
@@ -34,14 +35,56 @@ bool is_16bit(NumberFormat f) {
   }
 }
 
+bool is_pair(NumberFormat format) {
+  return format == NumberFormat::kPk2F16 || format == NumberFormat::kPk2Bf16;
+}
+
+bool takes_sign_modifiers(Op op, unsigned index, NumberFormat format) {
+  switch (op) {
+    case Op::v_cndmask_b32:
+    case Op::v_cndmask_b16:
+      return index < 2;
+    case Op::v_mov_b32:
+    case Op::v_mov_b16:
+    case Op::v_movreld_b32:
+    case Op::v_movrels_b32:
+    case Op::v_movrelsd_b32:
+    case Op::v_movrelsd_2_b32:
+      return true;
+    case Op::v_dot2_f16_f16:
+    case Op::v_dot2_bf16_bf16:
+      return is_pair(format) || is_16bit(format);
+    case Op::v_ldexp_f16:
+    case Op::v_cmp_class_f16:
+    case Op::v_cmpx_class_f16:
+      // The table has the exponent and the mask as f16, since their inline constants are.
+      return index == 0;
+    default:
+      return is_float(format);
+  }
+}
+
 uint64_t inline_float(uint32_t code, NumberFormat format, unsigned bits) {
   const unsigned index = code - kCodeInlineFloat;
   const float value = kInlineFloats[index];
   const bool last = code == kCodeInlineFloatLast;
   if (bits == 64) return last ? kInverseTwoPi64 : std::bit_cast<uint64_t>(static_cast<double>(value));
-  if (format == NumberFormat::kBf16) return std::bit_cast<uint32_t>(value) >> 16;
-  if (is_16bit(format) || format == NumberFormat::kPk2F16) return last ? kInverseTwoPi16 : float_to_half(value);
-  return std::bit_cast<uint32_t>(value);
+  switch (format) {
+    case NumberFormat::kBf16:
+    case NumberFormat::kWmmaDcBf16:
+      return std::bit_cast<uint32_t>(value) >> 16;
+    case NumberFormat::kF16:
+    case NumberFormat::kWmmaDcF16:
+    case NumberFormat::kPk2F16:
+      return last ? kInverseTwoPi16 : float_to_half(value);
+    default:
+      // Integers of 16 bits too: they take the low half of the f32 (LLVM, SIInstrInfo::isInlineConstant, bug 46302).
+      return std::bit_cast<uint32_t>(value);
+  }
+}
+
+bool replicates_inline_constants(Op op) {
+  return op == Op::v_dot2_f32_bf16 || op == Op::v_dot2_f16_f16 || op == Op::v_dot2_bf16_bf16;
 }
 
 uint64_t literal_value(uint32_t literal, NumberFormat format, unsigned bits) {

@@ -45,6 +45,8 @@ class Resolver {
   Source scalar(uint32_t slot, unsigned dwords);
   Source vgpr(uint32_t number, unsigned dwords);
   Source operand_source(uint32_t code, NumberFormat format, unsigned dwords);
+  enum class Halves : uint8_t { kAsTheyAre, kReplicated };  // of inline constants
+  Source packed_source(uint32_t code, NumberFormat format, Halves halves);
   void apply_modifiers(Source& source, unsigned index, const OperandInfo& operand);
   void fold_modifiers(Source& source, NumberFormat format);
   uint16_t scalar_destination(uint32_t code, unsigned dwords);
@@ -117,6 +119,17 @@ Source Resolver::operand_source(uint32_t code, NumberFormat format, unsigned dwo
   return constant(0);
 }
 
+// A dword of two halves. Those of bf16 are the upper half of the constant as 32 bits, of integers too.
+Source Resolver::packed_source(uint32_t code, NumberFormat format, Halves halves) {
+  const bool is_inline = code >= kCodeInlineZero && code <= kCodeInlineFloatLast;
+  if (!is_inline || halves == Halves::kAsTheyAre) return operand_source(code, format, 1);
+  const bool is_bf16 = format == NumberFormat::kPk2Bf16;
+  const Source source = operand_source(code, is_bf16 ? NumberFormat::kF32 : format, 1);
+  if (source.kind != SourceKind::kConstant) return source;
+  const uint32_t half = source.constant[0].lane[0] >> (is_bf16 ? 16 : 0) & 0xffff;
+  return constant(half | half << 16);
+}
+
 // e32 encodings name the halves of v0..v127 as v0..v127 (low) and v128..v255 (high).
 bool Resolver::settle_true16(Source& source, const OperandInfo& operand) {
   constexpr uint16_t kHighHalves = 128;
@@ -132,21 +145,22 @@ void Resolver::fold_modifiers(Source& source, NumberFormat format) {
   if (source.kind != SourceKind::kConstant) {
     if (source.kind == SourceKind::kScalar) source.modifiers |= kFromScalar;
     if (is_16bit(format)) source.modifiers |= kSign16;
+    if (is_pair(format)) source.modifiers |= kSignPair;
     if (format == NumberFormat::kF64) source.modifiers |= kSign64;
     source.kind = SourceKind::kModified;
     return;
   }
   uint64_t value = make_u64(source.constant[0].lane[0], source.constant[1].lane[0]);
-  const unsigned sign = format == NumberFormat::kF64 ? 63 : is_16bit(format) ? 15 : 31;
+  uint64_t sign = uint64_t{1} << (format == NumberFormat::kF64 ? 63 : is_16bit(format) ? 15 : 31);
+  if (is_pair(format)) sign |= 0x8000;
   if ((m & kHigh) != 0) value = value >> 16 & 0xffff;
-  if ((m & kAbs) != 0) value &= ~(uint64_t{1} << sign);
-  if ((m & kNeg) != 0) value ^= uint64_t{1} << sign;
+  if ((m & kAbs) != 0) value &= ~sign;
+  if ((m & kNeg) != 0) value ^= sign;
   source = constant(value);
 }
 
 void Resolver::apply_modifiers(Source& source, unsigned index, const OperandInfo& operand) {
-  const bool selects = in_.info->op == Op::v_cndmask_b32 || in_.info->op == Op::v_cndmask_b16;
-  const bool signs = is_float(operand.format) || (selects && index < 2);
+  const bool signs = takes_sign_modifiers(in_.info->op, index, operand.format);
   if (settle_true16(source, operand)) source.modifiers |= kHigh;
   if (is_vop3()) {
     const uint32_t abs = in_.info->encoding == Encoding::VOP3 ? in_[Field::abs] : 0;
@@ -165,7 +179,10 @@ void Resolver::apply_modifiers(Source& source, unsigned index, const OperandInfo
 
 void Resolver::resolve_source(unsigned index, const OperandInfo& operand) {
   const unsigned dwords = dwords_of(operand);
-  Source source = operand_source(in_[operand.field], operand.format, dwords);
+  const uint32_t code = in_[operand.field];
+  const Halves halves = replicates_inline_constants(in_.info->op) ? Halves::kReplicated : Halves::kAsTheyAre;
+  Source source = is_pair(operand.format) ? packed_source(code, operand.format, halves)
+                                          : operand_source(code, operand.format, dwords);
   const bool through_dpp = index == 0 && in_.dpp != DppKind::kNone;
   if (through_dpp) {
     settle_true16(source, operand);
@@ -379,7 +396,7 @@ Step Resolver::vopd_half(const InstructionInfo& info, Field src0, Field src1, Fi
   Step half = step_;
   half.run = handlers()[op] != nullptr ? handlers()[op] : run_unimplemented;
   half.dst = static_cast<uint16_t>(in_[dst] - kCodeVgpr0);
-  half.src[0] = operand_source(in_[src0], format, 1);
+  half.src[0] = packed_source(in_[src0], format, is_pair(format) ? Halves::kReplicated : Halves::kAsTheyAre);
   half.src[1] = operand_source(in_[src1], format, 1);
   half.src[2] = op == Op::v_cndmask_b32 ? scalar(kVccSlot, 1) : vgpr(half.dst, 1);
   for (Source& source : half.src) source.op_sel_hi = true;

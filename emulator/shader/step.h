@@ -24,7 +24,8 @@ enum SourceModifier : uint8_t {
   kHigh = 1 << 2,        // the high half of the dword is the (16-bit) value
   kFromScalar = 1 << 3,  // kModified: `index` is a scalar slot, otherwise a VGPR
   kSign16 = 1 << 4,      // the sign is bit 15 (after half selection)
-  kSign64 = 1 << 5,      // the sign is bit 31 of the high dword; neither: bit 31 of the only dword
+  kSign64 = 1 << 5,      // the sign is bit 31 of the high dword
+  kSignPair = 1 << 6,    // two halves with a sign each; none of these: bit 31 of the only dword
 };
 
 struct Source {

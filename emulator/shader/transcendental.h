@@ -67,10 +67,11 @@ inline double log2_f64(double x) {
   return x != x ? x : x < 0 ? std::nan("") : x == 0 ? -infinity : x == infinity ? infinity : finite;
 }
 
-// sin(2 pi x). Method: to a quarter turn, then the Taylor series; remainder below 1e-15.
+// sin(2 pi x); of -0 it is -0, of other whole turns +0. Method: to a quarter turn, then the Taylor series; remainder
+// below 1e-15.
 inline double sin_turns(double x) {
   constexpr double kTwoPi = 6.28318530717958647693;
-  const double r = x - __builtin_roundeven(x);
+  const double r = x == 0 ? x : x - __builtin_roundeven(x);
   const double folded = r > 0.25 ? 0.5 - r : r < -0.25 ? -0.5 - r : r;
   const double y = folded * kTwoPi;
   const double u = y * y;

@@ -14,8 +14,12 @@ namespace bw::emulator {
 // Every lane loop touches lane l of rows only in iteration l, whatever rows overlap: there is no dependence to respect.
 #define BW_FOR_LANES(l) _Pragma("GCC ivdep") for (unsigned l = 0; l < kLanes; ++l)
 
-void apply_output_f32(float* values, const Mode& mode, uint8_t omod, bool clamp);
+// omod and clamp on rounded results. `flushes`: the operation flushes denormal results, which omod needs.
+void apply_output_f32(float* values, const Mode& mode, uint8_t omod, bool clamp, bool flushes);
 void apply_output_f64(double* values, const Mode& mode, uint8_t omod, bool clamp);
+uint16_t apply_output_f16(uint16_t bits, const Mode& mode, uint8_t omod, bool clamp);
+// An f16 result of a value computed exactly or rounded to odd: rounded, flushed, and cut, as MODE says.
+uint16_t half_result(const Mode& mode, float value);
 
 struct DwordView {
   const uint32_t* p;
@@ -102,7 +106,22 @@ struct U16 : Word<uint16_t> {};
 struct I16 : Word<int16_t> {};
 struct F32 : Dword<float> {
   static void finish(T* out, Wave& w, const Step& s) {
-    if (s.omod != 0 || s.clamp) apply_output_f32(out, w.mode, s.omod, s.clamp);
+    if (s.omod != 0 || s.clamp) apply_output_f32(out, w.mode, s.omod, s.clamp, w.mode.flush_output32());
+  }
+};
+// Results of operations that flush denormal results whatever MODE says.
+struct F32Flushed : Dword<float> {
+  static void finish(T* out, Wave& w, const Step& s) {
+    BW_FOR_LANES(l) out[l] = flush(out[l]);
+    if (s.omod != 0 || s.clamp) apply_output_f32(out, w.mode, s.omod, s.clamp, true);
+  }
+};
+// An f16 result as its bits, of operations that do not round.
+struct HalfBits : Word<uint16_t> {
+  static void finish(T* out, Wave& w, const Step& s) {
+    if (s.omod == 0 && !s.clamp) return;
+    DoubleScope scope(w.mode);
+    for (unsigned l = 0; l < kLanes; ++l) out[l] = apply_output_f16(out[l], w.mode, s.omod, s.clamp);
   }
 };
 struct F64 : Qword<double> {
@@ -131,9 +150,7 @@ struct F16 {
     return {spare.values};
   }
   static T get(const View& v, unsigned l) { return v.p[l]; }
-  static void finish(T* out, Wave& w, const Step& s) {
-    if (s.omod != 0 || s.clamp) apply_output_f32(out, w.mode, s.omod, s.clamp);
-  }
+  static void finish(T*, Wave&, const Step&) {}
   static void store(Wave& w, const Step& s, unsigned h, const T* out) { store_halves(w, s, h, out); }
 };
 // An f16 destination whose operation computes in f64, rounded once.
@@ -210,8 +227,6 @@ constexpr Handler valu(F) requires std::is_invocable_v<F, typename A::T, typenam
   return &run_valu3<F, D, A, B, C>;
 }
 
-// Results that are NaN get the payload the hardware gives: that of the first source that is a NaN, quieted; otherwise
-// the positive quiet NaN (the host's is negative). unverified: which of several NaN sources the hardware prefers.
 inline bool any_nan(const float* v) {
   // Unordered: at least one of the two is a NaN.
   const __m256 low = _mm256_cmp_ps(_mm256_load_ps(v), _mm256_load_ps(v + 8), _CMP_UNORD_Q);
@@ -225,28 +240,64 @@ inline bool any_nan(const double* v) {
   }
   return _mm256_movemask_pd(any) != 0;
 }
+// Results that are NaN: that of the first source that is one, quieted only in IEEE mode; the default NaN of an invalid
+// operation, which in a multiply-add is the product before it is the sum. Source: ROCm/rocm-systems,
+// emulation/rocjitsu, captures of gfx1100 in its tests of arithmetic modes; payloads of operations that are not among
+// those follow the same rule, unverified.
 template <class T>
-T nan_of(T a) {
-  using Bits = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
-  if (a != a) return std::bit_cast<T>(quiet_bits(std::bit_cast<Bits>(a)));
+constexpr T default_nan() {
   if constexpr (sizeof(T) == 4)
-    return std::bit_cast<T>(kQuietNan32);
+    return std::bit_cast<T>(kDefaultNan32);
   else
-    return std::bit_cast<T>(kQuietNan64);
+    return std::bit_cast<T>(kDefaultNan64);
+}
+template <class T>
+T quieted(T nan) {
+  using Bits = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
+  return std::bit_cast<T>(quiet_bits(std::bit_cast<Bits>(nan)));
+}
+template <class T>
+T passed_nan(const Mode& mode, T nan) {
+  return mode.ieee() ? quieted(nan) : nan;
+}
+template <unsigned kSources, class T>
+T nan_result(const Mode& mode, T a, T b, T c) {
+  const bool invalid_product = (a == 0 && std::isinf(b)) || (b == 0 && std::isinf(a));
+  if (kSources == 3 && invalid_product) return default_nan<T>();
+  if (a != a) return passed_nan(mode, a);
+  if (kSources > 1 && b != b) return passed_nan(mode, b);
+  if (kSources > 2 && c != c) return passed_nan(mode, c);
+  return default_nan<T>();
+}
+// The NaN of a sum of two products x[i] * y[i] and z.
+inline float nan_of_dot2(const Mode& mode, const float (&x)[2], const float (&y)[2], float z) {
+  for (const float source : {x[0], y[0], x[1], y[1], z}) {
+    if (source != source) return passed_nan(mode, source);
+  }
+  return default_nan<float>();
+}
+// A NaN in another format, payload kept.
+template <class To, class From>
+To nan_as(From nan) {
+  if constexpr (sizeof(To) == sizeof(From)) return nan;
+  if constexpr (sizeof(To) > sizeof(From)) return widen_nan(nan);
+  if constexpr (sizeof(To) < sizeof(From)) return narrow_nan(nan);
 }
 
-// Arithmetic on values of one float type V, with NaN results settled.
-template <class F, class V, unsigned kSources>
+// Arithmetic on values of one float type V giving a D, with NaN results settled. Of three sources the first two are
+// multiplied.
+template <class F, class D, class V, unsigned kSources>
 void run_arith(Wave& w, const Step& s) {
   using T = typename V::T;
-  std::conditional_t<V::kDoubleScope, DoubleScope, NoScope> scope(w.mode);
+  using R = typename D::T;
+  std::conditional_t<kNeedsDoubleScope<D, V>, DoubleScope, NoScope> scope(w.mode);
   w.sync_exec();
   for (unsigned h = 0; h < w.halves; ++h) {
     typename V::Spare spare_a, spare_b, spare_c;
     const auto a = V::fetch_view(w, s.src[0], h, spare_a);
     const auto b = V::fetch_view(w, s.src[kSources > 1 ? 1 : 0], h, spare_b);
     const auto c = V::fetch_view(w, s.src[kSources > 2 ? 2 : 0], h, spare_c);
-    alignas(64) T out[kLanes];
+    alignas(64) R out[kLanes];
     BW_FOR_LANES(l) {
       if constexpr (kSources == 1) out[l] = F{}(V::get(a, l));
       if constexpr (kSources == 2) out[l] = F{}(V::get(a, l), V::get(b, l));
@@ -254,24 +305,27 @@ void run_arith(Wave& w, const Step& s) {
     }
     if (any_nan(out)) [[unlikely]] {
       for (unsigned l = 0; l < kLanes; ++l) {
-        if (out[l] == out[l]) continue;
-        const T x = V::get(a, l), y = V::get(b, l), z = V::get(c, l);
-        out[l] = nan_of(x != x ? x : kSources > 1 && y != y ? y : kSources > 2 ? z : x);
+        if (out[l] != out[l])
+          out[l] = nan_as<R>(nan_result<kSources, T>(w.mode, V::get(a, l), V::get(b, l), V::get(c, l)));
       }
     }
-    V::finish(out, w, s);
-    V::store(w, s, h, out);
+    D::finish(out, w, s);
+    D::store(w, s, h, out);
   }
 }
-template <class V, class F>
-constexpr Handler arith(F) {
+template <class D, class V, class F>
+constexpr Handler arith_to(F) {
   using T = typename V::T;
   if constexpr (std::is_invocable_v<F, T>)
-    return &run_arith<F, V, 1>;
+    return &run_arith<F, D, V, 1>;
   else if constexpr (std::is_invocable_v<F, T, T>)
-    return &run_arith<F, V, 2>;
+    return &run_arith<F, D, V, 2>;
   else
-    return &run_arith<F, V, 3>;
+    return &run_arith<F, D, V, 3>;
+}
+template <class V, class F>
+constexpr Handler arith(F f) {
+  return arith_to<V, V>(f);
 }
 
 // Operations that need the mode of the wave: F(const Mode&, a, b, c), sources beyond the operation's repeat the first.

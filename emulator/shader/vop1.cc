@@ -42,27 +42,77 @@ void bind_rounding(HandlerTable& t) {
          }));
 }
 
-// unverified: whether inputs and results of the f32 functions are flushed; LLVM takes it that the hardware does so.
+// The functions round to nearest whatever MODE says, and those of f32 flush inputs and results too, but for sine and
+// cosine, which leave that to MODE. f16 takes one rounding at the end, and with FP16_OVFL cuts the infinities of finite
+// sources, of zero too. Source: RDNA3 ISA guide, "VOP1", and captures of gfx1100 in ROCm/rocm-systems,
+// emulation/rocjitsu (transcendental_pipeline.h, tests of arithmetic modes).
+constexpr uint32_t kNearest = 0x1f80, kFlushAll = 0x8040, kRoundMask = 0x6000;
+struct FlushedFunction {
+  using Result = F32Flushed;
+  static uint32_t csr(const Mode&) { return kNearest | kFlushAll; }
+};
+struct ModedFunction {
+  using Result = F32;
+  static uint32_t csr(const Mode& mode) { return mode.csr32 & ~kRoundMask; }
+};
+
+template <class F, class Kind>
+void run_function_f32(Wave& w, const Step& s) {
+  const uint32_t csr = Kind::csr(w.mode);
+  if (csr != w.mode.csr32) load_csr(csr);
+  run_arith<F, typename Kind::Result, F32, 1>(w, s);
+  if (csr != w.mode.csr32) load_csr(w.mode.csr32);
+}
+template <class Kind, class F>
+Handler function_f32(F) {
+  return &run_function_f32<F, Kind>;
+}
+
+template <class F>
+void run_function_f16(Wave& w, const Step& s) {
+  load_csr(kNearest);
+  w.sync_exec();
+  for (unsigned h = 0; h < w.halves; ++h) {
+    F16::Spare spare;
+    const auto a = F16::fetch_view(w, s.src[0], h, spare);
+    alignas(64) double out[kLanes];
+    BW_FOR_LANES(l) out[l] = F{}(static_cast<double>(F16::get(a, l)));
+    const bool cuts = w.mode.fp16_ovfl();
+    for (unsigned l = 0; l < kLanes; ++l) {
+      const float x = F16::get(a, l);
+      if (out[l] != out[l]) out[l] = widen_nan(nan_result<1>(w.mode, x, x, x));
+      if (cuts && std::isinf(out[l]) && !std::isinf(x)) out[l] = std::copysign(0x1p20, out[l]);
+    }
+    F16FromF64::store(w, s, h, out);
+  }
+  load_csr(w.mode.csr32);
+}
+template <class F>
+Handler function_f16(F) {
+  return &run_function_f16<F>;
+}
+
 void bind_transcendental(HandlerTable& t) {
-  t.bind(Op::v_exp_f32, arith<F32>([](float a) { return flush(static_cast<float>(exp2_f64(flush(a)))); }));
-  t.bind(Op::v_log_f32, arith<F32>([](float a) { return static_cast<float>(log2_f64(flush(a))); }));
-  t.bind(Op::v_rcp_f32, arith<F32>([](float a) { return flush(static_cast<float>(1.0 / flush(a))); }));
+  const auto f32 = [&t](Op op, auto f) { t.bind(op, function_f32<FlushedFunction>(f)); };
+  f32(Op::v_exp_f32, [](float a) { return static_cast<float>(exp2_f64(flush(a))); });
+  f32(Op::v_log_f32, [](float a) { return static_cast<float>(log2_f64(flush(a))); });
+  f32(Op::v_rcp_f32, [](float a) { return static_cast<float>(1.0 / flush(a)); });
+  f32(Op::v_rsq_f32, [](float a) { return static_cast<float>(1.0 / std::sqrt(static_cast<double>(flush(a)))); });
+  f32(Op::v_sqrt_f32, [](float a) { return std::sqrt(flush(a)); });
   t.bind(Op::v_rcp_iflag_f32, t[Op::v_rcp_f32]);
-  t.bind(Op::v_rsq_f32,
-         arith<F32>([](float a) { return static_cast<float>(1.0 / std::sqrt(static_cast<double>(flush(a)))); }));
-  t.bind(Op::v_sqrt_f32, arith<F32>([](float a) { return std::sqrt(flush(a)); }));
-  t.bind(Op::v_sin_f32, arith<F32>([](float a) { return static_cast<float>(sin_turns(flush(a))); }));
-  t.bind(Op::v_cos_f32, arith<F32>([](float a) { return static_cast<float>(cos_turns(flush(a))); }));
+  t.bind(Op::v_sin_f32, function_f32<ModedFunction>([](float a) { return static_cast<float>(sin_turns(a)); }));
+  t.bind(Op::v_cos_f32, function_f32<ModedFunction>([](float a) { return static_cast<float>(cos_turns(a)); }));
   t.bind(Op::v_rcp_f64, arith<F64>([](double a) { return 1.0 / a; }));
   t.bind(Op::v_rsq_f64, arith<F64>([](double a) { return 1.0 / std::sqrt(a); }));
   t.bind(Op::v_sqrt_f64, arith<F64>([](double a) { return std::sqrt(a); }));
-  t.bind(Op::v_exp_f16, valu<F16FromF64, F16>([](float a) { return exp2_f64(a); }));
-  t.bind(Op::v_log_f16, valu<F16FromF64, F16>([](float a) { return log2_f64(a); }));
-  t.bind(Op::v_rcp_f16, arith<F16>([](float a) { return 1.0f / a; }));
-  t.bind(Op::v_rsq_f16, valu<F16FromF64, F16>([](float a) { return 1.0 / std::sqrt(static_cast<double>(a)); }));
-  t.bind(Op::v_sqrt_f16, arith<F16>([](float a) { return std::sqrt(a); }));
-  t.bind(Op::v_sin_f16, valu<F16FromF64, F16>([](float a) { return sin_turns(a); }));
-  t.bind(Op::v_cos_f16, valu<F16FromF64, F16>([](float a) { return cos_turns(a); }));
+  const auto f16 = [&t](Op op, auto f) { t.bind(op, function_f16(f)); };
+  f16(Op::v_exp_f16, [](double a) { return exp2_f64(a); });
+  f16(Op::v_log_f16, [](double a) { return log2_f64(a); });
+  f16(Op::v_rcp_f16, [](double a) { return 1.0 / a; });
+  f16(Op::v_rsq_f16, [](double a) { return 1.0 / std::sqrt(a); });
+  f16(Op::v_sqrt_f16, [](double a) { return std::sqrt(a); });
+  f16(Op::v_sin_f16, [](double a) { return sin_turns(a); });
+  f16(Op::v_cos_f16, [](double a) { return cos_turns(a); });
 }
 
 u32 reverse_bits(u32 v) {
@@ -86,26 +136,29 @@ void bind_bits(HandlerTable& t) {
          }));
 }
 
-// value = mantissa * 2^exponent with 1/2 <= |mantissa| < 1; infinities and NaNs have exponent 0.
+// value = mantissa * 2^exponent with 1/2 <= |mantissa| < 1; infinities and NaNs have exponent 0. The mantissa of a NaN
+// is that NaN, quieted in every mode (captured on gfx1100: ROCm/rocm-systems, emulation/rocjitsu).
 i32 frexp_exponent(double value) {
   if (!std::isfinite(value) || value == 0) return 0;
   int exponent = 0;
   (void)std::frexp(value, &exponent);
   return exponent;
 }
-double frexp_mantissa(double value) {
-  if (!std::isfinite(value)) return value;
+template <class T>
+T frexp_mantissa(T value) {
+  if (value != value) return quieted(value);
+  if (std::isinf(value)) return value;
   int exponent = 0;
-  return std::frexp(value, &exponent);
+  return static_cast<T>(std::frexp(static_cast<double>(value), &exponent));
 }
 
 void bind_frexp(HandlerTable& t) {
   t.bind(Op::v_frexp_exp_i32_f32, valu<I32, F32>([](float a) { return frexp_exponent(a); }));
   t.bind(Op::v_frexp_exp_i32_f64, valu<I32, F64>([](double a) { return frexp_exponent(a); }));
   t.bind(Op::v_frexp_exp_i16_f16, valu<I16, F16>([](float a) { return static_cast<int16_t>(frexp_exponent(a)); }));
-  t.bind(Op::v_frexp_mant_f32, arith<F32>([](float a) { return static_cast<float>(frexp_mantissa(a)); }));
-  t.bind(Op::v_frexp_mant_f64, arith<F64>([](double a) { return frexp_mantissa(a); }));
-  t.bind(Op::v_frexp_mant_f16, arith<F16>([](float a) { return static_cast<float>(frexp_mantissa(a)); }));
+  t.bind(Op::v_frexp_mant_f32, valu<F32, F32>([](float a) { return frexp_mantissa(a); }));
+  t.bind(Op::v_frexp_mant_f64, valu<F64, F64>([](double a) { return frexp_mantissa(a); }));
+  t.bind(Op::v_frexp_mant_f16, valu<F16, F16>([](float a) { return frexp_mantissa(a); }));
 }
 
 }  // namespace

@@ -196,14 +196,19 @@ u32 absolute_difference(u32 a, u32 b) {
   return a > b ? a - b : b - a;
 }
 
-template <bool kMasked>
+template <bool kMasked, bool kSaturates>
 u64 quad_sad(u64 a, u32 b, u64 c) {
   u64 out = 0;
   for (unsigned i = 0; i < 4; ++i) {
     const u32 sum = sad_bytes<kMasked>(static_cast<u32>(a >> (i * 8)), b) + (static_cast<u32>(c >> (i * 16)) & 0xffff);
-    out |= static_cast<u64>(sum & 0xffff) << (i * 16);
+    out |= static_cast<u64>(kSaturates ? std::min<u32>(sum, 0xffff) : sum & 0xffff) << (i * 16);
   }
   return out;
+}
+template <bool kMasked>
+Handler quad_sad_handler() {
+  return clampable3<U64, U64, U32, U64>([](u64 a, u32 b, u64 c) { return quad_sad<kMasked, false>(a, b, c); },
+                                        [](u64 a, u32 b, u64 c) { return quad_sad<kMasked, true>(a, b, c); });
 }
 
 // Four sums, each over the four bytes of src0 from byte i on, added to dword i of src2; bytes of src1 that are zero are
@@ -241,9 +246,9 @@ void bind_sad(HandlerTable& t) {
   });
   with_clamp(Op::v_sad_u32, [](u32 a, u32 b) { return absolute_difference(a, b); });
   t.bind(Op::v_lerp_u8, valu<U32, U32, U32, U32>([](u32 a, u32 b, u32 c) { return average_bytes(a, b, c); }));
-  t.bind(Op::v_qsad_pk_u16_u8, valu<U64, U64, U32, U64>([](u64 a, u32 b, u64 c) { return quad_sad<false>(a, b, c); }));
+  t.bind(Op::v_qsad_pk_u16_u8, quad_sad_handler<false>());
   t.bind(Op::v_mqsad_u32_u8, run_mqsad_u32);
-  t.bind(Op::v_mqsad_pk_u16_u8, valu<U64, U64, U32, U64>([](u64 a, u32 b, u64 c) { return quad_sad<true>(a, b, c); }));
+  t.bind(Op::v_mqsad_pk_u16_u8, quad_sad_handler<true>());
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // Owns: packed 16-bit arithmetic, dot products and mixed-precision multiply-add. Source: RDNA3 ISA guide, "VOP3P".
 #include <algorithm>
 
+#include "emulator/shader/dot2.h"
 #include "emulator/shader/handlers.h"
 #include "emulator/shader/minmax.h"
 #include "emulator/shader/valu.h"
@@ -81,7 +82,7 @@ void bind_packed_int(HandlerTable& t) {
 }
 
 // F(a, b, c) in f64 on halves, rounded once.
-template <class F>
+template <class F, unsigned kSources>
 void run_packed_half(Wave& w, const Step& s) {
   DoubleScope scope(w.mode);
   w.sync_exec();
@@ -94,26 +95,19 @@ void run_packed_half(Wave& w, const Step& s) {
         select_half<true>(w, s.src[i], part == 1, h, bits);
         halves_to_floats(bits.lane, values[i], w.mode.flush_input64());
       }
-      alignas(64) float out[kLanes];
       for (unsigned l = 0; l < kLanes; ++l) {
-        const double r = F{}(static_cast<double>(values[0][l]), static_cast<double>(values[1][l]),
-                             static_cast<double>(values[2][l]));
-        out[l] = w.mode.round64() == 0 ? round_to_odd(r) : static_cast<float>(r);
-        if (out[l] != out[l]) out[l] = nan_of(out[l]);
-      }
-      if (s.clamp) apply_output_f32(out, w.mode, 0, true);
-      for (unsigned l = 0; l < kLanes; ++l) {
-        u16 half = float_to_half(out[l]);
-        if (w.mode.fp16_ovfl()) half = cut_overflow(half, out[l]);
-        results[part].lane[l] = w.mode.flush_output64() && (half & 0x7c00) == 0 ? half & kSignBit16 : half;
+        const float a = values[0][l], b = values[1][l], c = values[2][l];
+        const double r = F{}(static_cast<double>(a), static_cast<double>(b), static_cast<double>(c));
+        const u16 half = half_result(w.mode, r == r ? round_to_odd(r) : nan_result<kSources>(w.mode, a, b, c));
+        results[part].lane[l] = s.clamp ? apply_output_f16(half, w.mode, 0, true) : half;
       }
     }
     store_packed(w, s, h, results);
   }
 }
-template <class F>
+template <unsigned kSources, class F>
 Handler packed_half(F) {
-  return &run_packed_half<F>;
+  return &run_packed_half<F, kSources>;
 }
 
 template <bool kMin>
@@ -127,13 +121,8 @@ void run_packed_extreme(Wave& w, const Step& s) {
       select_half<true>(w, s.src[1], part == 1, h, b);
       for (unsigned l = 0; l < kLanes; ++l) {
         const u16 x = static_cast<u16>(a.lane[l]), y = static_cast<u16>(b.lane[l]);
-        u16 r = kMin ? half_min(x, y, w.mode) : half_max(x, y, w.mode);
-        if (s.clamp) {
-          float value = half_to_float(r);
-          value = value != value ? (w.mode.dx10_clamp() ? 0.0f : value) : value > 0 ? (value < 1 ? value : 1.0f) : 0.0f;
-          r = float_to_half(value);
-        }
-        results[part].lane[l] = r;
+        const u16 r = kMin ? half_min(x, y, w.mode) : half_max(x, y, w.mode);
+        results[part].lane[l] = s.clamp ? apply_output_f16(r, w.mode, 0, true) : r;
       }
     }
     store_packed(w, s, h, results);
@@ -141,36 +130,33 @@ void run_packed_extreme(Wave& w, const Step& s) {
 }
 
 void bind_packed_half(HandlerTable& t) {
-  t.bind(Op::v_pk_fma_f16, packed_half([](double a, double b, double c) { return a * b + c; }));
+  t.bind(Op::v_pk_fma_f16, packed_half<3>([](double a, double b, double c) { return a * b + c; }));
   t.bind(Op::v_pk_fmac_f16, t[Op::v_pk_fma_f16]);
-  t.bind(Op::v_pk_add_f16, packed_half([](double a, double b, double) { return a + b; }));
-  t.bind(Op::v_pk_mul_f16, packed_half([](double a, double b, double) { return a * b; }));
+  t.bind(Op::v_pk_add_f16, packed_half<2>([](double a, double b, double) { return a + b; }));
+  t.bind(Op::v_pk_mul_f16, packed_half<2>([](double a, double b, double) { return a * b; }));
   t.bind(Op::v_pk_min_f16, run_packed_extreme<true>);
   t.bind(Op::v_pk_max_f16, run_packed_extreme<false>);
 }
 
-// src2 + low * low + high * high of two halves, in f32. unverified: where the hardware rounds; here after each product.
-template <float (*kWiden)(u16)>
+// src2 + low * low + high * high of two halves. The clamp bit has no effect (RDNA3 ISA guide, "Output Operand
+// Modifiers").
+template <bool kIsBf16>
 void run_dot2_f32(Wave& w, const Step& s) {
   w.sync_exec();
+  const u32 flip = s.src[2].neg ? 0x80000000u : 0;
   for (unsigned h = 0; h < w.halves; ++h) {
-    Row a[2], b[2], spare;
+    Row a[2], b[2], spare, out;
     for (unsigned part = 0; part < 2; ++part) {
       select_half<true>(w, s.src[0], part == 1, h, a[part]);
       select_half<true>(w, s.src[1], part == 1, h, b[part]);
     }
     const uint32_t* c = fetch(w, s.src[2], 0, h, spare);
-    alignas(64) float out[kLanes];
-    const u32 flip = s.src[2].neg ? 0x80000000u : 0;
     for (unsigned l = 0; l < kLanes; ++l) {
-      float sum = float_of(c[l] ^ flip);
-      for (unsigned part = 0; part < 2; ++part) {
-        sum = std::fma(kWiden(static_cast<u16>(a[part].lane[l])), kWiden(static_cast<u16>(b[part].lane[l])), sum);
-      }
-      out[l] = sum == sum ? sum : nan_of(sum);
+      const u16 x[] = {static_cast<u16>(a[0].lane[l]), static_cast<u16>(a[1].lane[l])};
+      const u16 y[] = {static_cast<u16>(b[0].lane[l]), static_cast<u16>(b[1].lane[l])};
+      out.lane[l] = dot2_bits<kIsBf16>(x, y, c[l] ^ flip);
     }
-    F32::finish(out, w, s);
-    F32::store(w, s, h, out);
+    store_lanes(w, s.dst, h, out.lane);
   }
 }
 
@@ -228,16 +214,17 @@ void run_fma_mix(Wave& w, const Step& s) {
       BW_FOR_LANES(l) out[l] = std::fma(v[0][l], v[1][l], v[2][l]);
       if (any_nan(out)) [[unlikely]] {
         for (unsigned l = 0; l < kLanes; ++l) {
-          if (out[l] != out[l]) out[l] = nan_of(v[0][l] != v[0][l] ? v[0][l] : v[1][l] != v[1][l] ? v[1][l] : v[2][l]);
+          if (out[l] != out[l]) out[l] = nan_result<3>(w.mode, v[0][l], v[1][l], v[2][l]);
         }
       }
       F32::finish(out, w, s);
       F32::store(w, s, h, out);
     } else {
-      // unverified: one rounding from the exact sum to f16.
+      // One rounding from the sum to f16; the ISA guide has one to f32 between (docs/errata.md).
       double out[kLanes];
       for (unsigned l = 0; l < kLanes; ++l) {
         out[l] = std::fma(static_cast<double>(v[0][l]), static_cast<double>(v[1][l]), static_cast<double>(v[2][l]));
+        if (out[l] != out[l]) out[l] = widen_nan(nan_result<3>(w.mode, v[0][l], v[1][l], v[2][l]));
       }
       Step half = s;
       half.dst_high = kTo == MixTo::kHigh;
@@ -252,9 +239,9 @@ void run_fma_mix(Wave& w, const Step& s) {
 void bind_vop3p(HandlerTable& t) {
   bind_packed_int(t);
   bind_packed_half(t);
-  t.bind(Op::v_dot2_f32_f16, run_dot2_f32<half_to_float>);
-  t.bind(Op::v_dot2acc_f32_f16, run_dot2_f32<half_to_float>);
-  t.bind(Op::v_dot2_f32_bf16, run_dot2_f32<bfloat_to_float>);
+  t.bind(Op::v_dot2_f32_f16, run_dot2_f32<false>);
+  t.bind(Op::v_dot2acc_f32_f16, run_dot2_f32<false>);
+  t.bind(Op::v_dot2_f32_bf16, run_dot2_f32<true>);
   t.bind(Op::v_dot4_i32_iu8, run_dot_int<8, true>);
   t.bind(Op::v_dot4_u32_u8, run_dot_int<8, false>);
   t.bind(Op::v_dot8_i32_iu4, run_dot_int<4, true>);

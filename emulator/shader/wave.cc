@@ -43,7 +43,7 @@ const uint32_t* fetch_modified(Wave& wave, const Source& source, unsigned dword,
     in = wave.vgpr(source.index + dword, half);
   }
   const bool has_sign = (modifiers & kSign64) == 0 || dword == 1;
-  const uint32_t sign = (modifiers & kSign16) != 0 ? 0x8000u : 0x80000000u;
+  const uint32_t sign = (modifiers & kSign16) != 0 ? 0x8000u : (modifiers & kSignPair) != 0 ? 0x80008000u : 0x80000000u;
   const uint32_t clear = has_sign && (modifiers & kAbs) != 0 ? sign : 0;
   const uint32_t flip = has_sign && (modifiers & kNeg) != 0 ? sign : 0;
   const unsigned shift = (modifiers & kHigh) != 0 ? 16 : 0;

@@ -16,9 +16,28 @@ float widen(Element element, uint32_t bits) {
   const uint16_t half = static_cast<uint16_t>(bits);
   return element == Element::kF16 ? half_to_float(half) : bfloat_to_float(half);
 }
-uint16_t narrow(Element element, float value) {
-  return element == Element::kF16 ? float_to_half(value) : float_to_bfloat(value);
+uint16_t narrow(Element element, float value, const Mode& mode) {
+  if (element == Element::kBf16) return float_to_bfloat(value);
+  const uint16_t half = float_to_half(value);
+  return mode.fp16_ovfl() ? cut_overflow(half, value) : half;
 }
+
+// Floats are rounded to nearest whatever MODE says. Source: RDNA3 ISA guide, "Wave matrix multiply accumulate".
+class NearestScope {
+ public:
+  explicit NearestScope(const Mode& mode) : mode_(mode) {
+    if (mode_.round32() != 0) load_csr(mode_.csr32 & ~kRoundMask);
+  }
+  ~NearestScope() {
+    if (mode_.round32() != 0) load_csr(mode_.csr32);
+  }
+  NearestScope(const NearestScope&) = delete;
+  NearestScope& operator=(const NearestScope&) = delete;
+
+ private:
+  static constexpr uint32_t kRoundMask = 0x6000;
+  const Mode& mode_;
+};
 
 // Element k of row (of A) or column (of B) `index`: lane `index` holds them, two halves a VGPR; the other lanes repeat
 // them. neg flips the sign of even elements, neg_hi that of odd ones.
@@ -64,6 +83,7 @@ float accumulator_signs(const Source& source, float value) {
 
 template <Element kElement>
 void run_to_f32(Wave& w, const Step& s) {
+  const NearestScope scope(w.mode);
   float a[kSize][kSize], b[kSize][kSize], c[kSize][kSize];
   load_operand(w, s.src[0], kElement, a);
   load_operand(w, s.src[1], kElement, b);
@@ -75,13 +95,14 @@ void run_to_f32(Wave& w, const Step& s) {
   for (unsigned i = 0; i < kSize * kSize; ++i) {
     const Place p = place_of(w, i / kSize, i % kSize);
     const float value = c[i / kSize][i % kSize];
-    w.vgpr(s.dst + p.vgpr, p.half)[p.lane] = bits_of(value == value ? value : nan_of(value));
+    w.vgpr(s.dst + p.vgpr, p.half)[p.lane] = bits_of(value);
   }
 }
 
 // C and D are halves; op_sel of source 2 says which half of the registers holds them. The other half stays.
 template <Element kElement>
 void run_to_half(Wave& w, const Step& s) {
+  const NearestScope scope(w.mode);
   float a[kSize][kSize], b[kSize][kSize], c[kSize][kSize];
   load_operand(w, s.src[0], kElement, a);
   load_operand(w, s.src[1], kElement, b);
@@ -95,7 +116,7 @@ void run_to_half(Wave& w, const Step& s) {
   for (unsigned i = 0; i < kSize * kSize; ++i) {
     const Place p = place_of(w, i / kSize, i % kSize);
     const float value = c[i / kSize][i % kSize];
-    const uint32_t half = narrow(kElement, value == value ? value : nan_of(value));
+    const uint32_t half = narrow(kElement, value, w.mode);
     uint32_t& dword = w.vgpr(s.dst + p.vgpr, p.half)[p.lane];
     dword = (dword & ~(0xffffu << shift)) | half << shift;
   }

@@ -105,6 +105,12 @@ Status reject(const InstructionInfo& info, const OperandInfo& operand, uint32_t 
                static_cast<int>(operand.field));
 }
 
+// Integers of 16 bits take inline floats, which the table does not say: LLVM prints them as numbers, whose text it
+// assembles to literals.
+bool is_half_integer(NumberFormat format) {
+  return format == NumberFormat::kI16 || format == NumberFormat::kU16 || format == NumberFormat::kB16;
+}
+
 // Whether the codes of the operands are allowed, and whether one of them is the literal.
 Status check_operands(const InstructionInfo& info, Instruction& out) {
   for (const OperandInfo& operand : info.operands()) {
@@ -114,7 +120,8 @@ Status check_operands(const InstructionInfo& info, Instruction& out) {
     const bool is_dpp = operand.field == Field::src0 && out.dpp != DppKind::kNone;
     if (is_dpp) continue;
     if (category == 0) return reject(info, operand, code);
-    if (operand.accepts != 0 && (operand.accepts & category) == 0) return reject(info, operand, code);
+    const uint16_t accepts = operand.accepts | (is_half_integer(operand.format) ? kAccept_if : 0);
+    if (operand.accepts != 0 && (accepts & category) == 0) return reject(info, operand, code);
     if (category == kAccept_lit) {
       if (!info.has(InstructionInfo::kLiteral)) return reject(info, operand, code);
       out.has_literal = true;
