@@ -17,6 +17,7 @@ Frame::Frame(llvm::Function* function_in, const ControlFlow& flow_in, uint32_t w
   i32s = vector(ir.getInt32Ty());
   floats = vector(ir.getFloatTy());
   i64s = vector(ir.getInt64Ty());
+  doubles = vector(ir.getDoubleTy());
   halves = vector(ir.getHalfTy());
   i16s = vector(ir.getInt16Ty());
   truths = vector(ir.getInt1Ty());

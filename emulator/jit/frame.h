@@ -54,6 +54,7 @@ struct Frame {
   llvm::Type* i32s;
   llvm::Type* floats;
   llvm::Type* i64s;
+  llvm::Type* doubles;
   llvm::Type* halves;
   llvm::Type* i16s;
   llvm::Type* truths;

@@ -208,10 +208,18 @@ Value* StripBuilder::u32(const Step& step, unsigned index, unsigned dword) {
   for (const Source& source : step.src) has_variable |= source.kind != SourceKind::kConstant;
   return raw(step.src[index], dword, has_variable);
 }
+Value* StripBuilder::join(Value* low, Value* high) {
+  Value* wide = ir().CreateShl(ir().CreateZExt(high, i64s()), llvm::ConstantInt::get(i64s(), 32));
+  return ir().CreateOr(ir().CreateZExt(low, i64s()), wide);
+}
 Value* StripBuilder::u64(const Step& step, unsigned index) {
-  Value* low = ir().CreateZExt(u32(step, index, 0), i64s());
-  Value* high = ir().CreateZExt(u32(step, index, 1), i64s());
-  return ir().CreateOr(low, ir().CreateShl(high, llvm::ConstantInt::get(i64s(), 32)));
+  Value* low = u32(step, index, 0);
+  return join(low, u32(step, index, 1));
+}
+Value* StripBuilder::f64(const Step& step, unsigned index) {
+  need_equal_controls();
+  Value* low = raw(step.src[index], 0, false);
+  return ir().CreateBitCast(join(low, raw(step.src[index], 1, false)), doubles());
 }
 Value* StripBuilder::f32(const Step& step, unsigned index) {
   return ir().CreateBitCast(raw(step.src[index], 0, false), floats());
@@ -278,6 +286,11 @@ void StripBuilder::put_arith(const Step& step, Value* value, unsigned sources) {
   float_result_of_[bits] = float_results_.size();
   float_results_.push_back({value, false});
   put_u32(step.dst, bits);
+}
+
+void StripBuilder::put_arith64(unsigned number, Value* value) {
+  give_up_if(ir().CreateFCmpUNO(value, value));
+  put_u64(number, ir().CreateBitCast(value, i64s()));
 }
 
 void StripBuilder::give_up_if(Value* truth) {

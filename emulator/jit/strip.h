@@ -53,12 +53,14 @@ class StripBuilder {
   llvm::Type* i32s() const { return frame_.i32s; }
   llvm::Type* floats() const { return frame_.floats; }
   llvm::Type* i64s() const { return frame_.i64s; }
+  llvm::Type* doubles() const { return frame_.doubles; }
   llvm::Value* splat(uint32_t value);
 
   // Sources of the step, modifiers applied.
   llvm::Value* u32(const Step& step, unsigned index, unsigned dword = 0);
   llvm::Value* u64(const Step& step, unsigned index);
   llvm::Value* f32(const Step& step, unsigned index);
+  llvm::Value* f64(const Step& step, unsigned index);
   // A source that is a half, widened to f32; `bits` in the low halves.
   llvm::Value* widen_half(llvm::Value* bits);
   // One truth value a lane.
@@ -70,16 +72,19 @@ class StripBuilder {
   void put_mask(unsigned slot, llvm::Value* truth);
   // The float result of arithmetic on the step's first `sources` sources: a NaN among them makes the result one.
   void put_arith(const Step& step, llvm::Value* value, unsigned sources);
+  // As put_arith(), for f64.
+  void put_arith64(unsigned vgpr, llvm::Value* value);
   // Lanes in which the strip has to be executed by the interpreter.
   void give_up_if(llvm::Value* truth);
   // As above, if `condition` (uniform) holds for the wave's MODE.
   llvm::Value* mode_flag(unsigned bit);  // a splat: the MODE bit is set
-  void need_equal_controls();            // the strip computes halves under the control of f32
+  void need_equal_controls();            // the strip computes f16 or f64 under the control of f32
 
  private:
   llvm::Value* constant_row(const Source& source, unsigned dword, bool is_visible);
   llvm::Value* scalar(unsigned slot);
   llvm::Value* raw(const Source& source, unsigned dword, bool is_visible);
+  llvm::Value* join(llvm::Value* low, llvm::Value* high);
   llvm::Value* vgpr(unsigned number);
   llvm::Value* row_address(unsigned number);
   llvm::Value* scalar_mask(unsigned slot);

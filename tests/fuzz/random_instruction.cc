@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "emulator/jit/translated.h"
 #include "emulator/shader/handlers.h"
 
 namespace bw::test {
@@ -173,7 +174,10 @@ std::string guard(const Instruction& in, std::mt19937& random) {
 
 RandomInstructions::RandomInstructions(uint32_t wave_size, LlvmMc& llvm) : wave_size_(wave_size), llvm_(llvm) {
   for (const InstructionInfo& info : instructions()) {
-    if (is_wanted(info) && (info.encoding != Encoding::VOPD || wave_size == 32)) rows_.push_back(&info);
+    const bool is_vopd = info.encoding == Encoding::VOPD;
+    if (!is_wanted(info) || (is_vopd && wave_size != 32)) continue;
+    rows_.push_back(&info);
+    if (is_vopd || emulator::jit::is_translated(emulator::handlers()[info.op])) translated_rows_.push_back(&info);
   }
 }
 
@@ -260,9 +264,10 @@ std::optional<RandomInstructions::Chosen> RandomInstructions::make_of(const Inst
   return std::nullopt;
 }
 
-RandomInstructions::Chosen RandomInstructions::make(std::mt19937& random) {
+RandomInstructions::Chosen RandomInstructions::make(From from, std::mt19937& random) {
+  const auto& rows = from == From::kAll ? rows_ : translated_rows_;
   for (;;) {
-    if (auto chosen = make_of(*rows_[below(random, static_cast<uint32_t>(rows_.size()))], random)) return *chosen;
+    if (auto chosen = make_of(*rows[below(random, static_cast<uint32_t>(rows.size()))], random)) return *chosen;
   }
 }
 

@@ -27,7 +27,8 @@ class RandomInstructions {
     std::string text;
     std::string before;  // assembler text that has to come first: brings addresses into the memory there is
   };
-  Chosen make(std::mt19937& random);
+  enum class From : uint8_t { kAll, kTranslated };  // kTranslated: what the JIT has code of its own for
+  Chosen make(From from, std::mt19937& random);
   // Of this row; nothing if some attempts gave no valid operands.
   std::optional<Chosen> make_of(const amdgpu::gfx11::InstructionInfo& info, std::mt19937& random);
   // Rows of the table that can occur.
@@ -41,7 +42,7 @@ class RandomInstructions {
 
   const uint32_t wave_size_;
   LlvmMc& llvm_;
-  std::vector<const amdgpu::gfx11::InstructionInfo*> rows_;
+  std::vector<const amdgpu::gfx11::InstructionInfo*> rows_, translated_rows_;
 };
 
 }  // namespace bw::test

@@ -47,7 +47,7 @@ void RandomProgramGenerator::append(const std::string& text, Program* program) {
 }
 
 void RandomProgramGenerator::add_instruction(std::mt19937& random, Program* program) {
-  const RandomInstructions::Chosen chosen = instructions_.make(random);
+  const RandomInstructions::Chosen chosen = instructions_.make(from_, random);
   // WMMA wants all lanes active.
   if (std::string_view(chosen.info->name).starts_with("v_wmma")) append("s_mov_b64 exec, -1", program);
   if (!chosen.before.empty()) append(chosen.before.substr(0, chosen.before.size() - 1), program);
@@ -158,6 +158,7 @@ RandomProgramGenerator::Program RandomProgramGenerator::make(std::mt19937& rando
   Program program;
   program.code = prologue_;
   append(random_resource(random), &program);
+  from_ = below(random, 2) == 0 ? RandomInstructions::From::kAll : RandomInstructions::From::kTranslated;
   add_part(random, instruction_count, 0, &program);
   program.code.insert(program.code.end(), epilogue_.begin(), epilogue_.end());
   return program;

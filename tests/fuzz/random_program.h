@@ -36,6 +36,7 @@ class RandomProgramGenerator {
   const uint32_t wave_size_;
   LlvmMc llvm_;
   RandomInstructions instructions_;
+  RandomInstructions::From from_ = RandomInstructions::From::kAll;  // of the program in the making
   std::vector<uint32_t> prologue_, epilogue_;
 };
 
