@@ -20,6 +20,7 @@ using ::testing::HasSubstr;
 using ::testing::StartsWith;
 using tests::CommandResult;
 using tests::run_barewave;
+using tests::run_barewave_to;
 
 const std::string kModel = BAREWAVE_TEST_DATA_DIR "/kjv-3m/kjv-3m.Q8_0.gguf";
 
@@ -179,8 +180,8 @@ TEST(Generate, RefusesAPromptLongerThanTheContext) {
 }
 
 TEST(Generate, FailsWhenItsOutputCannotBeWritten) {
-  const CommandResult result = run_barewave(
-      {"--device", "emulated", "generate", "--model", kModel, "--prompt", "x", "--tokens", "4"}, "/dev/full");
+  const CommandResult result = run_barewave_to(
+      "/dev/full", {"--device", "emulated", "generate", "--model", kModel, "--prompt", "x", "--tokens", "4"});
   expect_one_error_line(result, "stdout");
 }
 

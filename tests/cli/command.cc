@@ -19,17 +19,26 @@ std::string read_file(const std::string& path) {
   return content.str();
 }
 
+// For exec: the texts, ended by null.
+std::vector<char*> pointers_to(std::vector<std::string>& texts) {
+  std::vector<char*> pointers;
+  for (std::string& text : texts) pointers.push_back(text.data());
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
 }  // namespace
 
-CommandResult run_barewave(const std::vector<std::string>& arguments) {
+CommandResult run_barewave(const std::vector<std::string>& arguments, const std::vector<std::string>& environment) {
   const std::string out_path = testing::TempDir() + "/barewave_stdout_" + std::to_string(getpid());
-  CommandResult result = run_barewave(arguments, out_path);
+  CommandResult result = run_barewave_to(out_path, arguments, environment);
   result.out = read_file(out_path);
   unlink(out_path.c_str());
   return result;
 }
 
-CommandResult run_barewave(const std::vector<std::string>& arguments, const std::string& stdout_path) {
+CommandResult run_barewave_to(const std::string& stdout_path, const std::vector<std::string>& arguments,
+                              const std::vector<std::string>& environment) {
   const std::string err_path = testing::TempDir() + "/barewave_stderr_" + std::to_string(getpid());
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
@@ -39,15 +48,13 @@ CommandResult run_barewave(const std::vector<std::string>& arguments, const std:
 
   std::vector<std::string> words = {BAREWAVE_COMMAND};
   words.insert(words.end(), arguments.begin(), arguments.end());
-  std::vector<char*> argv;
-  for (std::string& word : words) argv.push_back(word.data());
-  argv.push_back(nullptr);
-  std::string cache = "XDG_CACHE_HOME=" + testing::TempDir() + "/barewave_cli_cache";
-  char* environment[] = {cache.data(), nullptr};
+  std::vector<std::string> settings = environment;
+  settings.push_back("XDG_CACHE_HOME=" + testing::TempDir() + "/barewave_cli_cache");
+  std::vector<char*> argv = pointers_to(words), envp = pointers_to(settings);
 
   CommandResult result;
   pid_t pid = 0;
-  const int spawned = posix_spawn(&pid, BAREWAVE_COMMAND, &actions, nullptr, argv.data(), environment);
+  const int spawned = posix_spawn(&pid, BAREWAVE_COMMAND, &actions, nullptr, argv.data(), envp.data());
   posix_spawn_file_actions_destroy(&actions);
   if (spawned != 0) return result;
   int status = 0;

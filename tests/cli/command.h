@@ -12,9 +12,11 @@ struct CommandResult {
   std::string err;
 };
 
-// Runs build/barewave with `arguments`, its caches below the test's temporary folder.
-CommandResult run_barewave(const std::vector<std::string>& arguments);
+// Runs build/barewave with `arguments`, its caches below the test's temporary folder. Its environment is `environment`,
+// entries NAME=value, and nothing of the test's own.
+CommandResult run_barewave(const std::vector<std::string>& arguments, const std::vector<std::string>& environment = {});
 // The same with stdout going to a file or device.
-CommandResult run_barewave(const std::vector<std::string>& arguments, const std::string& stdout_path);
+CommandResult run_barewave_to(const std::string& stdout_path, const std::vector<std::string>& arguments,
+                              const std::vector<std::string>& environment = {});
 
 }  // namespace bw::tests
