@@ -54,6 +54,14 @@ ShaderCoresFactory shader_cores_factory(const EmulatedOptions& options) {
   return [threads, jit] { return make_jit(threads, jit); };
 }
 
+ShaderCoresFactory watched(ShaderCoresFactory make, uint64_t wave_instructions) {
+  return [make = std::move(make), wave_instructions]() -> Result<std::unique_ptr<ShaderCores>> {
+    BW_ASSIGN(std::unique_ptr<ShaderCores> cores, make());
+    cores->set_watchdog(wave_instructions);
+    return cores;
+  };
+}
+
 // The whole of a file of the host.
 int read_host_file(const std::string& path, std::string* content) {
   const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
@@ -148,8 +156,9 @@ Result<std::unique_ptr<EmulatedDriver>> EmulatedDriver::create(EmulatedOptions o
   if (!options.make_shader_cores) {
     options.make_shader_cores = shader_cores_factory(options);
   }
+  ShaderCoresFactory make_shader_cores = watched(std::move(options.make_shader_cores), options.watchdog_instructions);
   auto machine = std::make_unique<Machine>(std::move(arena), make_cards(options.card_count, options.vram_bytes),
-                                           options.kfd_minor_version, std::move(options.make_shader_cores));
+                                           options.kfd_minor_version, std::move(make_shader_cores));
   return std::unique_ptr<EmulatedDriver>(new EmulatedDriver(std::move(machine)));
 }
 

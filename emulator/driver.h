@@ -31,6 +31,8 @@ struct EmulatedOptions {
   uint64_t vram_bytes = 24ull << 30;
   // What the interpreter checks beyond what it needs (docs/emulator.md, "Strict mode").
   Strictness strictness = Strictness::kOff;
+  // Instructions that a wave may execute before it faults; 0: any number.
+  uint64_t watchdog_instructions = 0;
   // In strict mode the interpreter, whatever stands here.
   ShaderEngine engine = ShaderEngine::kJit;
   // Where translated programs are kept for other processes; "": nowhere. See default_cache_dir() (base/file_cache.h).

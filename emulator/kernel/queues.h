@@ -63,8 +63,7 @@ class QueueTable {
   std::atomic<const ShaderCores*> shader_cores_view_{nullptr};  // the same, for instruction_count()
   std::vector<std::unique_ptr<Device>> devices_;
   std::map<uint32_t, std::unique_ptr<Queue>> queues_;
-  // One thread for each card and one more, so that copies go on while programs run. Last: it uses all of the above
-  // until it is destroyed.
+  // Last: it uses all of the above until it is destroyed.
   Engine engine_;
 };
 

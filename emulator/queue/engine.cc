@@ -18,7 +18,7 @@ constexpr unsigned long kTimerSlackNs = 10'000;
 
 }  // namespace
 
-Engine::Engine(uint32_t thread_count) : thread_count_(thread_count) {}
+Engine::Engine(uint32_t first_threads) : first_threads_(first_threads) {}
 
 Engine::~Engine() {
   {
@@ -39,12 +39,21 @@ void Engine::add(std::shared_ptr<QueueProcessor> queue) {
   } else {
     slots_.push_back(std::make_shared<Slot>(Slot{std::move(queue)}));
   }
-  if (threads_.empty()) {
-    const ThreadSignals signals;
-    for (uint32_t i = 0; i < thread_count_; ++i) threads_.emplace_back([this] { run(); });
-    awake_ = thread_count_;
-  }
+  while (threads_.size() < first_threads_) start_thread();
   changed_.notify_all();
+}
+
+void Engine::start_thread() {
+  const ThreadSignals signals;
+  threads_.emplace_back([this] { run(); });
+  ++awake_;
+}
+
+void Engine::call_lookout() {
+  if (awake_ == threads_.size()) return start_thread();
+  ++calls_;
+  ++awake_;
+  called_.notify_one();
 }
 
 std::shared_ptr<Engine::Slot> Engine::find(const QueueProcessor* queue) const {
@@ -95,11 +104,7 @@ bool Engine::give_turns(std::unique_lock<std::mutex>& lock) {
 }
 
 StepResult Engine::give_turn(std::unique_lock<std::mutex>& lock, Slot& slot) {
-  if (lookouts() == 1 && awake_ < thread_count_ && slot.queue->has_work()) {
-    ++calls_;
-    ++awake_;
-    called_.notify_one();
-  }
+  if (lookouts() == 1 && slot.queue->has_work()) call_lookout();
   slot.has_turn = true;
   ++in_turn_;
   lock.unlock();

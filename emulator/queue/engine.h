@@ -14,14 +14,17 @@
 
 namespace bw::emulator {
 
-// Any thread serves any queue, so that a long program on one queue holds up no other as long as a thread is left. While
-// there is work the threads run. Afterwards they sleep for an eighth of the time since their last progress, at most
-// kLongestSleep: waking up costs little after a short pause. After kDrowsy all but one lie down for good; the one that
-// goes on looking calls the next before it begins something that may take long. So being idle costs one short look each
-// kLongestSleep, or two of them. Threads start with the first queue.
+// Any thread serves any queue, and one is always left to look after the queues: where the last one is about to begin
+// something that may take long, a further thread starts. So a long program on one queue holds up no other; there are at
+// most as many threads as queues, and one. While there is work the threads run. Afterwards they sleep for an eighth of
+// the time since their last progress, at most kLongestSleep: waking up costs little after a short pause. After kDrowsy
+// all but one lie down for good; the one that goes on looking calls the next before it begins something that may take
+// long. So being idle costs one short look each kLongestSleep, or two of them. The first threads start with the first
+// queue.
 class Engine {
  public:
-  explicit Engine(uint32_t thread_count);
+  // `first_threads`: how many it begins with, at least one.
+  explicit Engine(uint32_t first_threads);
   // Cancels what runs and ends the threads.
   ~Engine();
   Engine(const Engine&) = delete;
@@ -51,11 +54,14 @@ class Engine {
   bool give_turns(std::unique_lock<std::mutex>& lock);
   std::shared_ptr<Slot> find(const QueueProcessor* queue) const;
   StepResult give_turn(std::unique_lock<std::mutex>& lock, Slot& slot);
+  // Has another thread look after the queues.
+  void call_lookout();
+  void start_thread();
   void pause(std::unique_lock<std::mutex>& lock, std::chrono::steady_clock::time_point* last_progress);
   // Threads that look after the queues at this moment.
   uint32_t lookouts() const { return awake_ - in_turn_; }
 
-  const uint32_t thread_count_;
+  const uint32_t first_threads_;
   std::mutex mutex_;
   std::condition_variable changed_;  // a queue came, or the engine is to end
   std::condition_variable called_;   // for those that lie down

@@ -54,6 +54,16 @@ TEST(Engine, AQueueThatComesBackDuringItsTurnHasOneTurnAtATime) {
   EXPECT_EQ(queue->most_at_once, 1);
 }
 
+TEST(Engine, QueuesWhoseTurnsDoNotEndLeaveTheOthersTheirs) {
+  std::vector<std::shared_ptr<SlowQueue>> queues;
+  Engine engine(2);
+  for (int i = 0; i < 12; ++i) {
+    engine.add(queues.emplace_back(std::make_shared<SlowQueue>()));
+    queues.back()->wait_for_turn();
+  }
+  for (const auto& queue : queues) EXPECT_EQ(queue->at_once, 1);
+}
+
 TEST(Engine, EndsWhatRunsWhenItGoes) {
   const auto queue = std::make_shared<SlowQueue>();
   Engine engine(2);

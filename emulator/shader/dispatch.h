@@ -35,6 +35,7 @@ enum class ShaderFaultKind : uint8_t {
   kUnsupported,    // an instruction of gfx1100 that has no place in a compute program on this card
   kTrap,           // s_trap and the like
   kHazard,         // strict mode: what real hardware does not promise to do right
+  kWatchdog,       // a wave went beyond its budget of instructions
 };
 
 // The first fault of a dispatch: enough to understand it without the program at hand.
@@ -49,6 +50,7 @@ struct ShaderFault {
   uint32_t lane = 0;                 // kMemory: the first lane at fault
   std::optional<uint64_t> cause_pc;  // kHazard: the earlier instruction, that makes the one at pc wrong
   const char* cause_relation = "after";
+  uint64_t instructions = 0;         // kWatchdog: what the wave has executed, as far as pc
   std::string message;               // one line with all of the above
 };
 
@@ -76,6 +78,10 @@ class ShaderCores {
   virtual ~ShaderCores() = default;
   virtual std::optional<ShaderFault> run(const Dispatch& dispatch, const AddressSpace& memory,
                                          std::stop_token cancel) = 0;
+  // From now on a wave that goes beyond `wave_instructions` faults (ShaderFaultKind::kWatchdog); 0: none does. Waves
+  // are looked at where they take turns, so a fault comes up to one pass through the program's longest loop late. Not
+  // while dispatches run.
+  virtual void set_watchdog(uint64_t wave_instructions) = 0;
   // Wave instructions executed so far, by all dispatches.
   virtual uint64_t instruction_count() const = 0;
   virtual TranslationCounts translation_counts() const { return {}; }

@@ -62,9 +62,10 @@ std::optional<std::string> DispatchShape::make(const Dispatch& d, DispatchShape*
 }
 
 GroupRunner::GroupRunner(const Dispatch& dispatch, const DispatchShape& shape, Program& program, Tlb& tlb,
-                         std::vector<Row> registers, Strictness strictness, Tiering* tiering)
+                         std::vector<Row> registers, const GroupChecks& checks, Tiering* tiering)
     : dispatch_(dispatch),
       shape_(shape),
+      wave_budget_(checks.wave_budget),
       waves_(shape.waves_per_group),
       vgprs_(std::move(registers)),
       entry_(program.step_at(dispatch.program_address, tlb)),
@@ -83,7 +84,8 @@ GroupRunner::GroupRunner(const Dispatch& dispatch, const DispatchShape& shape, P
     waves_[i].vgprs = &vgprs_[static_cast<size_t>(i) * kVgprRows * halves];
     waves_[i].group = &group_;
   }
-  if (strictness != Strictness::kOff) strict_ = std::make_unique<StrictChecker>(waves_.size(), dispatch.wave_size, tlb);
+  if (checks.strictness != Strictness::kOff)
+    strict_ = std::make_unique<StrictChecker>(waves_.size(), dispatch.wave_size, tlb);
 }
 
 void GroupRunner::start_lanes(Wave& wave) {
@@ -125,6 +127,7 @@ void GroupRunner::start_wave(Wave& wave, uint32_t scratch_slot) {
     wave.scratch_bytes = dispatch_.scratch_bytes_per_wave;
   }
   if (strict_ != nullptr) strict_->start_wave(wave, slot);
+  wave.instructions = 0;
   wave.stop = Stop::kNone;
   wave.next = entry_;
 }
@@ -145,6 +148,15 @@ void GroupRunner::start_group(uint64_t number, uint32_t scratch_slot) {
   for (uint32_t i = 0; i < wave_count_; ++i) start_wave(waves_[i], scratch_slot);
 }
 
+// A wave beyond its budget faults before its next instruction, if there is one.
+void GroupRunner::check_budget(Wave& wave) {
+  if (wave.stop != Stop::kYield && wave.stop != Stop::kBarrier) return;
+  wave.fail(*wave.next, ShaderFaultKind::kWatchdog,
+            fmt::format("the watchdog allows a wave {} instructions, and this one has executed {}", wave_budget_,
+                        wave.instructions));
+  group_.fault->instructions = wave.instructions;
+}
+
 // Executes until the wave ends, meets a barrier, faults or has had its turn. `before` sees each step first and may
 // stop the wave.
 template <class BeforeStep>
@@ -152,6 +164,9 @@ void GroupRunner::run_turn(Wave& wave, BeforeStep before) {
   group_.tlb->renew();
   wave.stop = Stop::kNone;
   wave.yield_after = kLoopDwordsPerTurn;
+  if (wave_budget_ != 0)
+    wave.yield_after =
+        1 + static_cast<int64_t>(std::min<uint64_t>(kLoopDwordsPerTurn, wave_budget_ - wave.instructions));
   load_csr(wave.mode.csr32);
   const uint64_t counted = wave.instructions;
   uint64_t count = 0;
@@ -164,6 +179,7 @@ void GroupRunner::run_turn(Wave& wave, BeforeStep before) {
   } while (wave.stop == Stop::kNone);
   wave.instructions += count;
   instructions_ += wave.instructions - counted;
+  if (wave_budget_ != 0 && wave.instructions > wave_budget_) check_budget(wave);
 }
 
 uint32_t GroupRunner::run_turns(const std::atomic<bool>& stop, uint32_t running) {

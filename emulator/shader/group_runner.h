@@ -30,11 +30,17 @@ struct DispatchShape {
   static std::optional<std::string> make(const Dispatch& dispatch, DispatchShape* shape);
 };
 
+// What is looked at while a workgroup runs.
+struct GroupChecks {
+  Strictness strictness = Strictness::kOff;
+  uint64_t wave_budget = 0;  // instructions of a wave; 0: any number
+};
+
 class GroupRunner {
  public:
   // `tiering` may be null. `registers` is memory for VGPRs, of any size and content; it grows as needed.
   GroupRunner(const Dispatch& dispatch, const DispatchShape& shape, Program& program, Tlb& tlb,
-              std::vector<Row> registers, Strictness strictness, Tiering* tiering);
+              std::vector<Row> registers, const GroupChecks& checks, Tiering* tiering);
   std::vector<Row> take_registers() && { return std::move(vgprs_); }
 
   // Runs workgroup `number`; waves use scratch memory slot `scratch_slot`. Gives up early once *stop is set. The fault,
@@ -49,12 +55,14 @@ class GroupRunner {
   void run_waves(const std::atomic<bool>& stop);
   // Gives each wave that can run a turn; returns how many have not ended.
   uint32_t run_turns(const std::atomic<bool>& stop, uint32_t running);
+  void check_budget(Wave& wave);
   template <class BeforeStep>
   void run_turn(Wave& wave, BeforeStep before);
   void fail_client(const ClientFault& fault);
 
   const Dispatch& dispatch_;
   const DispatchShape& shape_;
+  const uint64_t wave_budget_;
   Group group_;
   std::array<uint32_t, 3> group_size_{};  // of this workgroup: the last ones may be partial
   std::vector<Wave> waves_;

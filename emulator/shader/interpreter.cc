@@ -43,7 +43,7 @@ struct Job {
 class Interpreter final : public ShaderCores {
  public:
   Interpreter(size_t threads, Strictness strictness, std::unique_ptr<Tiering> tiering)
-      : strictness_(strictness), tiering_(std::move(tiering)) {
+      : checks_{strictness, 0}, tiering_(std::move(tiering)) {
     const ThreadSignals signals;
     for (size_t i = 1; i < threads; ++i) workers_.emplace_back([this] { worker(); });
   }
@@ -57,6 +57,7 @@ class Interpreter final : public ShaderCores {
   }
 
   std::optional<ShaderFault> run(const Dispatch& dispatch, const AddressSpace& memory, std::stop_token cancel) override;
+  void set_watchdog(uint64_t wave_instructions) override { checks_.wave_budget = wave_instructions; }
   uint64_t instruction_count() const override { return instructions_.load(std::memory_order_relaxed); }
   TranslationCounts translation_counts() const override {
     return tiering_ != nullptr ? tiering_->counts() : TranslationCounts{};
@@ -68,7 +69,7 @@ class Interpreter final : public ShaderCores {
   std::vector<Row> borrow_registers();
   Job* find_job();
 
-  const Strictness strictness_;
+  GroupChecks checks_;                      // written while nothing runs
   const std::unique_ptr<Tiering> tiering_;  // none: steps only
   ProgramCache programs_;
   std::atomic<uint64_t> instructions_{0};
@@ -169,7 +170,7 @@ void Interpreter::worker() {
 
 void Interpreter::work(Job& job, uint32_t scratch_slot) {
   Tlb tlb(job.memory);
-  GroupRunner runner(job.dispatch, job.shape, job.program, tlb, borrow_registers(), strictness_, tiering_.get());
+  GroupRunner runner(job.dispatch, job.shape, job.program, tlb, borrow_registers(), checks_, tiering_.get());
   while (!job.stop.load(std::memory_order_relaxed)) {
     const uint64_t group = job.next_group.fetch_add(1, std::memory_order_relaxed);
     if (group >= job.shape.group_count) break;

@@ -33,9 +33,9 @@ class IsaTest : public testing::Test {
     arguments.insert(arguments.begin(), {"--device", "emulated", "isa-test"});
     return run_barewave(arguments);
   }
-  CommandResult run_text(const std::string& text) {
+  CommandResult run_text(const std::string& text, const std::string& watchdog = "1000000") {
     std::ofstream(path_) << text;
-    return run({path_, "--timeout-ms", "300"});
+    return run({path_, "--timeout-ms", "300", "--watchdog", watchdog});
   }
 
   const std::string path_ = testing::TempDir() + "/isa_test_" + std::to_string(getpid()) + ".jsonl";
@@ -114,7 +114,7 @@ TEST_F(IsaTest, GoesOnAfterFaultsAndEndlessPrograms) {
   text += good.dump() + "\n";
   text += with_body(good, "no.instruction.again", "ffffffff").dump() + "\n";
   text += good.dump() + "\n";
-  const CommandResult result = run_text(text);
+  const CommandResult result = run_text(text, "0");
   EXPECT_EQ(result.exit_status, 1);
   EXPECT_THAT(result.out, HasSubstr("FAILED no.instruction (1 work-item, wave32)"));
   EXPECT_THAT(result.out, HasSubstr("the emulated card reports: "));
@@ -135,6 +135,13 @@ TEST_F(IsaTest, StrictModeIsAskedForByOptionOrEnvironment) {
                             EndsWith("0 passed, 1 failed\n"));
   EXPECT_THAT(run_barewave({"--strict", "--device", "emulated", "isa-test", path_}).out, report);
   EXPECT_THAT(run_barewave({"--device", "emulated", "isa-test", path_}, {"BAREWAVE_STRICT=1"}).out, report);
+}
+
+TEST_F(IsaTest, TheWatchdogTellsWhereAnEndlessProgramIs) {
+  const CommandResult result = run_text(with_body(first_vector("sop.jsonl"), "endless.loop", "ffffa0bf").dump());
+  EXPECT_EQ(result.exit_status, 1);
+  EXPECT_THAT(result.out, AllOf(HasSubstr("the watchdog allows a wave 1000000 instructions"), HasSubstr("s_branch")));
+  EXPECT_THAT(result.out, EndsWith("\n0 passed, 1 failed\n"));
 }
 
 TEST_F(IsaTest, RefusesWhatIsNoFileOfVectors) {

@@ -54,6 +54,7 @@ class AddOneCores final : public emulator::ShaderCores {
     }
     return std::nullopt;
   }
+  void set_watchdog(uint64_t) override {}
   uint64_t instruction_count() const override { return 0; }
 };
 

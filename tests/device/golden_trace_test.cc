@@ -25,6 +25,7 @@ class IdleCores final : public emulator::ShaderCores {
                                            std::stop_token) override {
     return std::nullopt;
   }
+  void set_watchdog(uint64_t) override {}
   uint64_t instruction_count() const override { return 0; }
 };
 

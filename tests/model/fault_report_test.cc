@@ -32,6 +32,7 @@ class FaultingCores final : public emulator::ShaderCores {
     fault.message = "store to an unmapped page";
     return fault;
   }
+  void set_watchdog(uint64_t) override {}
   uint64_t instruction_count() const override { return 0; }
 };
 

@@ -30,6 +30,7 @@ Result<bool> has_real_card(kfd::KernelDriver& driver) {
 Status use_emulated(const DriverOptions& choice, ChosenDriver* chosen) {
   emulator::EmulatedOptions options;
   options.strictness = choice.strictness;
+  options.watchdog_instructions = choice.watchdog_instructions.value_or(0);
   if (choice.engine) options.engine = *choice.engine;
   if (choice.strictness != emulator::Strictness::kOff && choice.engine &&
       *choice.engine != emulator::ShaderEngine::kInterpreter) {

@@ -30,7 +30,8 @@ struct DriverOptions {
   Verbosity verbosity = Verbosity::kQuiet;
   // For the emulated card; a real one takes no notice.
   emulator::Strictness strictness = emulator::Strictness::kOff;
-  std::optional<emulator::ShaderEngine> engine;  // nothing: the user leaves it to the command
+  std::optional<uint64_t> watchdog_instructions;  // nothing: as for the engine; 0: any number
+  std::optional<emulator::ShaderEngine> engine;   // nothing: the user leaves it to the command
 };
 
 // kAuto takes the real card where the system lists a gfx1100 GPU, and the emulated one where it lists none. A card that

@@ -14,6 +14,9 @@
 namespace bw::tools {
 namespace {
 
+// Vectors have some hundred instructions; so many take the interpreter a second or two.
+constexpr uint64_t kDefaultWatchdog = 10'000'000;
+
 enum class SoftReports : uint8_t { kOneLine, kWhole };
 
 struct IsaTestOptions {
@@ -77,6 +80,7 @@ Status open_targets(const GlobalOptions& global, const IsaRunOptions& run, std::
   if (global.engine) engines = {*global.engine};
   for (const ShaderEngine engine : engines) {
     GlobalOptions options = global;
+    options.watchdog_instructions = global.watchdog_instructions.value_or(kDefaultWatchdog);
     // Each vector runs once: it is never hot.
     options.engine = engine == ShaderEngine::kJit ? ShaderEngine::kJitAtOnce : engine;
     BW_ASSIGN(ChosenDriver chosen, choose_driver(options));

@@ -37,6 +37,11 @@ void add_global_options(CLI::App& app, GlobalOptions* options) {
          "Let the emulated card fault on missing waits, hazards of the hardware and the use of undefined values; its "
          "interpreter only")
       ->envname("BAREWAVE_STRICT");
+  app.add_option("--watchdog", options->watchdog_instructions,
+                 "Let the emulated card fault when a wave has executed more than N instructions; 0: any number")
+      ->envname("BAREWAVE_WATCHDOG")
+      ->type_name("N")
+      ->default_str("0; isa-test 10000000");
   app.set_version_flag("--version", BAREWAVE_VERSION, "Print the version and exit");
   app.set_help_flag("-h,--help", "Print this help and exit");
 }
