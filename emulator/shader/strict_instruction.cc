@@ -147,8 +147,6 @@ void Collector::add_memory_operand(const OperandInfo& operand) {
   if (operand.field == Field::addr && e == Encoding::GLOBAL) dwords = in_[Field::saddr] == kCodeNull ? 2 : 1;
   if (operand.field == Field::vaddr) dwords = in_[Field::offen] + in_[Field::idxen];
   if (is_buffer(e) && operand.field == Field::vdata) {
-    // The table counts the dword of TFE with what MUBUF loads and stores.
-    if (!atomic && e == Encoding::MUBUF) dwords -= 1;
     if (operand.access != OperandInfo::kWrite) add_read(code, dwords);
     const bool swaps = std::string_view(in_.info->name).find("_cmpswap_") != std::string_view::npos;
     if ((operand.access & OperandInfo::kWrite) != 0 && with_return) {

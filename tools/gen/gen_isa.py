@@ -50,13 +50,16 @@ def format_name(text):
     return "k" + "".join(part.capitalize() for part in short.split("_")) if short else "kNone"
 
 
-def width_bits(xml, llvm):
-    """The width of an operand; 0 is the wave size, and the widest where other fields decide."""
+def width_bits(field, xml, llvm):
+    """The width of an operand; 0 is the wave size. Where other fields decide: the widest address, and data without the
+    dword that tfe adds."""
     text = llvm or xml
     if text == "wave":
         return 0
     sizes = [int(part) for part in text.split("/") if part]
-    return max(sizes) if sizes else 0
+    if not sizes:
+        return 0
+    return min(sizes) if field == "vdata" else max(sizes)
 
 
 def joined(prefix, names, none):
@@ -118,7 +121,7 @@ def operand_line(text):
     unknown = kind == "imm" or accepts == "null"
     accepted = "0" if unknown else joined("kAccept_", [a for a in accepts.split("+") if a], "0")
     return (f"    {{Field::{field}, OperandKind::{KINDS[kind]}, NumberFormat::{format_name(number)}, {access}, "
-            f"{width_bits(bits_xml, bits_llvm)}, {accepted}}},")
+            f"{width_bits(field, bits_xml, bits_llvm)}, {accepted}}},")
 
 
 def instruction_rows(t):

@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "amdgpu/gfx11/isa/scalar_registers.h"
 #include "base/bits.h"
 
 namespace bw::amdgpu::gfx11 {
@@ -111,6 +112,37 @@ bool is_half_integer(NumberFormat format) {
   return format == NumberFormat::kI16 || format == NumberFormat::kU16 || format == NumberFormat::kB16;
 }
 
+// How many registers an operand is; 1 where that is not for this function to say.
+unsigned registers_of(const Instruction& in, const OperandInfo& operand) {
+  const Encoding encoding = in.info->encoding;
+  const bool is_buffer = encoding == Encoding::MUBUF || encoding == Encoding::MTBUF;
+  const bool is_flat = encoding == Encoding::FLAT || encoding == Encoding::GLOBAL || encoding == Encoding::SCRATCH;
+  if (encoding == Encoding::MIMG) return 1;  // as dmask, dim and others want
+  if (encoding == Encoding::GLOBAL && operand.field == Field::addr && in[Field::saddr] != kCodeNull) return 1;
+  if (is_buffer && operand.field == Field::vaddr) return in[Field::offen] + in[Field::idxen];
+  // Atomics that return nothing.
+  if (is_flat && operand.field == Field::vdst && in.info->operand(Field::data) != nullptr && in[Field::glc] == 0)
+    return 1;
+  unsigned bits = operand.bits;
+  // The table gives accumulators of matrices as a wave32 has them; a wave64 spreads them over twice the lanes.
+  if (operand.format >= NumberFormat::kWmmaDcBf16 && operand.format <= NumberFormat::kWmmaDcI32) bits /= 2;
+  if (is_buffer && operand.field == Field::vdata && (in.info->modifiers & kModifier_tfe) != 0 && in[Field::tfe] != 0)
+    bits += 32;
+  return bits <= 32 ? 1 : bits / 32;
+}
+
+Status check_registers(const InstructionInfo& info, const OperandInfo& operand, const Instruction& in) {
+  const uint32_t code = in[operand.field];
+  const unsigned count = registers_of(in, operand);
+  if (code >= kCodeVgpr0) {
+    if (code - kCodeVgpr0 + count <= kVgprCount) return Status::ok();
+    return error(StatusCode::kInvalidArgument, "{}: there are no {} registers from v{} on", info.mnemonic, count,
+                 code - kCodeVgpr0);
+  }
+  if (code >= kCodeInlineZero || scalar_registers_exist(code, count)) return Status::ok();
+  return error(StatusCode::kInvalidArgument, "{}: no {} scalar registers at code {}", info.mnemonic, count, code);
+}
+
 // Whether the codes of the operands are allowed, and whether one of them is the literal.
 Status check_operands(const InstructionInfo& info, Instruction& out) {
   for (const OperandInfo& operand : info.operands()) {
@@ -122,6 +154,7 @@ Status check_operands(const InstructionInfo& info, Instruction& out) {
     if (category == 0) return reject(info, operand, code);
     const uint16_t accepts = operand.accepts | (is_half_integer(operand.format) ? kAccept_if : 0);
     if (operand.accepts != 0 && (accepts & category) == 0) return reject(info, operand, code);
+    BW_RETURN_IF_ERROR(check_registers(info, operand, out));
     if (category == kAccept_lit) {
       if (!info.has(InstructionInfo::kLiteral)) return reject(info, operand, code);
       out.has_literal = true;

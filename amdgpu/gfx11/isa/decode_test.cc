@@ -56,6 +56,24 @@ TEST(Decode, RejectsWhatGfx1100DoesNotHave) {
   EXPECT_FALSE(decode_words({0x7e0002fa, 0xff014200}).is_ok());  // DPP row_bcast
 }
 
+// Words from LLVM's assembler, with other register numbers.
+TEST(Decode, RejectsRegistersThatDoNotExist) {
+  EXPECT_TRUE(decode_words({0xe0500000, 0x8001ff00}).is_ok());   // buffer_load_b32 v255, off, s[4:7], 0
+  EXPECT_FALSE(decode_words({0xe0500000, 0x8021ff00}).is_ok());  // the same with tfe: a dword more
+  EXPECT_TRUE(decode_words({0xe0540000, 0x8001fe00}).is_ok());   // buffer_load_b64 v[254:255], off, s[4:7], 0
+  EXPECT_FALSE(decode_words({0xe0540000, 0x8001ff00}).is_ok());
+  EXPECT_FALSE(decode_words({0xe0500000, 0x801f0000}).is_ok());  // a resource at NULL
+  EXPECT_TRUE(decode_words({0xdc520000, 0x010000ff}).is_ok());   // global_load_b32 v1, v255, s[0:1]
+  EXPECT_FALSE(decode_words({0xdc520000, 0x017c00ff}).is_ok());  // global_load_b32 v1, v[255:256], off
+  EXPECT_FALSE(decode_words({0xd9400000, 0x0004ff01}).is_ok());  // ds_cmpstore_b64 v1, v[255:256], v[4:5]
+}
+
+TEST(Decode, TakesSgprsAndVccAsOneRangeOfRegisters) {
+  EXPECT_TRUE(decode_words({0xf40c1800, 0xf8000000}).is_ok());   // s_load_b256 s[96:103], s[0:1], 0
+  EXPECT_TRUE(decode_words({0xf40c1900, 0xf8000000}).is_ok());   // ... into s100 to s105, and VCC
+  EXPECT_FALSE(decode_words({0xf40c1a00, 0xf8000000}).is_ok());  // ... into s104 to ttmp3
+}
+
 TEST(FindInstruction, KnowsEveryRowByItsEncodingAndOpcode) {
   for (const InstructionInfo& info : instructions()) {
     EXPECT_EQ(find_instruction(info.encoding, info.opcode), &info) << info.mnemonic;
