@@ -129,7 +129,9 @@ Dispatch Pm4Queue::describe_dispatch(std::array<uint32_t, 3> size, uint32_t init
 PacketQueue::Outcome Pm4Queue::dispatch(std::array<uint32_t, 3> size, uint32_t initiator) {
   if (check_dispatch(initiator) == Outcome::kFault) return Outcome::kFault;
   if (std::find(size.begin(), size.end(), 0u) != size.end()) return Outcome::kDone;  // no workgroup at all
-  auto fault = shader_cores_.run(describe_dispatch(size, initiator), space(), cancellation());
+  Dispatch dispatch = describe_dispatch(size, initiator);
+  dispatch.interrupt = [this](uint32_t data) { listener().interrupt(data); };
+  auto fault = shader_cores_.run(dispatch, space(), cancellation());
   if (fault) return shader_fault(std::move(*fault));
   return is_cancelled() ? Outcome::kBlocked : Outcome::kDone;  // for ever: nobody shall see it as done
 }

@@ -384,6 +384,18 @@ TEST_F(Dispatches, BadSizesAndInitiatorsAreFaults) {
   EXPECT_THAT(machine_.wait_fault(2).message, HasSubstr("COMPUTE_SHADER_EN is not set"));
 }
 
+TEST_F(Dispatches, AnInterruptOfAShaderSetsItsEvent) {
+  const uint32_t event = machine_.create_event(0);
+  *reinterpret_cast<uint64_t*>(machine_.mailbox(event)) = event;  // as a shader does before it sends the interrupt
+  machine_.cores().tell([event](const Dispatch& dispatch, const AddressSpace&, std::stop_token) {
+    dispatch.interrupt(event);
+    return std::nullopt;
+  });
+  submit(state());
+  run({0xc0031500, 1, 1, 1, 0x00008005});
+  EXPECT_EQ(machine_.wait_event(event, 5000), 0u);
+}
+
 TEST_F(Dispatches, MemoryFaultOfAShaderReachesTheEventAndTheReport) {
   const uint32_t event = machine_.create_event(8);
   machine_.cores().tell([&](const Dispatch&, const AddressSpace&, std::stop_token) {

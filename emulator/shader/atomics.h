@@ -1,10 +1,11 @@
 // Owns: the read-modify-write operations that memory and LDS atomics share. Source: RDNA3 ISA guide, "Flat", "LDS".
+// Those of floats: float_atomics.h.
 #pragma once
 
 #include <cstdint>
 
 #include "emulator/memory/client_access.h"
-#include "emulator/shader/fp.h"
+#include "emulator/shader/float_atomics.h"
 #include "emulator/shader/wave.h"
 
 namespace bw::emulator {
@@ -34,11 +35,8 @@ enum class Rmw : uint8_t {
 // The new value; `data` is the first data operand, `data1` the second (compare value, mask ...). T: signed for signed
 // min and max.
 template <Rmw kWhat, class T>
-T modify(T old, T data, T data1) {
+T modify(T old, T data, T data1, FloatAtomicMode mode) {
   using U = std::make_unsigned_t<T>;
-  using F = std::conditional_t<sizeof(T) == 4, float, double>;
-  const auto as_float = [](T v) { return std::bit_cast<F>(static_cast<U>(v)); };
-  const auto as_bits = [](F v) { return static_cast<T>(std::bit_cast<U>(v)); };
   const U o = static_cast<U>(old), d = static_cast<U>(data);
   switch (kWhat) {
     case Rmw::kSwap:
@@ -68,13 +66,13 @@ T modify(T old, T data, T data1) {
     case Rmw::kCmpSwap:
       return old == data1 ? data : old;
     case Rmw::kFloatAdd:
-      return as_bits(as_float(old) + as_float(data));
+      return static_cast<T>(float_atomic_add(static_cast<uint32_t>(o), static_cast<uint32_t>(d)));
     case Rmw::kFloatMin:
-      return as_bits(min_num<F, U>(as_float(old), as_float(data), true));
+      return static_cast<T>(float_atomic_min(o, d, mode));
     case Rmw::kFloatMax:
-      return as_bits(max_num<F, U>(as_float(old), as_float(data), true));
+      return static_cast<T>(float_atomic_max(o, d, mode));
     case Rmw::kFloatCmpSwap:
-      return as_float(old) == as_float(data1) ? data : old;
+      return static_cast<T>(float_atomic_compare_store(o, d, static_cast<U>(data1), mode));
     case Rmw::kMaskOr:
       return static_cast<T>((o & ~d) | static_cast<U>(data1));
     case Rmw::kWrap:
@@ -85,14 +83,33 @@ T modify(T old, T data, T data1) {
 
 // Atomic with respect to every other thread of the host, which includes the other workgroups. Returns the old value.
 template <Rmw kWhat, class T>
-T atomic_modify(std::byte* target, T data, T data1) {
+T atomic_modify(std::byte* target, T data, T data1, FloatAtomicMode mode) {
   ClientAccess::probe_write(target);
   T* memory = reinterpret_cast<T*>(target);
   T old = __atomic_load_n(memory, __ATOMIC_RELAXED);
-  while (!__atomic_compare_exchange_n(memory, &old, modify<kWhat, T>(old, data, data1), false, __ATOMIC_ACQ_REL,
+  while (!__atomic_compare_exchange_n(memory, &old, modify<kWhat, T>(old, data, data1, mode), false, __ATOMIC_ACQ_REL,
                                       __ATOMIC_RELAXED)) {
   }
   return old;
+}
+
+// What additions of floats need while they run; nothing for the other operations.
+struct NoFloatScope {
+  NoFloatScope(FloatAtomicMode, const Mode&) {}
+};
+template <Rmw kWhat>
+using ScopeOf = std::conditional_t<kWhat == Rmw::kFloatAdd, FloatAtomicScope, NoFloatScope>;
+
+// How memory atomics treat denormals, and how those of LDS do.
+template <Rmw kWhat, class T>
+FloatAtomicMode memory_float_mode(const Mode& mode) {
+  if (kWhat == Rmw::kFloatAdd) return {true, false};
+  return {sizeof(T) == 4 ? mode.flush_input32() : mode.flush_input64(), false};
+}
+template <class T>
+FloatAtomicMode lds_float_mode(const Mode& mode) {
+  if (sizeof(T) == 4) return {mode.flush_input32(), mode.flush_output32()};
+  return {mode.flush_input64(), mode.flush_output64()};
 }
 
 // Operands of 32 or 64 bits in one lane.

@@ -101,13 +101,18 @@ const BufferFormatInfo* format_of(const Step& s, const BufferAccess& access, boo
   return find_buffer_format(by_instruction ? s.extra >> kBufferFormatShift : access.format());
 }
 
-// What destination component `i` takes. Typed loads of MTBUF do not go through the resource's selects.
-uint32_t selected(const BufferAccess& access, bool by_instruction, unsigned i,
-                  const std::array<uint32_t, 4>& components, uint32_t one) {
+// What destination component `i` takes: as the resource selects.
+uint32_t selected(const BufferAccess& access, unsigned i, const std::array<uint32_t, 4>& components, uint32_t one) {
   using namespace amdgpu::gfx11;
-  const uint32_t select = by_instruction ? kSelectX + i : access.select(i);
+  const uint32_t select = access.select(i);
   if (select >= kSelectX && select <= kSelectW) return components[select - kSelectX];
   return select == kSelectOne ? one : 0;
+}
+
+// Typed loads of MTBUF do not go through the selects: what the format has not is 0. Source: RDNA3 ISA guide, "Buffer
+// Data".
+uint32_t unselected(const BufferFormatInfo& format, unsigned i, const std::array<uint32_t, 4>& components) {
+  return i < format.component_count ? components[i] : 0;
 }
 
 // kCount components; 16-bit ones (d16) are packed in pairs. kByInstruction: MTBUF.
@@ -130,7 +135,8 @@ void run_load_format(Wave& w, const Step& s) {
         components = unpack_element(*format, kWidth, bytes);
       }
       for (unsigned i = 0; i < kCount; ++i) {
-        const uint32_t value = selected(access, kByInstruction, i, components, one_of(*format, kWidth));
+        const uint32_t value = kByInstruction ? unselected(*format, i, components)
+                                              : selected(access, i, components, one_of(*format, kWidth));
         uint32_t& dword = loaded[h].rows[kPacked ? i / 2 : i].lane[l];
         dword = kPacked && i % 2 == 1 ? dword | value << 16 : value;
       }
@@ -180,7 +186,7 @@ void run_load_lds_format(Wave& w, const Step& s) {
         components = unpack_element(*format, RegisterWidth::k32, bytes);
       }
       const uint32_t one = format != nullptr ? one_of(*format, RegisterWidth::k32) : 0;
-      const uint32_t value = selected(access, false, 0, components, one);
+      const uint32_t value = selected(access, 0, components, one);
       const uint64_t place = (w.s[kM0Slot] & 0xffff) + static_cast<uint32_t>(s.imm) + (h * kLanes + l) * 4;
       if (std::byte* host = lds_at(w, place, 4)) std::memcpy(host, &value, 4);
     }

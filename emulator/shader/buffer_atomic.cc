@@ -13,6 +13,8 @@ template <Rmw kWhat, class T>
 void run_atomic(Wave& w, const Step& s) {
   w.sync_exec();
   const ClientAccess client;
+  const FloatAtomicMode mode = memory_float_mode<kWhat, T>(w.mode);
+  const ScopeOf<kWhat> scope(mode, w.mode);
   constexpr unsigned kDwords = sizeof(T) / 4;
   constexpr bool kCompares = kWhat == Rmw::kCmpSwap || kWhat == Rmw::kFloatCmpSwap;
   const BufferAccess access(w, s);
@@ -25,7 +27,7 @@ void run_atomic(Wave& w, const Step& s) {
         std::byte* target = atomic_target(w, s, Space::kGlobal, *address, h * kLanes + l, sizeof(T), &faulted);
         if (faulted) return;
         const T compare = kCompares ? read_vgprs<T>(w, s.dst + kDwords, h, l) : T{};
-        old = atomic_modify<kWhat, T>(target, read_vgprs<T>(w, s.dst, h, l), compare);
+        old = atomic_modify<kWhat, T>(target, read_vgprs<T>(w, s.dst, h, l), compare, mode);
       }
       if (s.glc) write_vgprs<T>(w, s.dst, h, l, old);
     }

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -26,6 +27,9 @@ struct Dispatch {
   uint32_t scratch_bytes_per_wave = 0;
   uint32_t scratch_wave_count = 0;  // waves that the scratch memory has room for
   uint32_t wave_size = 32;          // 32 or 64
+  // Where interrupts go that waves send with 24 bits of their own; called by the threads that execute them. None: to
+  // nobody.
+  std::function<void(uint32_t data)> interrupt;
 };
 
 enum class ShaderFaultKind : uint8_t {

@@ -29,7 +29,7 @@ void load_rows(Wave& w, const uint32_t* address, unsigned half, uint32_t offset,
   const std::byte* lds = w.group->lds.data();
   for (unsigned l = 0; l < kLanes; ++l) {
     uint32_t data[kDwords] = {};
-    const uint64_t a = static_cast<uint64_t>(address[l] & exec[l]) + offset;
+    const uint64_t a = lds_address(address[l] & exec[l], offset);
     if (checked || a + kBytes <= w.group->lds_bytes) std::memcpy(data, lds + a, kBytes);
     for (unsigned i = 0; i < kDwords; ++i) out[i].lane[l] = data[i];
   }
@@ -41,7 +41,7 @@ void store_rows(Wave& w, const uint32_t* address, unsigned half, uint32_t offset
   const uint32_t* exec = w.exec_row(half);
   std::byte* lds = w.group->lds.data();
   for (unsigned l = 0; l < kLanes; ++l) {
-    const uint64_t a = static_cast<uint64_t>(address[l]) + offset;
+    const uint64_t a = lds_address(address[l], offset);
     if (exec[l] == 0 || a + kBytes > w.group->lds_bytes) continue;
     uint32_t data[kDwords];
     for (unsigned i = 0; i < kDwords; ++i) data[i] = w.vgpr(vgpr + i, half)[l] >> shift;
@@ -137,31 +137,36 @@ void run_direct_load(Wave& w, const Step& s) {
   for (unsigned h = 0; h < w.halves; ++h) store_lanes(w, s.dst, h, row.lane);
 }
 
-// Lane exchange without memory. Inactive source lanes give 0 (bpermute) or nothing (permute). In wave64 lanes reach
-// all 64.
+// Lane exchange without memory. Inactive source lanes give 0 (bpermute) or nothing (permute). Each half of a wave64
+// exchanges among its own 32 lanes, as of addresses only bits 6:2 count. Source: RDNA3 ISA guide, "DS_PERMUTE_B32";
+// LLVM's GCNSubtarget::supportsWaveWideBPermute(), which gfx11 does in wave32 only.
+unsigned lane_of_address(uint32_t address, const Step& s) {
+  return (address + static_cast<uint32_t>(s.imm)) / 4 % kLanes;
+}
 void run_bpermute(Wave& w, const Step& s) {
   w.sync_exec();
-  Row out[2];
-  const unsigned lanes = w.lane_count();
-  for (unsigned l = 0; l < lanes; ++l) {
-    const uint32_t address = w.vgpr(s.src[0].index, l / kLanes)[l % kLanes] + static_cast<uint32_t>(s.imm);
-    const unsigned from = address / 4 % lanes;
-    const bool active = w.exec_row(from / kLanes)[from % kLanes] != 0;
-    out[l / kLanes].lane[l % kLanes] = active ? w.vgpr(s.src[1].index, from / kLanes)[from % kLanes] : 0;
+  for (unsigned h = 0; h < w.halves; ++h) {
+    const uint32_t* address = w.vgpr(s.src[0].index, h);
+    const uint32_t* data = w.vgpr(s.src[1].index, h);
+    Row out;
+    for (unsigned l = 0; l < kLanes; ++l) {
+      const unsigned from = lane_of_address(address[l], s);
+      out.lane[l] = data[from] & w.exec_row(h)[from];
+    }
+    store_lanes(w, s.dst, h, out.lane);
   }
-  for (unsigned h = 0; h < w.halves; ++h) store_lanes(w, s.dst, h, out[h].lane);
 }
 void run_permute(Wave& w, const Step& s) {
   w.sync_exec();
-  Row out[2] = {};
-  const unsigned lanes = w.lane_count();
-  for (unsigned l = 0; l < lanes; ++l) {
-    if (w.exec_row(l / kLanes)[l % kLanes] == 0) continue;
-    const uint32_t address = w.vgpr(s.src[0].index, l / kLanes)[l % kLanes] + static_cast<uint32_t>(s.imm);
-    const unsigned to = address / 4 % lanes;
-    out[to / kLanes].lane[to % kLanes] = w.vgpr(s.src[1].index, l / kLanes)[l % kLanes];
+  for (unsigned h = 0; h < w.halves; ++h) {
+    const uint32_t* address = w.vgpr(s.src[0].index, h);
+    const uint32_t* data = w.vgpr(s.src[1].index, h);
+    Row out = {};
+    for (unsigned l = 0; l < kLanes; ++l) {
+      if (w.exec_row(h)[l] != 0) out.lane[lane_of_address(address[l], s)] = data[l];
+    }
+    store_lanes(w, s.dst, h, out.lane);
   }
-  for (unsigned h = 0; h < w.halves; ++h) store_lanes(w, s.dst, h, out[h].lane);
 }
 
 // Source lane of a swizzle among 32 lanes. Offsets: bit 15 set and bits 14:8 clear: four 2-bit selectors for quads;

@@ -9,23 +9,32 @@
 namespace bw::emulator {
 namespace {
 
+// Atomics must be aligned. Source: RDNA3 ISA guide, "Alignment and Errors".
+void fail_misaligned(Wave& w, const Step& s, uint64_t address, unsigned lane) {
+  w.fail_memory(s, Access::kWrite, address, lane);
+  w.group->fault->message = fmt::format("misaligned atomic at address {:#x} of LDS by lane {}", address, lane);
+}
+
 // Lanes in order; the old value (0 beyond LDS) goes to dst if kReturn. The compare value of cmpstore is the second
 // operand and the new value the first, as in atomic_cmpswap.
 template <Rmw kWhat, class T, bool kReturn>
 void run_atomic(Wave& w, const Step& s) {
   w.sync_exec();
+  const FloatAtomicMode mode = lds_float_mode<T>(w.mode);
+  const ScopeOf<kWhat> scope(mode, w.mode);
   for (unsigned h = 0; h < w.halves; ++h) {
     for (unsigned l = 0; l < kLanes; ++l) {
       if (w.exec_row(h)[l] == 0) continue;
-      const uint64_t address = static_cast<uint64_t>(w.vgpr(s.src[0].index, h)[l]) + static_cast<uint32_t>(s.imm);
-      std::byte* target = lds_at(w, address & ~uint64_t{sizeof(T) - 1}, sizeof(T));
+      const uint64_t address = lds_address(w.vgpr(s.src[0].index, h)[l], static_cast<uint32_t>(s.imm));
+      if (address % sizeof(T) != 0) return fail_misaligned(w, s, address, h * kLanes + l);
+      std::byte* target = lds_at(w, address, sizeof(T));
       T old = 0;
       if (target != nullptr) {
         std::memcpy(&old, target, sizeof(T));
         constexpr bool kTwo =
             kWhat == Rmw::kCmpSwap || kWhat == Rmw::kFloatCmpSwap || kWhat == Rmw::kMaskOr || kWhat == Rmw::kWrap;
         const T data1 = kTwo ? read_vgprs<T>(w, s.src[2].index, h, l) : T{};
-        const T value = modify<kWhat, T>(old, read_vgprs<T>(w, s.src[1].index, h, l), data1);
+        const T value = modify<kWhat, T>(old, read_vgprs<T>(w, s.src[1].index, h, l), data1, mode);
         std::memcpy(target, &value, sizeof(T));
       }
       if (kReturn) write_vgprs<T>(w, s.dst, h, l, old);
@@ -42,10 +51,11 @@ void run_exchange2(Wave& w, const Step& s) {
   for (unsigned h = 0; h < w.halves; ++h) {
     for (unsigned l = 0; l < kLanes; ++l) {
       if (w.exec_row(h)[l] == 0) continue;
-      const uint64_t address = w.vgpr(s.src[0].index, h)[l];
       T old[2] = {};
       for (unsigned i = 0; i < 2; ++i) {
-        std::byte* target = lds_at(w, address + offsets[i], sizeof(T));
+        const uint64_t address = lds_address(w.vgpr(s.src[0].index, h)[l], offsets[i]);
+        if (address % sizeof(T) != 0) return fail_misaligned(w, s, address, h * kLanes + l);
+        std::byte* target = lds_at(w, address, sizeof(T));
         if (target == nullptr) continue;
         const T value = read_vgprs<T>(w, s.src[1 + i].index, h, l);
         std::memcpy(&old[i], target, sizeof(T));
@@ -63,7 +73,7 @@ void run_conditional_exchange(Wave& w, const Step& s) {
   for (unsigned h = 0; h < w.halves; ++h) {
     for (unsigned l = 0; l < kLanes; ++l) {
       if (w.exec_row(h)[l] == 0) continue;
-      const uint64_t address = static_cast<uint64_t>(w.vgpr(s.src[0].index, h)[l]) + static_cast<uint32_t>(s.imm);
+      const uint64_t address = lds_address(w.vgpr(s.src[0].index, h)[l], static_cast<uint32_t>(s.imm));
       std::byte* target = lds_at(w, address & ~uint64_t{7}, 8);
       uint32_t memory[2] = {};
       if (target != nullptr) std::memcpy(memory, target, 8);

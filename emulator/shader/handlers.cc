@@ -8,6 +8,7 @@ HandlerTable make_table() {
   bind_sop2(table);
   bind_sop1(table);
   bind_sopp(table);
+  bind_hwreg(table);
   bind_smem(table);
   bind_vop1(table);
   bind_convert(table);

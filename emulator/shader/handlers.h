@@ -37,6 +37,7 @@ const HandlerTable& handlers();
 void bind_sop1(HandlerTable& table);
 void bind_sop2(HandlerTable& table);
 void bind_sopp(HandlerTable& table);
+void bind_hwreg(HandlerTable& table);
 void bind_smem(HandlerTable& table);
 void bind_vop1(HandlerTable& table);
 void bind_convert(HandlerTable& table);
@@ -61,7 +62,8 @@ void bind_unsupported(HandlerTable& table);
 void run_goto(Wave& wave, const Step& step);   // to step.target
 void run_dpp16(Wave& wave, const Step& step);  // source 0 through DPP, then step.inner
 void run_dpp8(Wave& wave, const Step& step);
-void run_copy_vgpr(Wave& wave, const Step& step);  // all lanes of src[0] to dst, whatever EXEC is
+void run_copy_vgpr(Wave& wave, const Step& step);    // all lanes of src[0] to dst, whatever EXEC is
+void run_keeping_scc(Wave& wave, const Step& step);  // step.inner, but for what it does to SCC
 void run_unimplemented(Wave& wave, const Step& step);
 void run_gds(Wave& wave, const Step& step);  // the global data share, which this card does not have
 void run_tfe(Wave& wave, const Step& step);  // a load that asks whether memory is resident

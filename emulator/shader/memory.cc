@@ -48,14 +48,20 @@ bool for_scratch_pieces(Wave& w, const Step& s, uint64_t offset, unsigned lane, 
   return true;
 }
 
-Space space_of(Space space, uint64_t* address) {
-  if (space != Space::kFlat) return space;
-  if (*address >> kApertureShift != kPrivateAperture) return Space::kGlobal;
-  *address &= 0xffffffff;
-  return Space::kScratch;
+// Where a lane's address of a FLAT instruction leads, and what it is there. What decides is the address before the
+// instruction's offset is added. Source: RDNA3 ISA guide, "Flat Addressing", "Memory Error Checking".
+enum class Place : uint8_t { kGlobal, kScratch, kLds };
+
+uint64_t aperture_of(const Step& s, uint64_t address) {
+  return (address - static_cast<uint64_t>(static_cast<int64_t>(s.imm))) >> kApertureShift;
 }
-bool is_lds(Space space, uint64_t address) {
-  return space == Space::kFlat && address >> kApertureShift == kSharedAperture;
+Place place_of(Space space, const Step& s, uint64_t* address) {
+  if (space == Space::kScratch) return Place::kScratch;
+  if (space == Space::kGlobal) return Place::kGlobal;
+  const uint64_t aperture = aperture_of(s, *address);
+  if (aperture != kSharedAperture && aperture != kPrivateAperture) return Place::kGlobal;
+  *address -= aperture << kApertureShift;
+  return aperture == kSharedAperture ? Place::kLds : Place::kScratch;
 }
 
 }  // namespace
@@ -93,26 +99,27 @@ std::byte* translate_span(Wave& w, const LaneAddresses& lanes, unsigned half, ui
   return w.group->tlb->translate(*base, static_cast<uint32_t>(high - low) + size_bytes, access);
 }
 
-bool any_in_aperture(const Wave& w, const LaneAddresses& lanes, unsigned half) {
+bool any_in_aperture(const Wave& w, const Step& s, const LaneAddresses& lanes, unsigned half) {
   const uint32_t* exec = w.exec_row(half);
   bool any = false;
   for (unsigned l = 0; l < kLanes; ++l) {
-    const uint64_t high = lanes.address[l] >> kApertureShift;
-    any |= exec[l] != 0 && (high == kSharedAperture || high == kPrivateAperture);
+    const uint64_t aperture = aperture_of(s, lanes.address[l]);
+    any |= exec[l] != 0 && (aperture == kSharedAperture || aperture == kPrivateAperture);
   }
   return any;
 }
 
 bool read_lane(Wave& w, const Step& s, Space space, uint64_t address, unsigned lane, void* out, uint32_t size_bytes) {
-  if (is_lds(space, address)) {
-    const std::byte* host = lds_at(w, address & 0xffffffff, size_bytes);
+  const Place place = place_of(space, s, &address);
+  if (place == Place::kLds) {
+    const std::byte* host = lds_at(w, address, size_bytes);
     if (host != nullptr)
       std::memcpy(out, host, size_bytes);
     else
       std::memset(out, 0, size_bytes);
     return true;
   }
-  if (space_of(space, &address) == Space::kScratch) {
+  if (place == Place::kScratch) {
     return for_scratch_pieces(w, s, address, lane, size_bytes, Access::kRead,
                               [&](std::byte* host, uint32_t done, uint32_t piece) {
                                 std::memcpy(static_cast<std::byte*>(out) + done, host, piece);
@@ -137,12 +144,13 @@ bool read_lane(Wave& w, const Step& s, Space space, uint64_t address, unsigned l
 
 bool write_lane(Wave& w, const Step& s, Space space, uint64_t address, unsigned lane, const void* in,
                 uint32_t size_bytes) {
-  if (is_lds(space, address)) {
-    std::byte* host = lds_at(w, address & 0xffffffff, size_bytes);
+  const Place place = place_of(space, s, &address);
+  if (place == Place::kLds) {
+    std::byte* host = lds_at(w, address, size_bytes);
     if (host != nullptr) std::memcpy(host, in, size_bytes);
     return true;
   }
-  if (space_of(space, &address) == Space::kScratch) {
+  if (place == Place::kScratch) {
     return for_scratch_pieces(w, s, address, lane, size_bytes, Access::kWrite,
                               [&](std::byte* host, uint32_t done, uint32_t piece) {
                                 std::memcpy(host, static_cast<const std::byte*>(in) + done, piece);
@@ -166,16 +174,18 @@ bool write_lane(Wave& w, const Step& s, Space space, uint64_t address, unsigned 
 
 std::byte* atomic_target(Wave& w, const Step& s, Space space, uint64_t address, unsigned lane, uint32_t size_bytes,
                          bool* faulted) {
-  *faulted = false;
-  if (is_lds(space, address)) return lds_at(w, address & 0xffffffff & ~uint64_t{size_bytes - 1}, size_bytes);
+  const Place place = place_of(space, s, &address);
+  const bool is_aligned = address % size_bytes == 0;
   std::byte* host = nullptr;
-  if (space_of(space, &address) == Space::kGlobal && address % size_bytes == 0) {
-    host = w.group->tlb->translate(address, size_bytes, Access::kWrite);
+  if (place == Place::kLds && is_aligned) {
+    *faulted = false;
+    return lds_at(w, address, size_bytes);
   }
-  if (host == nullptr) {
+  if (place == Place::kGlobal && is_aligned) host = w.group->tlb->translate(address, size_bytes, Access::kWrite);
+  *faulted = host == nullptr;
+  if (*faulted) {
     w.fail_memory(s, Access::kWrite, address, lane);
-    if (address % size_bytes != 0) w.group->fault->message += " (a misaligned atomic)";
-    *faulted = true;
+    if (!is_aligned) w.group->fault->message += " (a misaligned atomic)";
   }
   return host;
 }

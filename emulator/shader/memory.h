@@ -23,7 +23,7 @@ std::byte* translate_span(Wave& wave, const LaneAddresses& lanes, unsigned half,
                           uint64_t* base);
 
 // True if any active lane's address lies in the LDS or scratch aperture.
-bool any_in_aperture(const Wave& wave, const LaneAddresses& lanes, unsigned half);
+bool any_in_aperture(const Wave& wave, const Step& step, const LaneAddresses& lanes, unsigned half);
 
 // One lane's bytes. False: the wave has faulted. Reads beyond LDS give 0, writes there are dropped.
 bool read_lane(Wave& wave, const Step& step, Space space, uint64_t address, unsigned lane, void* out,
@@ -36,6 +36,11 @@ bool write_lane(Wave& wave, const Step& step, Space space, uint64_t address, uns
 std::byte* atomic_target(Wave& wave, const Step& step, Space space, uint64_t address, unsigned lane,
                          uint32_t size_bytes, bool* faulted);
 
+// Addresses of LDS have 32 bits: a negative base with a positive offset is in range again. Compilers rely on it (LLVM,
+// GCNSubtarget::hasUsableDSOffset()).
+inline uint64_t lds_address(uint32_t base, uint32_t offset) {
+  return base + offset;
+}
 // LDS bytes at `address`, nullptr if they do not all exist.
 inline std::byte* lds_at(Wave& wave, uint64_t address, uint32_t size_bytes) {
   Group& group = *wave.group;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <span>
 
 #include "amdgpu/gfx11/isa/decode.h"
 #include "emulator/memory/client_access.h"
@@ -20,6 +21,14 @@ size_t fetch_code(uint64_t address, Tlb& tlb, uint32_t* out) {
     if (!read_client_memory(tlb, address + count * 4, &out[count], 4, Access::kExecute)) break;
   }
   return count;
+}
+
+// Whether the dwords, which are no instruction, are the beginning of one.
+bool is_begun(std::span<const uint32_t> dwords) {
+  std::array<uint32_t, amdgpu::gfx11::kMaxInstructionDwords> more{};
+  std::copy(dwords.begin(), dwords.end(), more.begin());
+  const auto in = amdgpu::gfx11::decode(more);
+  return in.is_ok() && in->size_dwords > dwords.size();
 }
 
 // Whether control never falls through to the next instruction.
@@ -78,7 +87,9 @@ void Program::decode_run(uint64_t address, Tlb& tlb, std::vector<uint64_t>& work
     const size_t count = fetch_code(address, tlb, dwords.data());
     auto in = amdgpu::gfx11::decode({dwords.data(), count});
     if (!in.is_ok()) {
-      run.push_back(special_step(count == 0 ? run_unmapped : run_illegal, address, 1));
+      const bool is_cut_off = count == 0 || is_begun({dwords.data(), count});
+      run.push_back(special_step(is_cut_off ? run_unmapped : run_illegal, address, 1));
+      run.back().imm = static_cast<int32_t>(count * 4);
       code.dwords.insert(code.dwords.end(), dwords.begin(), dwords.begin() + static_cast<long>(count));
       break;
     }

@@ -2,6 +2,7 @@
 
 #include <string_view>
 
+#include "amdgpu/gfx11/isa/scalar_registers.h"
 #include "emulator/shader/buffer_access.h"
 #include "emulator/shader/handlers.h"
 #include "emulator/shader/operand_value.h"
@@ -10,6 +11,10 @@ namespace bw::emulator {
 namespace {
 
 using namespace amdgpu::gfx11;
+
+bool is_trap_temporary(uint32_t code) {
+  return code >= kCodeTtmp0 && code < kCodeNull;
+}
 
 class Resolver {
  public:
@@ -25,6 +30,13 @@ class Resolver {
   bool is_e32() const {
     const Encoding e = in_.info->encoding;
     return e == Encoding::VOP1 || e == Encoding::VOP2 || e == Encoding::VOPC;
+  }
+  // Whether this is scalar arithmetic that tries to write a trap temporary.
+  bool fails_to_write() const {
+    const Encoding e = in_.info->encoding;
+    const OperandInfo* sdst = in_.info->operand(Field::sdst);
+    return (e == Encoding::SOP1 || e == Encoding::SOP2 || e == Encoding::SOPK) && sdst != nullptr &&
+           (sdst->access & OperandInfo::kWrite) != 0 && is_trap_temporary(in_[Field::sdst]);
   }
   bool is_buffer() const { return in_.info->encoding == Encoding::MUBUF || in_.info->encoding == Encoding::MTBUF; }
   bool is_vop3() const { return in_.info->encoding == Encoding::VOP3 || in_.info->encoding == Encoding::VOP3SD; }
@@ -71,11 +83,7 @@ class Resolver {
 };
 
 Source Resolver::scalar(uint32_t slot, unsigned dwords) {
-  const uint32_t end = slot + dwords;
-  const bool in_file = end <= kSgprCount || (slot >= kCodeVccLo && end <= kCodeTtmp0) ||
-                       (slot >= kCodeTtmp0 && end <= kCodeNull) || (slot == kCodeM0 && dwords == 1) ||
-                       (slot >= kCodeExecLo && end <= kCodeInlineZero);
-  if (!in_file) {
+  if (!scalar_registers_exist(slot, dwords)) {
     legal_ = false;
     slot = 0;
   }
@@ -99,6 +107,7 @@ Source Resolver::vgpr(uint32_t number, unsigned dwords) {
 Source Resolver::operand_source(uint32_t code, NumberFormat format, unsigned dwords) {
   const unsigned bits = dwords * 32;
   if (code >= kCodeVgpr0) return vgpr(code - kCodeVgpr0, dwords);
+  if (code < kCodeInlineZero) code = aligned_scalar(code, dwords);
   if (code == kCodeNull) return constant(0);
   if (code < kCodeInlineZero) return scalar(code, dwords);
   if (code < kCodeInlineMinusOne) return constant(code - kCodeInlineZero);
@@ -202,8 +211,10 @@ void Resolver::resolve_source(unsigned index, const OperandInfo& operand) {
   step_.src[index] = source;
 }
 
+// Only trap handlers write trap temporaries; since nobody does, they read as zero.
 uint16_t Resolver::scalar_destination(uint32_t code, unsigned dwords) {
-  return code == kCodeNull ? static_cast<uint16_t>(kTrashSlot) : scalar(code, dwords).index;
+  code = aligned_scalar(code, dwords);
+  return code == kCodeNull || is_trap_temporary(code) ? static_cast<uint16_t>(kTrashSlot) : scalar(code, dwords).index;
 }
 
 void Resolver::resolve_destination(const OperandInfo& operand) {
@@ -469,6 +480,10 @@ void Resolver::run(std::vector<Step>& out) {
     resolve_memory();
   }
   if (handler != nullptr) resolve_dpp();
+  if (fails_to_write()) {
+    step_.inner = step_.run;
+    step_.run = run_keeping_scc;
+  }
   if (!legal_) step_.run = run_illegal;
   out.push_back(step_);
 }

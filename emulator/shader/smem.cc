@@ -7,10 +7,17 @@
 namespace bw::emulator {
 namespace {
 
-// src[0]: base (64 bits, or a buffer descriptor of 128 bits), src[1]: offset register, imm: offset.
+// src[0]: base (64 bits, or a buffer descriptor of 128 bits), src[1]: offset register, imm: offset. Of each the two low
+// bits are ignored. Source: RDNA3 ISA guide, "S_LOAD_B32", for the register; unverified: for base and immediate.
+constexpr uint64_t kDwordAligned = ~uint64_t{3};
+
+uint64_t offset_of(const Wave& w, const Step& s) {
+  const int64_t imm = s.imm;
+  return (read32(w, s.src[1]) & kDwordAligned) + (static_cast<uint64_t>(imm) & kDwordAligned);
+}
+
 void load_dwords(Wave& w, const Step& s, uint64_t address, unsigned count) {
   const ClientAccess client;
-  address &= ~uint64_t{3};
   const std::byte* host = w.group->tlb->translate(address, count * 4, Access::kRead);
   if (host != nullptr) {
     std::memcpy(&w.s[s.dst], host, count * 4);
@@ -26,8 +33,7 @@ void load_dwords(Wave& w, const Step& s, uint64_t address, unsigned count) {
 
 template <unsigned kCount>
 void run_load(Wave& w, const Step& s) {
-  const uint64_t base = w.s64(s.src[0].index);
-  load_dwords(w, s, base + read32(w, s.src[1]) + static_cast<int64_t>(s.imm), kCount);
+  load_dwords(w, s, (w.s64(s.src[0].index) & kDwordAligned) + offset_of(w, s), kCount);
 }
 
 // Buffer descriptor fields. Source: RDNA3 ISA guide, "Buffer resource descriptor".
@@ -41,13 +47,13 @@ void run_buffer_load(Wave& w, const Step& s) {
   const uint64_t base = make_u64(descriptor[0], kBaseHi.get(descriptor[1]));
   const uint32_t stride = kStride.get(descriptor[1]);
   const uint64_t size = static_cast<uint64_t>(descriptor[2]) * (stride == 0 ? 1 : stride);
-  const uint64_t offset = (static_cast<uint64_t>(read32(w, s.src[1])) + static_cast<uint32_t>(s.imm)) & ~uint64_t{3};
+  const uint64_t offset = offset_of(w, s);
   for (unsigned i = 0; i < kCount; ++i) {
-    if (offset + i * 4 + 4 > size) {
-      w.s[s.dst + i] = 0;  // out of range
+    if (offset >= size || offset + i * 4 >= size) {  // as the guide words it: only the first byte counts
+      w.s[s.dst + i] = 0;
       continue;
     }
-    const uint64_t address = (base & ~uint64_t{3}) + offset + i * 4;
+    const uint64_t address = (base & kDwordAligned) + offset + i * 4;
     const std::byte* host = w.group->tlb->translate(address, 4, Access::kRead);
     if (host == nullptr) return w.fail_memory(s, Access::kRead, address, 0);
     std::memcpy(&w.s[s.dst + i], host, 4);

@@ -139,8 +139,14 @@ void bind_bits(HandlerTable& t) {
            const i32 r = std::popcount(a);
            return scc = r != 0, r;
          }));
-  t.bind(Op::s_quadmask_b32, salu([](u32 a) { return quad_mask(a); }));
-  t.bind(Op::s_quadmask_b64, salu([](u64 a) { return quad_mask(a); }));
+  t.bind(Op::s_quadmask_b32, salu([](u32 a, bool& scc) {
+           const u32 r = quad_mask(a);
+           return scc = r != 0, r;
+         }));
+  t.bind(Op::s_quadmask_b64, salu([](u64 a, bool& scc) {
+           const u64 r = quad_mask(a);
+           return scc = r != 0, r;
+         }));
   t.bind(Op::s_wqm_b32, salu([](u32 a, bool& scc) {
            const u32 r = whole_quads(a);
            return scc = r != 0, r;
@@ -153,31 +159,36 @@ void bind_bits(HandlerTable& t) {
   t.bind(Op::s_not_b64, salu([](u64 a, bool& scc) { return scc = ~a != 0, ~a; }));
 }
 
-// Registers relative to M0. An index outside the SGPRs reads as zero and drops the write.
+// Registers relative to M0. What lies outside the SGPRs (to which VCC counts here) reads as zero and drops the write;
+// pairs begin at even numbers. Source: RDNA3 ISA guide, "SGPR Alignment", "SGPR Out of Range Behavior".
+constexpr u32 kIndexableSgprs = kVccSlot + 2;
+constexpr u32 kEven = ~1u;
+
+bool is_indexable(u32 slot) {
+  return slot < kIndexableSgprs;
+}
+
 void bind_relative(HandlerTable& t) {
-  static constexpr auto in_range = [](unsigned slot, unsigned count) {
-    return slot < amdgpu::gfx11::kSgprCount && count <= amdgpu::gfx11::kSgprCount - slot;
-  };
   t.bind(Op::s_movrels_b32, [](Wave& w, const Step& s) {
-    const unsigned from = s.src[0].index + w.s[kM0Slot];
-    w.s[s.dst] = in_range(from, 1) ? w.s[from] : 0;
+    const u32 from = s.src[0].index + w.s[kM0Slot];
+    w.s[s.dst] = is_indexable(from) ? w.s[from] : 0;
   });
   t.bind(Op::s_movrels_b64, [](Wave& w, const Step& s) {
-    const unsigned from = s.src[0].index + w.s[kM0Slot];
-    w.set_s64(s.dst, in_range(from, 2) ? w.s64(from) : 0);
+    const u32 from = (s.src[0].index + w.s[kM0Slot]) & kEven;
+    w.set_s64(s.dst, is_indexable(from) ? w.s64(from) : 0);
   });
   t.bind(Op::s_movreld_b32, [](Wave& w, const Step& s) {
-    const unsigned to = s.dst + w.s[kM0Slot];
-    if (in_range(to, 1)) w.s[to] = read32(w, s.src[0]);
+    const u32 to = s.dst + w.s[kM0Slot];
+    if (is_indexable(to)) w.s[to] = read32(w, s.src[0]);
   });
   t.bind(Op::s_movreld_b64, [](Wave& w, const Step& s) {
-    const unsigned to = s.dst + w.s[kM0Slot];
-    if (in_range(to, 2)) w.set_s64(to, read64(w, s.src[0]));
+    const u32 to = (s.dst + w.s[kM0Slot]) & kEven;
+    if (is_indexable(to)) w.set_s64(to, read64(w, s.src[0]));
   });
   t.bind(Op::s_movrelsd_2_b32, [](Wave& w, const Step& s) {
-    const unsigned from = s.src[0].index + (w.s[kM0Slot] & 0x3ff);
-    const unsigned to = s.dst + (w.s[kM0Slot] >> 16 & 0x3ff);
-    if (in_range(to, 1)) w.s[to] = in_range(from, 1) ? w.s[from] : 0;
+    const u32 from = s.src[0].index + (w.s[kM0Slot] & 0x3ff);
+    const u32 to = s.dst + (w.s[kM0Slot] >> 16 & 0x3ff);
+    if (is_indexable(to)) w.s[to] = is_indexable(from) ? w.s[from] : 0;
   });
 }
 

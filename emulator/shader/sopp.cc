@@ -1,5 +1,5 @@
-// Owns: program control (SOPP, branches of SOP1 and SOPK), hardware registers, messages.
-// Source of the semantics: RDNA3 ISA guide, "SOPP", "SOPK", "Hardware registers".
+// Owns: program control (SOPP, branches of SOP1 and SOPK), messages. Not here: hardware registers (hwreg.cc).
+// Source of the semantics: RDNA3 ISA guide, "SOPP", "SOPK".
 #include <chrono>
 
 #include "emulator/shader/handlers.h"
@@ -148,14 +148,19 @@ void bind_ends(HandlerTable& t) {
          [](Wave& w, const Step& s) { w.fail(s, ShaderFaultKind::kIllegal, "s_rfe_b64 outside a trap handler"); });
 }
 
-using amdgpu::gfx11::HwReg;
 using amdgpu::gfx11::Message;
 using amdgpu::gfx11::RtnMessage;
+
+// What of M0 an interrupt carries. Source: Linux, kfd_int_process_v11.c, SQ_INTERRUPT_WORD_WAVE_CTXID0.DATA.
+constexpr uint32_t kInterruptDataMask = 0xffffff;
 
 void run_sendmsg(Wave& w, const Step& s) {
   const uint32_t message = static_cast<uint32_t>(s.imm) & 0xff;
   switch (static_cast<Message>(message)) {
     case Message::msg_dealloc_vgprs:  // the VGPRs will not be used again
+      return;
+    case Message::msg_interrupt:
+      if (w.group->dispatch->interrupt) w.group->dispatch->interrupt(w.s[kM0Slot] & kInterruptDataMask);
       return;
     case Message::msg_hs_tessfactor:
     case Message::msg_gs_alloc_req:
@@ -164,7 +169,7 @@ void run_sendmsg(Wave& w, const Step& s) {
     case Message::msg_halt_waves:
       return w.fail(s, ShaderFaultKind::kUnsupported, fmt::format("message {} is for trap handlers", message));
     default:
-      return w.fail(s, ShaderFaultKind::kUnimplemented, fmt::format("s_sendmsg of message {}", message));
+      return w.fail(s, ShaderFaultKind::kIllegal, fmt::format("message {} does not exist", message));
   }
 }
 
@@ -186,93 +191,12 @@ void run_sendmsg_rtn(Wave& w, const Step& s) {
   if (s.extra == 2) w.s[s.dst + 1] = hi32(value);
 }
 
-struct HwRegField {
-  HwReg id;
-  uint32_t offset;
-  uint32_t mask;
-};
-HwRegField hwreg_of(int32_t simm16) {
-  using Operand = amdgpu::gfx11::HwRegOperand;
-  const uint32_t imm = static_cast<uint32_t>(simm16);
-  const uint32_t width = Operand::width_minus_1.get(imm) + 1;
-  return {static_cast<HwReg>(Operand::id.get(imm)), Operand::offset.get(imm), width == 32 ? ~0u : (1u << width) - 1};
-}
-
-std::optional<uint32_t> read_hwreg(const Wave& w, const Step& s, HwReg id) {
-  switch (id) {
-    case HwReg::hw_reg_mode:
-      return w.mode.bits;
-    case HwReg::hw_reg_status:
-      return w.s[kSccSlot] | (w.mask(kExecSlot) == 0 ? 1u << 9 : 0) | (w.mask(kVccSlot) == 0 ? 1u << 10 : 0);
-    case HwReg::hw_reg_trapsts:
-      return w.trap_status;
-    case HwReg::hw_reg_pc_lo:
-      return lo32(s.pc);
-    case HwReg::hw_reg_pc_hi:
-      return hi32(s.pc);
-    case HwReg::hw_reg_sh_mem_bases:
-      return kSharedApertureHi << 16 | kPrivateApertureHi;
-    case HwReg::hw_reg_shader_flat_scratch_lo:
-      return lo32(w.scratch_base);
-    case HwReg::hw_reg_shader_flat_scratch_hi:
-      return hi32(w.scratch_base);
-    case HwReg::hw_reg_hw_id1:
-    case HwReg::hw_reg_hw_id2:
-      return w.index;
-    case HwReg::hw_reg_shader_cycles:
-      return static_cast<uint32_t>(w.instructions) & 0xfffff;
-    default:
-      return std::nullopt;
-  }
-}
-
-void run_getreg(Wave& w, const Step& s) {
-  const HwRegField field = hwreg_of(s.imm);
-  const std::optional<uint32_t> value = read_hwreg(w, s, field.id);
-  if (!value)
-    return w.fail(s, ShaderFaultKind::kUnimplemented,
-                  fmt::format("reading hardware register {}", static_cast<uint32_t>(field.id)));
-  w.s[s.dst] = *value >> field.offset & field.mask;
-}
-
-void set_mode(Wave& w, uint32_t bits) {
-  w.mode.set(bits);
-  load_csr(w.mode.csr32);
-}
-
-// s_round_mode and s_denorm_mode: four bits of MODE.
-void set_mode_nibble(Wave& w, const Step& s, unsigned shift) {
-  set_mode(w, (w.mode.bits & ~(0xfu << shift)) | (static_cast<uint32_t>(s.imm) & 0xf) << shift);
-}
-
-void write_hwreg(Wave& w, const Step& s, uint32_t value) {
-  const HwRegField field = hwreg_of(s.imm);
-  const uint32_t mask = field.mask << field.offset;
-  if (field.id == HwReg::hw_reg_mode) {
-    set_mode(w, (w.mode.bits & ~mask) | (value << field.offset & mask));
-  } else if (field.id == HwReg::hw_reg_trapsts) {
-    w.trap_status = (w.trap_status & ~mask) | (value << field.offset & mask);
-  } else {
-    w.fail(s, ShaderFaultKind::kUnimplemented,
-           fmt::format("writing hardware register {}", static_cast<uint32_t>(field.id)));
-  }
-}
-
-void bind_registers(HandlerTable& t) {
-  t.bind(Op::s_getreg_b32, run_getreg);
-  t.bind(Op::s_setreg_b32, [](Wave& w, const Step& s) { write_hwreg(w, s, read32(w, s.src[0])); });
-  t.bind(Op::s_setreg_imm32_b32, t[Op::s_setreg_b32]);
-  t.bind(Op::s_round_mode, [](Wave& w, const Step& s) { set_mode_nibble(w, s, 0); });
-  t.bind(Op::s_denorm_mode, [](Wave& w, const Step& s) { set_mode_nibble(w, s, 4); });
-}
-
 }  // namespace
 
 void bind_sopp(HandlerTable& table) {
   bind_branches(table);
   bind_waits_and_hints(table);
   bind_ends(table);
-  bind_registers(table);
   table.bind(Op::s_sendmsg, run_sendmsg);
   table.bind(Op::s_sendmsghalt, [](Wave& w, const Step& s) {
     run_sendmsg(w, s);
@@ -284,6 +208,12 @@ void bind_sopp(HandlerTable& table) {
 
 void run_goto(Wave& w, const Step& s) {
   w.next = s.target;
+}
+
+void run_keeping_scc(Wave& w, const Step& s) {
+  const bool scc = w.scc();
+  s.inner(w, s);
+  w.set_scc(scc);
 }
 
 void run_unimplemented(Wave& w, const Step& s) {
@@ -304,7 +234,7 @@ void run_too_large(Wave& w, const Step& s) {
 }
 
 void run_unmapped(Wave& w, const Step& s) {
-  w.fail_memory(s, Access::kExecute, s.pc, 0);
+  w.fail_memory(s, Access::kExecute, s.pc + static_cast<uint32_t>(s.imm), 0);
 }
 
 }  // namespace bw::emulator

@@ -113,7 +113,7 @@ void run_load(Wave& w, const Step& s) {
     LaneAddresses lanes;
     compute_addresses(w, s, kSpace, h, &lanes);
     uint64_t base = 0;
-    const bool plain = kSpace == Space::kGlobal || (kSpace == Space::kFlat && !any_in_aperture(w, lanes, h));
+    const bool plain = kSpace == Space::kGlobal || (kSpace == Space::kFlat && !any_in_aperture(w, s, lanes, h));
     const std::byte* host = plain ? translate_span(w, lanes, h, kBytes, Access::kRead, &base) : nullptr;
     if (host != nullptr)
       load_span<kBytes>(w, lanes, h, host, base, &loaded[h]);
@@ -135,7 +135,7 @@ void run_store(Wave& w, const Step& s) {
     LaneAddresses lanes;
     compute_addresses(w, s, kSpace, h, &lanes);
     uint64_t base = 0;
-    const bool plain = kSpace == Space::kGlobal || (kSpace == Space::kFlat && !any_in_aperture(w, lanes, h));
+    const bool plain = kSpace == Space::kGlobal || (kSpace == Space::kFlat && !any_in_aperture(w, s, lanes, h));
     std::byte* host = plain ? translate_span(w, lanes, h, kBytes, Access::kWrite, &base) : nullptr;
     for (unsigned l = 0; l < kLanes; ++l) {
       if (exec[l] == 0) continue;

@@ -11,6 +11,8 @@ template <Space kSpace, Rmw kWhat, class T>
 void run_atomic(Wave& w, const Step& s) {
   w.sync_exec();
   const ClientAccess client;
+  const FloatAtomicMode mode = memory_float_mode<kWhat, T>(w.mode);
+  const ScopeOf<kWhat> scope(mode, w.mode);
   constexpr unsigned kDwords = sizeof(T) / 4;
   constexpr bool kCompares = kWhat == Rmw::kCmpSwap || kWhat == Rmw::kFloatCmpSwap;
   for (unsigned h = 0; h < w.halves; ++h) {
@@ -23,7 +25,7 @@ void run_atomic(Wave& w, const Step& s) {
       if (faulted) return;
       const T data = read_vgprs<T>(w, s.src[1].index, h, l);
       const T compare = kCompares ? read_vgprs<T>(w, s.src[1].index + kDwords, h, l) : T{};
-      const T old = target != nullptr ? atomic_modify<kWhat, T>(target, data, compare) : T{};
+      const T old = target != nullptr ? atomic_modify<kWhat, T>(target, data, compare, mode) : T{};
       if (s.glc) write_vgprs<T>(w, s.dst, h, l, old);
     }
   }

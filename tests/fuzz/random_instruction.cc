@@ -64,8 +64,11 @@ bool is_flat(Encoding e) {
 bool is_buffer(Encoding e) {
   return e == Encoding::MUBUF || e == Encoding::MTBUF;
 }
+// Those fault where they are not aligned.
 bool is_atomic(const InstructionInfo& info) {
-  return std::string_view(info.name).find("_atomic_") != std::string_view::npos;
+  const bool is_of_lds =
+      info.encoding == Encoding::DS && info.has(InstructionInfo::kMayLoad) && info.has(InstructionInfo::kMayStore);
+  return is_of_lds || std::string_view(info.name).find("_atomic_") != std::string_view::npos;
 }
 
 // The dword of DPP16 or DPP8 that follows; bit positions as in the ISA guide, "DPP16".
@@ -93,6 +96,7 @@ void settle_memory(const InstructionInfo& info, std::vector<uint32_t>& dwords, s
   set(Field::gds, 0);
   if (info.encoding == Encoding::DS) {
     if (below(random, 4) != 0) set(Field::offset1, 0);
+    if (is_atomic(info)) set(Field::offset0, 8 * below(random, 32));
   } else if (info.encoding == Encoding::SMEM) {
     const OperandInfo* base = info.operand(Field::sbase);
     if (base != nullptr) set(Field::sbase, (base->bits == 128 ? Frame::kResourceSgpr : Frame::kMemorySgpr) / 2);

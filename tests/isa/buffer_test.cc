@@ -159,6 +159,10 @@ TEST_F(Buffers, TypedLoadsConvertAndSelect) {
                           store + "tbuffer_load_format_xy v[8:9], off, s[4:7], 0 format:[BUF_FMT_8_8_8_8_SNORM]", 1);
   EXPECT_EQ(std::bit_cast<float>(snorm[0][0]), 1.0f / 127.0f);
   EXPECT_EQ(snorm[0][1], 0x3f800000u);
+  const auto missing = rows({.records = 64, .selects = 0},
+                            store + "tbuffer_load_format_xyzw v[8:11], off, s[4:7], 0 format:[BUF_FMT_8_8_USCALED]", 1);
+  EXPECT_EQ(missing[0][2], 0u);
+  EXPECT_EQ(missing[0][3], 0u);
   const auto d16 =
       rows({.records = 64},
            store + "tbuffer_load_d16_format_xyz v[8:9], off, s[4:7], 0 format:[BUF_FMT_8_8_8_8_USCALED]", 1);
