@@ -43,14 +43,12 @@ bool settles_valu(const StrictInstruction& in) {
 
 }  // namespace
 
+// What is noted by number is over once all vector instructions so far have settled.
 void HazardChecker::reset() {
-  valu_count_ = trans_count_ = settled_ = 0;
-  valu_writes_.fill({});
-  trans_writes_.fill({});
-  valu_reads_.fill({});
-  memory_accesses_.fill(0);
-  has_memory_accesses_ = false;
-  mask_writes_.fill({});
+  settled_ = valu_count_;
+  if (has_mask_writes_) mask_writes_.fill({});
+  if (has_memory_accesses_) memory_accesses_.fill(0);
+  has_mask_writes_ = has_memory_accesses_ = false;
   exec_writes_.clear();
   last_mask_.reset();
   last_wmma_.reset();
@@ -245,7 +243,9 @@ void HazardChecker::note_salu(const StrictInstruction& in) {
   for (const RegisterSpan& span : in.writes) {
     for (RegisterId id = span.first; id < span.first + span.count; ++id) {
       const bool counts = wave_size_ == 64 && id < kCodeM0 && last_mask_ && last_mask_->span.contains(id);
-      if (counts) mask_writes_[id] = {last_mask_->pc, in.pc};
+      if (!counts) continue;
+      mask_writes_[id] = {last_mask_->pc, in.pc};
+      has_mask_writes_ = true;
     }
   }
 }

@@ -15,6 +15,7 @@ namespace bw::emulator {
 class HazardChecker {
  public:
   explicit HazardChecker(uint32_t wave_size) : wave_size_(wave_size) { reset(); }
+  // For the next wave.
   void reset();
   std::optional<StrictFinding> before(const StrictInstruction& in);
 
@@ -50,17 +51,19 @@ class HazardChecker {
   void note_salu(const StrictInstruction& in);
 
   const uint32_t wave_size_;
-  uint64_t valu_count_;
-  uint64_t trans_count_;
-  uint64_t settled_;  // vector instructions up to this number have written their results for sure
+  uint64_t valu_count_ = 0;  // of all waves so far
+  uint64_t trans_count_ = 0;
+  uint64_t settled_ = 0;  // vector instructions up to this number have written their results for sure
   std::array<Write, amdgpu::gfx11::kVgprCount> valu_writes_;
   std::array<Write, amdgpu::gfx11::kVgprCount> trans_writes_;
   std::array<Write, amdgpu::gfx11::kVgprCount> valu_reads_;
-  std::array<uint64_t, amdgpu::gfx11::kVgprCount> memory_accesses_;  // pc of a memory instruction that has it; 0: none
-  bool has_memory_accesses_;
+  std::array<uint64_t, amdgpu::gfx11::kVgprCount>
+      memory_accesses_{};  // pc of a memory instruction that has it; 0: none
+  bool has_memory_accesses_ = false;
   std::deque<uint64_t> exec_writes_;  // by the scalar ALU: valu_count_ at that time
   std::optional<Place> last_mask_;    // read by the vector ALU
   std::array<MaskWrite, kFirstVgprId> mask_writes_;
+  bool has_mask_writes_ = false;
   std::optional<Place> last_wmma_;     // its result, where no vector instruction came since
   std::optional<uint64_t> last_cmpx_;  // where no vector instruction but v_nop came since
   std::optional<uint64_t> release_;    // of the VGPRs

@@ -31,9 +31,16 @@ void UndefinedChecker::start(const Wave& wave, uint32_t scalar_count) {
   shadow_.halves = wave.halves;
   shadow_.index = wave.index;
   shadow_.group = wave.group;
-  rows_.resize(static_cast<size_t>(kVgprRows) * wave.halves);
-  std::fill(reinterpret_cast<uint32_t*>(rows_.data()), reinterpret_cast<uint32_t*>(rows_.data() + rows_.size()), ~0u);
+  const size_t rows = static_cast<size_t>(kVgprRows) * wave.halves;
+  if (rows_.size() != rows) {
+    rows_.resize(rows);
+    changed_.fill(true);
+  }
   shadow_.vgprs = rows_.data();
+  for (unsigned vgpr = 0; vgpr < kVgprRows; ++vgpr) {
+    for (unsigned h = 0; changed_[vgpr] && h < wave.halves; ++h) std::fill_n(shadow_.vgpr(vgpr, h), kLanes, ~0u);
+  }
+  changed_.fill(false);
   any_.fill(true);
   shadow_.s.fill(0);
   std::fill(shadow_.s.begin() + scalar_count, shadow_.s.begin() + amdgpu::gfx11::kCodeNull, ~0u);
@@ -80,6 +87,7 @@ uint64_t UndefinedChecker::lanes_of(const RegisterSpan& span, uint32_t bits) con
 }
 
 void UndefinedChecker::note_any(unsigned vgpr) {
+  changed_[vgpr] = true;
   uint32_t any = 0;
   for (unsigned h = 0; h < shadow_.halves; ++h) {
     const uint32_t* row = shadow_.vgpr(vgpr, h);

@@ -97,6 +97,7 @@ class UndefinedChecker {
   std::vector<Row> rows_;  // of shadow_
   // Rows with an undefined bit in any lane.
   std::array<bool, kVgprRows> any_{};
+  std::array<bool, kVgprRows> changed_{};  // rows that are not as a wave starts with them
   std::array<Origin, kRegisterIds> origins_{};
   std::vector<uint8_t> scratch_;  // by lane and byte, where a scratch instruction has been executed
 };

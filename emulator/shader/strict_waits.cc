@@ -12,12 +12,10 @@ using amdgpu::gfx11::Message;
 using amdgpu::gfx11::Op;
 using amdgpu::gfx11::WaitcntOperand;
 
+// Numbers go on, and what the wave before left outstanding is over.
 void WaitChecker::reset() {
-  registers_.fill({});
-  issued_.fill(0);
-  retired_.fill(0);
-  flat_past_lgkmcnt_ = 0;
-  scratch_store_ = {};
+  retired_ = issued_;
+  flat_past_lgkmcnt_ = issued_[kFlat];
 }
 
 // With at most `count` outstanding, all but the last `count` of a kind that returns in order are back. What returns out

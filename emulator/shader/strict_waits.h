@@ -12,7 +12,7 @@ namespace bw::emulator {
 
 class WaitChecker {
  public:
-  WaitChecker() { reset(); }
+  // For the next wave.
   void reset();
   // `scalar_operand`: for the SOPK waits, the value of their register operand, which adds to the immediate.
   std::optional<StrictFinding> before(const StrictInstruction& in, uint32_t scalar_operand);
