@@ -110,8 +110,8 @@ uint32_t dpp_bits_with_meaning(const Instruction& in) {
     return operand != nullptr && (operand->format == NumberFormat::kF16 || operand->format == NumberFormat::kF32);
   };
   const bool is_e32 = in.info->encoding != Encoding::VOP3 && in.info->encoding != Encoding::VOP3P;
-  return ~(kReserved | (is_e32 && is_float(Field::src0) ? 0 : kSigns0) |
-           (is_e32 && is_float(Field::vsrc1) ? 0 : kSigns1));
+  const bool has_signs1 = is_float(Field::vsrc1) && !is_class_mask(*in.info, 1);
+  return ~(kReserved | (is_e32 && is_float(Field::src0) ? 0 : kSigns0) | (is_e32 && has_signs1 ? 0 : kSigns1));
 }
 const FieldLayout& field_of(const EncodingLayout& shape, Field field) {
   const auto fields = shape.fields();
@@ -153,7 +153,8 @@ void align_scalars(const Instruction& in, std::vector<uint32_t>& dwords) {
 void leave_vcc_alone(const Instruction& in, std::vector<uint32_t>& dwords) {
   change_operands(in, dwords, [](const OperandInfo& operand, uint32_t code) {
     const unsigned count = operand.bits / 32;
-    const bool reaches_vcc = count > 2 && code < kCodeVccLo && aligned_scalar(code, count) + count > kCodeVccLo;
+    const uint32_t first = aligned_scalar(code, count);
+    const bool reaches_vcc = count > 2 && first < kCodeTtmp0 && first + count > kCodeVccLo;
     return reaches_vcc ? 0 : code;
   });
 }

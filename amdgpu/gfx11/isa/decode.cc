@@ -139,7 +139,8 @@ Status check_registers(const InstructionInfo& info, const OperandInfo& operand, 
     return error(StatusCode::kInvalidArgument, "{}: there are no {} registers from v{} on", info.mnemonic, count,
                  code - kCodeVgpr0);
   }
-  if (code >= kCodeInlineZero || scalar_registers_exist(code, count)) return Status::ok();
+  const bool is_zero = code == kCodeNull && (operand.accepts & kAccept_null) != 0;  // whatever its width
+  if (is_zero || code >= kCodeInlineZero || scalar_registers_exist(code, count)) return Status::ok();
   return error(StatusCode::kInvalidArgument, "{}: no {} scalar registers at code {}", info.mnemonic, count, code);
 }
 

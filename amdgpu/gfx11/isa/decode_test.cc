@@ -68,6 +68,11 @@ TEST(Decode, RejectsRegistersThatDoNotExist) {
   EXPECT_FALSE(decode_words({0xd9400000, 0x0004ff01}).is_ok());  // ds_cmpstore_b64 v1, v[255:256], v[4:5]
 }
 
+TEST(Decode, TakesNullForAMatrixOfZeros) {
+  auto in = decode_words({0xcc436f7e, 0xb9f34304});  // v_wmma_bf16_16x16x16_bf16 v[126:133], v[4:11], v[161:168], null
+  EXPECT_TRUE(in.is_ok()) << in.status().message();
+}
+
 TEST(Decode, TakesSgprsAndVccAsOneRangeOfRegisters) {
   EXPECT_TRUE(decode_words({0xf40c1800, 0xf8000000}).is_ok());   // s_load_b256 s[96:103], s[0:1], 0
   EXPECT_TRUE(decode_words({0xf40c1900, 0xf8000000}).is_ok());   // ... into s100 to s105, and VCC
