@@ -53,7 +53,8 @@ Status NativeProgram::make_records(const CodeImage& image, const ControlFlow& fl
     std::vector<const Step*> steps;
     for (const uint32_t number : numbers) {
       steps.push_back(flow.steps[number]);
-      if (!is_strip_step(*steps.back())) return error(StatusCode::kDataLoss, "step {} is not for strips", number);
+      if (!is_strip_step(*steps.back(), kMaxPieceLanes))
+        return error(StatusCode::kDataLoss, "step {} is not for strips", number);
     }
     strips_.push_back(make_strip_record(std::move(steps)));
   }

@@ -105,7 +105,7 @@ void ProgramBuilder::emit_block(const Step* first) {
 // False: control does not fall through.
 bool ProgramBuilder::emit_step(const Step* step) {
   const Flow flow = flow_of(*step);
-  if (flow == Flow::kNext && is_strip_step(*step)) {
+  if (flow == Flow::kNext && is_strip_step(*step, frame_.lanes)) {
     flush_calls();
     if (!can_join_strip(*step)) flush_strip();
     strip_.push_back(step);

@@ -61,7 +61,7 @@ void StripBuilder::begin_loop() {
 
 void StripBuilder::build() {
   begin_loop();
-  for (const Step* step : record_.steps) vector_emit_of(step->run)(*this, *step);
+  for (const Step* step : record_.steps) emit(*step);
   finish_piece();
 }
 
@@ -124,9 +124,8 @@ void StripBuilder::finish_piece() {
     ir().SetInsertPoint(store);
   }
   for (const auto& [number, value] : written_) {
-    Value* old = original_.contains(number) ? original_[number]
-                                            : ir().CreateAlignedLoad(i32s(), row_address(number), llvm::Align(32));
-    ir().CreateAlignedStore(ir().CreateSelect(exec_, value, old), row_address(number), llvm::Align(32));
+    Value* merged = ir().CreateSelect(exec_, value, before_strip(number));
+    ir().CreateAlignedStore(merged, row_address(number), llvm::Align(32));
   }
   llvm::BasicBlock* stored = ir().GetInsertBlock();
   ir().CreateBr(next);
@@ -155,12 +154,15 @@ Value* StripBuilder::row_address(unsigned number) {
   return ir().CreateConstGEP1_64(ir().getInt32Ty(), rows_, static_cast<uint64_t>(number) * frame_.wave_lanes);
 }
 
+Value* StripBuilder::before_strip(unsigned number) {
+  Value*& value = original_[number];
+  if (value == nullptr) value = ir().CreateAlignedLoad(i32s(), row_address(number), llvm::Align(32));
+  return value;
+}
+
 Value* StripBuilder::vgpr(unsigned number) {
   Value*& value = current_[number];
-  if (value == nullptr) {
-    value = ir().CreateAlignedLoad(i32s(), row_address(number), llvm::Align(32));
-    original_[number] = value;
-  }
+  if (value == nullptr) value = before_strip(number);
   return value;
 }
 
@@ -262,6 +264,7 @@ Value* StripBuilder::mask(const Step& step, unsigned index) {
 }
 
 void StripBuilder::put_u32(unsigned number, Value* value) {
+  if (enabled_ != nullptr) value = ir().CreateSelect(enabled_, value, vgpr(number));
   current_[number] = value;
   written_[number] = value;
 }
@@ -270,6 +273,7 @@ void StripBuilder::put_u64(unsigned number, Value* value) {
   put_u32(number + 1, ir().CreateTrunc(ir().CreateLShr(value, llvm::ConstantInt::get(i64s(), 32)), i32s()));
 }
 void StripBuilder::put_mask(unsigned slot, Value* truth) {
+  if (enabled_ != nullptr) truth = ir().CreateAnd(truth, enabled_);
   masks_[slot] = ir().CreateAnd(truth, exec_);
 }
 

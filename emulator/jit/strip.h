@@ -32,8 +32,11 @@ using VectorEmit = void (*)(StripBuilder& strip, const Step& step);
 
 // What a handler does, as vector code; nullptr if there is none.
 VectorEmit vector_emit_of(Handler handler);
-// Whether this very step can be part of a strip.
-bool is_strip_step(const Step& step);
+constexpr unsigned kMaxPieceLanes = 16;  // with the widest host vectors there are
+// Whether this very step can be part of a strip whose pieces have `lanes` lanes.
+bool is_strip_step(const Step& step, unsigned lanes);
+// As far as DPP is concerned: a piece has to hold the lanes that may be read.
+bool is_dpp_strip_step(const Step& step, unsigned lanes);
 
 // Scalar slots that a step of a strip reads and the one that gets its mask (kScalarSlots: none).
 struct StripSlots {
@@ -89,6 +92,12 @@ class StripBuilder {
   llvm::Value* row_address(unsigned number);
   llvm::Value* scalar_mask(unsigned slot);
   llvm::Value* lanes_of_bits(llvm::Value* bits);
+  llvm::Value* before_strip(unsigned number);
+  void emit(const Step& step);
+  void apply_dpp16(const Step& step);
+  void apply_dpp8(const Step& step);
+  llvm::Value* shuffle(unsigned number, const std::vector<int>& from, llvm::Value* exists, bool fetch_inactive);
+  llvm::Value* settled(unsigned number);
   void begin_loop();
   llvm::Value* collect_nans();
   void finish_piece();
@@ -105,8 +114,9 @@ class StripBuilder {
   llvm::BasicBlock* preheader_ = nullptr;
   llvm::BasicBlock* loop_ = nullptr;
   llvm::PHINode* first_lane_ = nullptr;
-  llvm::Value* rows_ = nullptr;  // of this piece
-  llvm::Value* exec_ = nullptr;  // of this piece, a truth value a lane
+  llvm::Value* rows_ = nullptr;     // of this piece
+  llvm::Value* exec_ = nullptr;     // of this piece, a truth value a lane
+  llvm::Value* enabled_ = nullptr;  // by DPP, of the step in the making; none: all lanes
   llvm::Value* give_up_all_ = nullptr;
   std::map<unsigned, llvm::Value*> scalars_;
   std::map<unsigned, llvm::Value*> scalar_masks_;

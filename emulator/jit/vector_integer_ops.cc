@@ -32,6 +32,8 @@ Value* multiply_high(B& b, Value* x, Value* y) {
 }
 
 void add_integers(Table& t, const HandlerTable& h) {
+  // Lanes outside EXEC, of which nothing is read, are not copied.
+  t[run_copy_vgpr] = {[](B& b, const Step& s) { b.put_u32(s.dst, b.u32(s, 0)); }};
   t[h[Op::v_mov_b32]] = {[](B& b, const Step& s) { b.put_u32(s.dst, b.u32(s, 0)); }};
   t[h[Op::v_not_b32]] = {[](B& b, const Step& s) { b.put_u32(s.dst, b.ir().CreateNot(b.u32(s, 0))); }};
   t[h[Op::v_add_nc_i32]] = int2([](B& b, Value* x, Value* y) { return b.ir().CreateAdd(x, y); });

@@ -23,6 +23,10 @@ const VectorOp* find_op(Handler handler) {
   return it == table.end() ? nullptr : &it->second;
 }
 
+const VectorOp* op_of(const Step& step) {
+  return find_op(step.inner != nullptr ? step.inner : step.run);
+}
+
 }  // namespace
 
 VectorEmit vector_emit_of(Handler handler) {
@@ -30,9 +34,11 @@ VectorEmit vector_emit_of(Handler handler) {
   return op == nullptr ? nullptr : op->emit;
 }
 
-bool is_strip_step(const Step& step) {
-  const VectorOp* op = find_op(step.run);
-  if (op == nullptr || step.clamp || step.omod != 0 || step.dst_high) return false;
+bool is_strip_step(const Step& step, unsigned lanes) {
+  const VectorOp* op = op_of(step);
+  if (op == nullptr || !is_dpp_strip_step(step, lanes) || step.clamp || step.omod != 0 || step.dst_high) return false;
+  const bool writes_exec = op->mask_to != nullptr && step.*(op->mask_to) == kExecSlot;
+  if (step.inner != nullptr && writes_exec) return false;
   for (const Source& source : step.src) {
     // A piece that is executed again has an EXEC of its own.
     if (is_scalar(source) && (source.index == kExecSlot || source.index == kExecSlot + 1)) return false;
@@ -44,7 +50,7 @@ bool is_strip_step(const Step& step) {
 
 StripSlots strip_slots_of(const Step& step) {
   StripSlots slots;
-  const VectorOp* op = find_op(step.run);
+  const VectorOp* op = op_of(step);
   for (unsigned i = 0; i < 3; ++i) {
     const Source& source = step.src[i];
     if (op->reads_mask && i == 2) {
