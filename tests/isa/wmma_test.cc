@@ -65,16 +65,21 @@ uint32_t special(std::mt19937& random) {
 
 class Wmma : public testing::TestWithParam<uint32_t> {
  protected:
-  std::vector<uint32_t> run(Gpu& gpu, const std::vector<uint32_t>& code, const std::vector<uint32_t>& input,
-                            uint32_t mode) {
-    const uint64_t memory = gpu.allocate((kInputs + kOutputs) * kRowBytes);
-    std::memcpy(gpu.host(memory), input.data(), input.size() * 4);
-    emulator::Dispatch dispatch = Gpu::dispatch(gpu.load(code), GetParam(), memory);
+  // A program on one engine, with memory of its own.
+  struct Side {
+    Side(Engine engine, const std::vector<uint32_t>& code)
+        : gpu(1, engine), program(gpu.load(code)), memory(gpu.allocate((kInputs + kOutputs) * kRowBytes)) {}
+    Gpu gpu;
+    uint64_t program, memory;
+  };
+  std::vector<uint32_t> run(Side& side, const std::vector<uint32_t>& input, uint32_t mode) {
+    std::memcpy(side.gpu.host(side.memory), input.data(), input.size() * 4);
+    emulator::Dispatch dispatch = Gpu::dispatch(side.program, GetParam(), side.memory);
     dispatch.wave_size = GetParam();
     dispatch.pgm_rsrc1 = (dispatch.pgm_rsrc1 & ~(0xffu << 12)) | mode << 12 | 0x3f;
-    const auto fault = gpu.run(dispatch);
+    const auto fault = side.gpu.run(dispatch);
     EXPECT_FALSE(fault.has_value()) << fault->message;
-    const uint32_t* out = gpu.at<uint32_t>(memory) + input.size();
+    const uint32_t* out = side.gpu.at<uint32_t>(side.memory) + input.size();
     return {out, out + kOutputs * kRowBytes / 4};
   }
 };
@@ -82,12 +87,12 @@ INSTANTIATE_TEST_SUITE_P(WaveSizes, Wmma, testing::Values(32, 64));
 
 TEST_P(Wmma, TheJitAgreesWithTheInterpreter) {
   LlvmMc llvm(GetParam() == 32 ? "+wavefrontsize32" : "-wavefrontsize32,+wavefrontsize64");
-  Gpu interpreter(1, Engine::kInterpreter), jit(1, Engine::kJit);
   std::mt19937 random(5);
   for (const std::string& instruction : instructions(GetParam())) {
     std::string problem;
     const auto code = llvm.assemble(program(instruction), &problem);
     ASSERT_TRUE(code.has_value()) << problem;
+    Side interpreter(Engine::kInterpreter, *code), jit(Engine::kJit, *code);
     const bool is_bf16 = instruction.find("bf16") != std::string::npos;
     // One in `rarity` dwords is special; 0: none.
     for (const uint32_t rarity : {0u, 1000u, 20u}) {
@@ -95,7 +100,7 @@ TEST_P(Wmma, TheJitAgreesWithTheInterpreter) {
       for (uint32_t& dword : input)
         dword = rarity != 0 && random() % rarity == 0 ? special(random) : ordinary(random, is_bf16);
       for (const uint32_t mode : {0xf0u, 0xc0u, 0x05u, 0x3eu}) {  // FLOAT_MODE
-        EXPECT_EQ(run(jit, *code, input, mode), run(interpreter, *code, input, mode))
+        EXPECT_EQ(run(jit, input, mode), run(interpreter, input, mode))
             << instruction << ", one in " << rarity << " special, FLOAT_MODE " << mode;
       }
     }
