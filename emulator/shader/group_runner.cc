@@ -90,19 +90,24 @@ GroupRunner::GroupRunner(const Dispatch& dispatch, const DispatchShape& shape, P
 
 void GroupRunner::start_lanes(Wave& wave) {
   std::memset(wave.vgprs, 0, sizeof(Row) * shape_.vgprs * wave.halves);
-  const uint32_t lanes = group_size_[0] * group_size_[1] * group_size_[2];
-  uint64_t exec = 0;
-  for (unsigned l = 0; l < wave.lane_count(); ++l) {
-    const uint32_t flat = wave.index * dispatch_.wave_size + l;
-    if (flat >= lanes) break;
-    exec |= uint64_t{1} << l;
-    const uint32_t x = flat % group_size_[0], rest = flat / group_size_[0];
-    const uint32_t y = rest % group_size_[1], z = rest / group_size_[1];
+  const auto [size_x, size_y, size_z] = group_size_;
+  const uint32_t first = wave.index * dispatch_.wave_size;
+  const uint32_t count = std::min(size_x * size_y * size_z - first, wave.lane_count());
+  uint32_t x = first % size_x, y = first / size_x % size_y, z = first / size_x / size_y;
+  std::array<uint32_t, 2 * kLanes> ids;
+  for (unsigned l = 0; l < count; x = 0) {
     // Packed work-item ids, 10 bits each. Source: LLVM's AMDGPU usage guide, "Initial kernel execution state" of gfx11.
-    wave.vgpr(0, l / kLanes)[l % kLanes] = x | y << 10 | z << 20;
+    const uint32_t row = std::min(size_x - x, count - l), row_id = x | y << 10 | z << 20;
+    for (uint32_t i = 0; i < row; ++i) ids[l + i] = row_id + i;
+    l += row;
+    if (++y < size_y) continue;
+    y = 0;
+    ++z;
   }
+  for (unsigned h = 0; h * kLanes < count; ++h)
+    std::copy_n(&ids[h * kLanes], std::min(count - h * kLanes, kLanes), wave.vgpr(0, h));
   wave.set_s64(kExecSlot, 0);
-  wave.set_mask(kExecSlot, exec);
+  wave.set_mask(kExecSlot, ~uint64_t{0} >> (64 - count));
 }
 
 void GroupRunner::start_wave(Wave& wave, uint32_t scratch_slot) {
