@@ -29,6 +29,7 @@ bool is_16bit(NumberFormat f) {
     case NumberFormat::kI16:
     case NumberFormat::kU16:
     case NumberFormat::kB16:
+    case NumberFormat::kPk2U8:
       return true;
     default:
       return false;

@@ -25,6 +25,13 @@ TEST_F(ValuOperand, MovesTakeSignModifiers) {
   EXPECT_EQ(run_one(0, ".long 0x7e1002fa, 0xff10e402", inputs)[0], 0x3f800001u);
 }
 
+// v8.h is v136 in VOP1; LLVM's assembler has no name for it here.
+TEST_F(ValuOperand, SaturatedBytesGoToEitherHalf) {
+  const auto sat_pk = [](uint32_t vdst) { return fmt::format(".long {:#x}", 0x7e000000 | vdst << 17 | 98 << 9 | 258); };
+  EXPECT_EQ(run_one(0, sat_pk(8), {0x0123fff0})[0], 0xdeadff00u);
+  EXPECT_EQ(run_one(0, sat_pk(8 + 128), {0x0123fff0})[0], 0xff00beefu);
+}
+
 TEST_F(ValuOperand, InlineFloatsOfSixteenBitIntegersAreTheLowHalfOfTheF32) {
   check({{"v_add_nc_u16 v8, v2, 1.0", 0, {5}, 0xdead0005},
          {"v_lshrrev_b16 v8, v2, 0.15915494", 0, {0}, 0xdeadf983},
