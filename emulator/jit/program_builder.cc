@@ -232,6 +232,7 @@ bool ProgramBuilder::can_join_strip(const Step& step) const {
 // Whether a scalar step may be executed ahead of the strip that stands before it.
 bool ProgramBuilder::can_pass_strip(const Step& step) const {
   if (strip_.empty()) return true;
+  if (strip_reads(kSccSlot)) return false;  // most scalar steps write it beside `dst`
   for (const Source& source : step.src) {
     if (source.kind == SourceKind::kScalar && strip_writes_mask_at(source.index)) return false;
   }

@@ -23,6 +23,13 @@ using ::testing::StartsWith;
 using tests::CommandResult;
 using tests::run_barewave;
 
+// A sanitizer slows translation down.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+const std::string kTimeoutMs = "5000";
+#else
+const std::string kTimeoutMs = "300";
+#endif
+
 const std::string kVectors = BAREWAVE_TEST_DATA_DIR "/isa-vectors/";
 
 class IsaTest : public testing::Test {
@@ -35,7 +42,7 @@ class IsaTest : public testing::Test {
   }
   CommandResult run_text(const std::string& text, const std::string& watchdog = "1000000") {
     std::ofstream(path_) << text;
-    return run({path_, "--timeout-ms", "300", "--watchdog", watchdog});
+    return run({path_, "--timeout-ms", kTimeoutMs, "--watchdog", watchdog});
   }
 
   const std::string path_ = testing::TempDir() + "/isa_test_" + std::to_string(getpid()) + ".jsonl";
@@ -119,7 +126,7 @@ TEST_F(IsaTest, GoesOnAfterFaultsAndEndlessPrograms) {
   EXPECT_THAT(result.out, HasSubstr("FAILED no.instruction (1 work-item, wave32)"));
   EXPECT_THAT(result.out, HasSubstr("the emulated card reports: "));
   EXPECT_THAT(result.out, HasSubstr("FAILED endless.loop"));
-  EXPECT_THAT(result.out, HasSubstr("no progress for 300 ms"));
+  EXPECT_THAT(result.out, HasSubstr("no progress for " + kTimeoutMs + " ms"));
   EXPECT_THAT(result.out, EndsWith("\n2 passed, 3 failed\n"));
 }
 

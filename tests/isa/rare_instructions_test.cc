@@ -186,6 +186,14 @@ TEST_F(RareInstructions, ExecIsTheSameNumberInAllLanes) {
   for (uint32_t lane = 0; lane < 32; ++lane) EXPECT_EQ(gpu_.at<uint32_t>(out)[lane], 0xffffffffu) << lane;
 }
 
+TEST_F(RareInstructions, SccAsANumberIsThatOfItsPlaceInTheProgram) {
+  const uint64_t out = gpu_.allocate(4096);
+  run("v_lshlrev_b32 v1, 2, v0\n s_cmp_eq_u32 s0, s0\n v_mov_b32 v2, src_scc\n s_lshl_b32 s2, s0, 32\n"
+      "s_cmp_lg_u32 s0, s0\n s_lshl3_add_u32 s2, 0, 0\n global_store_b32 v1, v2, s[0:1]\n s_endpgm\n",
+      out);
+  for (uint32_t lane = 0; lane < 32; ++lane) EXPECT_EQ(gpu_.at<uint32_t>(out)[lane], 1u) << lane;
+}
+
 // Every instruction of the table is executed or refused with a reason, and only what is not for compute is refused.
 TEST(Coverage, NoComputeInstructionIsMissing) {
   using amdgpu::gfx11::Encoding;
