@@ -1,6 +1,6 @@
 // Random kernels of integers, whose results are exact, on the emulated shader cores against their evaluation on the
-// host. A failure names its seed and prints the kernel. Always the same kernels, but others at each repetition of
-// --gtest_shuffle --gtest_repeat=N.
+// host. A failure names its seed and prints the kernel. Always the same kernels; --gtest_random_seed=N draws
+// others.
 #include <gtest/gtest.h>
 
 #include <bit>
@@ -26,9 +26,9 @@ constexpr DType kDTypes[] = {DType::kI32, DType::kU32, DType::kI8,  DType::kU8, 
                              DType::kU16, DType::kI64, DType::kU64, DType::kBool};
 constexpr Op kBinary[] = {Op::kAdd, Op::kMul, Op::kIDiv, Op::kMod, Op::kMax, Op::kAnd, Op::kXor, Op::kShl, Op::kShr};
 
-// GoogleTest's seed is 0 without --gtest_shuffle.
+// The flag, not random_seed(): that is drawn anew where no flag is given.
 uint64_t first_seed(uint64_t count) {
-  return count * static_cast<uint64_t>(::testing::UnitTest::GetInstance()->random_seed());
+  return count * static_cast<uint64_t>(GTEST_FLAG_GET(random_seed));
 }
 
 struct GivenKernel {
