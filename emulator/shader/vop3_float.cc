@@ -165,11 +165,11 @@ void bind_special(HandlerTable& t) {
 // f16 keep denormals, those of bf16 flush them all; there is no clamp and no omod. Source: RDNA3 ISA guide,
 // "Denormalized and Rounding Modes", "Output Operand Modifiers".
 // unverified: where the hardware rounds; here f16 once at the end, bf16 in f32 after each product.
-void run_dot2_f16(Wave& w, const Step& s) {
-  constexpr uint32_t kNearest = 0x1f80;
-  load_csr(kNearest);
+template <class Widen, class Sum>
+void run_dot2_to_half(Wave& w, const Step& s, uint32_t control, Widen widen, Sum sum) {
+  load_csr(control);
   w.sync_exec();
-  const auto low = [](uint32_t bits) { return half_to_float(static_cast<u16>(bits)); };
+  const auto low = [&](uint32_t bits) { return widen(static_cast<u16>(bits)); };
   for (unsigned h = 0; h < w.halves; ++h) {
     Row spare[3];
     const uint32_t* a = fetch(w, s.src[0], 0, h, spare[0]);
@@ -177,37 +177,31 @@ void run_dot2_f16(Wave& w, const Step& s) {
     const uint32_t* c = fetch(w, s.src[2], 0, h, spare[2]);
     u16 out[kLanes];
     for (unsigned l = 0; l < kLanes; ++l) {
-      const float x[] = {low(a[l]), low(a[l] >> 16)}, y[] = {low(b[l]), low(b[l] >> 16)}, z = low(c[l]);
-      const double sum = static_cast<double>(x[0]) * static_cast<double>(y[0]) +
-                         static_cast<double>(x[1]) * static_cast<double>(y[1]) + static_cast<double>(z);
-      const float rounded = sum == sum ? round_to_odd(sum) : nan_of_dot2(w.mode, x, y, z);
-      const u16 half = float_to_half(rounded);
-      out[l] = w.mode.fp16_ovfl() ? cut_overflow(half, rounded) : half;
+      const float x[] = {low(a[l]), low(a[l] >> 16)}, y[] = {low(b[l]), low(b[l] >> 16)};
+      out[l] = sum(x, y, low(c[l]));
     }
     U16::store(w, s, h, out);
   }
   load_csr(w.mode.csr32);
 }
 
+void run_dot2_f16(Wave& w, const Step& s) {
+  constexpr uint32_t kNearest = 0x1f80;
+  run_dot2_to_half(w, s, kNearest, half_to_float, [&](const float(&x)[2], const float(&y)[2], float z) {
+    const double sum = static_cast<double>(x[0]) * static_cast<double>(y[0]) +
+                       static_cast<double>(x[1]) * static_cast<double>(y[1]) + static_cast<double>(z);
+    const float rounded = sum == sum ? round_to_odd(sum) : nan_of_dot2(w.mode, x, y, z);
+    const u16 half = float_to_half(rounded);
+    return w.mode.fp16_ovfl() ? cut_overflow(half, rounded) : half;
+  });
+}
+
 void run_dot2_bf16(Wave& w, const Step& s) {
   constexpr uint32_t kNearestFlushed = 0x9fc0;
-  load_csr(kNearestFlushed);
-  w.sync_exec();
-  const auto low = [](uint32_t bits) { return bfloat_to_float(static_cast<u16>(bits)); };
-  for (unsigned h = 0; h < w.halves; ++h) {
-    Row spare[3];
-    const uint32_t* a = fetch(w, s.src[0], 0, h, spare[0]);
-    const uint32_t* b = fetch(w, s.src[1], 0, h, spare[1]);
-    const uint32_t* c = fetch(w, s.src[2], 0, h, spare[2]);
-    u16 out[kLanes];
-    for (unsigned l = 0; l < kLanes; ++l) {
-      const float x[] = {low(a[l]), low(a[l] >> 16)}, y[] = {low(b[l]), low(b[l] >> 16)}, z = low(c[l]);
-      const float sum = std::fma(x[1], y[1], std::fma(x[0], y[0], z));
-      out[l] = float_to_bfloat(sum == sum ? flush(sum) : nan_of_dot2(w.mode, x, y, z));
-    }
-    U16::store(w, s, h, out);
-  }
-  load_csr(w.mode.csr32);
+  run_dot2_to_half(w, s, kNearestFlushed, bfloat_to_float, [&](const float(&x)[2], const float(&y)[2], float z) {
+    const float sum = std::fma(x[1], y[1], std::fma(x[0], y[0], z));
+    return float_to_bfloat(sum == sum ? flush(sum) : nan_of_dot2(w.mode, x, y, z));
+  });
 }
 
 }  // namespace
