@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <thread>
 
+#include "base/bits.h"
 #include "emulator/files.h"
 #include "emulator/jit/jit.h"
 #include "emulator/kernel/drm.h"
@@ -22,12 +23,18 @@ namespace bw::emulator {
 namespace {
 
 constexpr uint32_t kMaxCards = 7;  // as many as the oldest request about apertures can tell of
+constexpr uint32_t kMinKfdMinor = 12;
+constexpr uint32_t kMaxKfdMinor = 17;
 constexpr uint64_t kMinVramBytes = 256ull << 20;
 
 Status check(const EmulatedOptions& options) {
   if (options.card_count == 0 || options.card_count > kMaxCards) {
     return error(StatusCode::kInvalidArgument, "emulated machine: {} cards asked for, 1 to {} are possible",
                  options.card_count, kMaxCards);
+  }
+  if (options.kfd_minor_version < kMinKfdMinor || options.kfd_minor_version > kMaxKfdMinor) {
+    return error(StatusCode::kInvalidArgument, "emulated driver: KFD 1.{} asked for, 1.{} to 1.{} are possible",
+                 options.kfd_minor_version, kMinKfdMinor, kMaxKfdMinor);
   }
   if (options.vram_bytes < kMinVramBytes || options.vram_bytes % 4096 != 0) {
     return error(StatusCode::kInvalidArgument, "emulated card: {} bytes of VRAM asked for, at least {} are needed",
@@ -208,6 +215,12 @@ int EmulatedDriver::mmap(void* address, size_t length_bytes, int protection, int
     if (status != 0) return status;
     offset = static_cast<off_t>(arena_offset);
   }
+  if ((flags & MAP_FIXED) != 0 && (flags & MAP_FIXED_NOREPLACE) != MAP_FIXED_NOREPLACE) {
+    // What was there goes, and its attributes with it (Linux: MMU notifier, as for munmap).
+    std::lock_guard lock(machine_->process.mutex());
+    const auto begin = reinterpret_cast<uint64_t>(address);
+    machine_->process.svm().forget(align_down(begin, 4096), align_up(begin + length_bytes, 4096));
+  }
   void* mapped = ::mmap(address, length_bytes, protection, flags, fd, offset);
   if (mapped == MAP_FAILED) return -errno;
   *result = mapped;
@@ -220,6 +233,7 @@ int EmulatedDriver::munmap(void* address, size_t length_bytes) {
     std::lock_guard lock(machine_->process.mutex());
     const auto begin = reinterpret_cast<uint64_t>(address);
     machine_->process.buffers().invalidate_user_range(begin, begin + length_bytes);
+    machine_->process.svm().forget(align_down(begin, 4096), align_up(begin + length_bytes, 4096));
   }
   return ::munmap(address, length_bytes) == 0 ? 0 : -errno;
 }

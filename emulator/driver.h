@@ -25,7 +25,7 @@ enum class ShaderEngine : uint8_t {
 
 struct EmulatedOptions {
   uint32_t card_count = 1;
-  uint32_t kfd_minor_version = 14;
+  uint32_t kfd_minor_version = 14;  // 12 to 17
   // Host threads that execute shaders; 0: one for each processor of the host.
   uint32_t worker_threads = 0;
   uint64_t vram_bytes = 24ull << 30;

@@ -217,7 +217,68 @@ struct SetTrapHandlerArgs {
   uint32_t pad;
 };
 
-struct SvmAttribute {
+struct GetTileConfigArgs {
+  uint64_t tile_config_ptr;         // uint32_t[num_tile_configs], filled by the driver
+  uint64_t macro_tile_config_ptr;   // uint32_t[num_macro_tile_configs]
+  uint32_t num_tile_configs;        // in: room; out: filled
+  uint32_t num_macro_tile_configs;  // likewise
+  uint32_t gpu_id;
+  uint32_t gb_addr_config;  // out
+  uint32_t num_banks;       // out
+  uint32_t num_ranks;       // out
+};
+
+struct SetCuMaskArgs {
+  uint32_t queue_id;
+  uint32_t num_cu_mask;  // bits, a multiple of 32
+  uint64_t cu_mask_ptr;
+};
+
+struct GetQueueWaveStateArgs {
+  uint64_t ctl_stack_address;    // where the driver writes a WaveStateHeader
+  uint32_t ctl_stack_used_size;  // out
+  uint32_t save_area_used_size;  // out
+  uint32_t queue_id;
+  uint32_t pad;
+};
+
+// What a context save area begins with, as GET_QUEUE_WAVE_STATE writes it; the debugger's header goes on after it.
+struct WaveStateHeader {
+  uint32_t control_stack_offset;
+  uint32_t control_stack_size;
+  uint32_t wave_state_offset;
+  uint32_t wave_state_size;
+};
+
+struct AllocQueueGwsArgs {
+  uint32_t queue_id;
+  uint32_t num_gws;    // 0 gives them back
+  uint32_t first_gws;  // out
+  uint32_t pad;
+};
+
+struct GetDmabufInfoArgs {
+  uint64_t size;  // out
+  uint64_t metadata_ptr;
+  uint32_t metadata_size;  // in: room; out: actual size
+  uint32_t gpu_id;         // out
+  uint32_t flags;          // out, alloc_flag
+  uint32_t dmabuf_fd;
+};
+
+struct ImportDmabufArgs {
+  uint64_t va_addr;
+  uint64_t handle;  // out
+  uint32_t gpu_id;
+  uint32_t dmabuf_fd;
+};
+
+struct SmiEventsArgs {
+  uint32_t gpu_id;
+  uint32_t anon_fd;  // out: takes an 8-byte mask of SmiEvents, gives lines of text
+};
+
+struct SvmAttribute {  // kfd/uapi_svm.h has the types
   uint32_t type;
   uint32_t value;
 };
@@ -267,6 +328,13 @@ inline constexpr unsigned long kDestroyEvent = _IOW(kRequestType, 0x09, DestroyE
 inline constexpr unsigned long kSetEvent = _IOW(kRequestType, 0x0a, SetEventArgs);
 inline constexpr unsigned long kResetEvent = _IOW(kRequestType, 0x0b, ResetEventArgs);
 inline constexpr unsigned long kWaitEvents = _IOWR(kRequestType, 0x0c, WaitEventsArgs);
+inline constexpr unsigned long kGetTileConfig = _IOWR(kRequestType, 0x12, GetTileConfigArgs);
+inline constexpr unsigned long kSetCuMask = _IOW(kRequestType, 0x1a, SetCuMaskArgs);
+inline constexpr unsigned long kGetQueueWaveState = _IOWR(kRequestType, 0x1b, GetQueueWaveStateArgs);
+inline constexpr unsigned long kGetDmabufInfo = _IOWR(kRequestType, 0x1c, GetDmabufInfoArgs);
+inline constexpr unsigned long kImportDmabuf = _IOWR(kRequestType, 0x1d, ImportDmabufArgs);
+inline constexpr unsigned long kAllocQueueGws = _IOWR(kRequestType, 0x1e, AllocQueueGwsArgs);
+inline constexpr unsigned long kSmiEvents = _IOWR(kRequestType, 0x1f, SmiEventsArgs);
 inline constexpr unsigned long kSetScratchBackingVa = _IOWR(kRequestType, 0x11, SetScratchBackingVaArgs);
 inline constexpr unsigned long kSetTrapHandler = _IOW(kRequestType, 0x13, SetTrapHandlerArgs);
 inline constexpr unsigned long kGetProcessApertures = _IOWR(kRequestType, 0x14, GetProcessAperturesArgs);
@@ -319,6 +387,22 @@ inline constexpr uint64_t kMmapGpuIdMask = 0xffffull << kMmapGpuIdShift;
 constexpr uint64_t mmap_gpu_id_bits(uint32_t gpu_id) {
   return (uint64_t{gpu_id} << kMmapGpuIdShift) & kMmapGpuIdMask;
 }
+
+// Events of SMI_EVENTS; bit (number - 1) of the mask chooses each.
+enum class SmiEvent : uint32_t {
+  kVmFault = 1,
+  kThermalThrottle = 2,
+  kGpuPreReset = 3,
+  kGpuPostReset = 4,
+  kQueueEviction = 9,
+  kQueueRestore = 10,
+  kProcessStart = 12,
+  kProcessEnd = 13,
+};
+constexpr uint64_t smi_mask(SmiEvent event) {
+  return 1ull << (static_cast<uint32_t>(event) - 1);
+}
+inline constexpr uint64_t kSmiAllProcesses = 1ull << 63;
 
 enum class CachePolicy : uint32_t { kCoherent = 0, kNonCoherent = 1 };
 
@@ -387,6 +471,13 @@ static_assert(sizeof(AllocMemoryArgs) == 40 && kAllocMemory == 0xc0284b16);
 static_assert(sizeof(FreeMemoryArgs) == 8 && kFreeMemory == 0x40084b17);
 static_assert(sizeof(MapMemoryArgs) == 24 && kMapMemory == 0xc0184b18);
 static_assert(sizeof(UnmapMemoryArgs) == 24 && kUnmapMemory == 0xc0184b19);
+static_assert(sizeof(GetTileConfigArgs) == 40 && kGetTileConfig == 0xc0284b12);
+static_assert(sizeof(SetCuMaskArgs) == 16 && kSetCuMask == 0x40104b1a);
+static_assert(sizeof(GetQueueWaveStateArgs) == 24 && kGetQueueWaveState == 0xc0184b1b);
+static_assert(sizeof(GetDmabufInfoArgs) == 32 && kGetDmabufInfo == 0xc0204b1c);
+static_assert(sizeof(ImportDmabufArgs) == 24 && kImportDmabuf == 0xc0184b1d);
+static_assert(sizeof(AllocQueueGwsArgs) == 16 && kAllocQueueGws == 0xc0104b1e);
+static_assert(sizeof(SmiEventsArgs) == 8 && kSmiEvents == 0xc0084b1f && sizeof(WaveStateHeader) == 16);
 static_assert(sizeof(SvmArgs) == 24 && sizeof(SvmAttribute) == 8 && kSvm == 0xc0184b20);
 static_assert(sizeof(SetXnackModeArgs) == 4 && kSetXnackMode == 0xc0044b21);
 static_assert(sizeof(AvailableMemoryArgs) == 16 && kAvailableMemory == 0xc0104b23);

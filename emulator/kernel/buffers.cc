@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <bit>
 #include <cerrno>
 
@@ -164,6 +165,21 @@ bool BufferTable::may_map(uint64_t arena_offset, uint64_t size_bytes) const {
   const Buffer& buffer = *std::prev(it)->second;
   const uint64_t skipped = arena_offset - buffer.arena_offset;
   return skipped < buffer.size_bytes && size_bytes <= buffer.size_bytes - skipped;
+}
+
+bool BufferTable::has_mapped(uint32_t card, uint64_t begin, uint64_t end) const {
+  return std::any_of(buffers_.begin(), buffers_.end(), [&](const auto& entry) {
+    const Buffer& buffer = entry.second;
+    return buffer.mapped.contains(card) && buffer.va < end && begin < buffer.va + buffer.size_bytes;
+  });
+}
+
+bool BufferTable::has_user_buffer(uint64_t begin, uint64_t end) const {
+  return std::any_of(buffers_.begin(), buffers_.end(), [&](const auto& entry) {
+    const Buffer& buffer = entry.second;
+    const auto host = reinterpret_cast<uint64_t>(buffer.host);
+    return (buffer.flags & alloc_flag::kUserptr) != 0 && host < end && begin < host + buffer.size_bytes;
+  });
 }
 
 void BufferTable::invalidate_user_range(uint64_t begin, uint64_t end) {

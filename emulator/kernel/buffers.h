@@ -51,6 +51,10 @@ class BufferTable {
   // Whether [offset, offset + size) of the arena is one that a client may map: part of a buffer, or a whole doorbell
   // area.
   bool may_map(uint64_t arena_offset, uint64_t size_bytes) const;
+  // Whether a buffer is mapped on that card somewhere in [begin, end).
+  bool has_mapped(uint32_t card, uint64_t begin, uint64_t end) const;
+  // Whether the client's memory in [begin, end) is, in part, that of a USERPTR buffer.
+  bool has_user_buffer(uint64_t begin, uint64_t end) const;
   // The client takes [begin, end) of its own memory away: buffers over it leave the page tables.
   void invalidate_user_range(uint64_t begin, uint64_t end);
 

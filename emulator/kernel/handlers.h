@@ -3,8 +3,11 @@
 // Linux's kfd_chardev.c that has the same name with kfd_ioctl_ before it.
 #pragma once
 
+#include <span>
+
 #include "emulator/kernel/process.h"
 #include "kfd/uapi.h"
+#include "kfd/uapi_debug.h"
 
 namespace bw::emulator::ioctls {
 
@@ -25,6 +28,7 @@ int get_process_apertures(Process& process, GetProcessAperturesOldArgs& args);
 int get_process_apertures_new(Process& process, kfd::uapi::GetProcessAperturesArgs& args);
 int set_scratch_backing_va(Process& process, kfd::uapi::SetScratchBackingVaArgs& args);
 int set_trap_handler(Process& process, kfd::uapi::SetTrapHandlerArgs& args);
+int get_tile_config(Process& process, kfd::uapi::GetTileConfigArgs& args);
 int set_xnack_mode(Process& process, kfd::uapi::SetXnackModeArgs& args);
 int runtime_enable(Process& process, kfd::uapi::RuntimeEnableArgs& args);
 
@@ -34,6 +38,9 @@ int free_memory_of_gpu(Process& process, kfd::uapi::FreeMemoryArgs& args);
 int map_memory_to_gpu(Process& process, kfd::uapi::MapMemoryArgs& args);
 int unmap_memory_from_gpu(Process& process, kfd::uapi::UnmapMemoryArgs& args);
 int available_memory(Process& process, kfd::uapi::AvailableMemoryArgs& args);
+
+// svm_ioctls.cc: as many attributes as the caller's size leaves room for follow the struct.
+int svm(Process& process, std::span<std::byte> argument);
 
 // event_ioctls.cc
 int create_event(Process& process, kfd::uapi::CreateEventArgs& args);
@@ -46,5 +53,8 @@ int wait_events(Process& process, kfd::uapi::WaitEventsArgs& args);
 int create_queue(Process& process, kfd::uapi::CreateQueueArgs& args);
 int destroy_queue(Process& process, kfd::uapi::DestroyQueueArgs& args);
 int update_queue(Process& process, kfd::uapi::UpdateQueueArgs& args);
+int set_cu_mask(Process& process, kfd::uapi::SetCuMaskArgs& args);
+int get_queue_wave_state(Process& process, kfd::uapi::GetQueueWaveStateArgs& args);
+int alloc_queue_gws(Process& process, kfd::uapi::AllocQueueGwsArgs& args);
 
 }  // namespace bw::emulator::ioctls

@@ -20,6 +20,19 @@ int read_device_ids(uint64_t user_address, uint32_t count, uint32_t done, std::v
   return copy_from_user(ids->data(), user_address, ids->size() * sizeof(uint32_t));
 }
 
+// Whether the buffer would lie over, or stand for, memory with attributes of SVM. Where the client has taken such
+// memory away without the driver being told, what it may not read now is no SVM any more.
+bool is_shared_virtual_memory(Process& process, const AllocMemoryArgs& args) {
+  SvmTable& svm = process.svm();
+  const auto overlaps = [&](uint64_t begin) {
+    const uint64_t end = begin + args.size;
+    if (end < begin || !svm.overlaps(begin, end)) return false;
+    svm.forget_unreadable(begin, end);
+    return svm.overlaps(begin, end);
+  };
+  return overlaps(args.va_addr) || ((args.flags & alloc_flag::kUserptr) != 0 && overlaps(args.mmap_offset));
+}
+
 // The half of a handle that says which device made it.
 uint32_t gpu_id_of(uint64_t handle) {
   return hi32(handle);
@@ -31,6 +44,7 @@ int alloc_memory_of_gpu(Process& process, AllocMemoryArgs& args) {
   if (args.size == 0) return -EINVAL;
   std::lock_guard lock(process.mutex());
   ProcessDevice* device = nullptr;
+  if (is_shared_virtual_memory(process, args)) return -EADDRINUSE;
   if (int status = process.bind(args.gpu_id, &device); status != 0) return status;
   const Buffer* buffer = nullptr;
   const int status = process.buffers().allocate({.card = device->card.index,

@@ -1,11 +1,13 @@
 #include "emulator/kernel/process.h"
 
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstddef>
+#include <vector>
 
 #include "emulator/kernel/handlers.h"
 #include "emulator/kernel/user_memory.h"
@@ -20,13 +22,14 @@ constexpr size_t kLargestArgument = sizeof(ioctls::GetProcessAperturesOldArgs);
 struct Request {
   unsigned long number;
   uint32_t since_minor;
-  int (*call)(Process&, std::byte*);
+  // Arguments of at least the size that `number` says.
+  int (*call)(Process&, std::span<std::byte>);
 };
 
 template <typename Args, int (*Handler)(Process&, Args&)>
-int call_with(Process& process, std::byte* argument) {
+int call_with(Process& process, std::span<std::byte> argument) {
   static_assert(sizeof(Args) <= kLargestArgument);
-  return Handler(process, *reinterpret_cast<Args*>(argument));
+  return Handler(process, *reinterpret_cast<Args*>(argument.data()));
 }
 
 template <auto Handler>
@@ -36,8 +39,15 @@ struct Entry<Handler> {
   static constexpr auto kCall = &call_with<Args, Handler>;
 };
 
+// The calls with which debuggers began; Linux keeps their numbers and forbids them (kfd_ioctl_dbg_register() and so
+// on).
+int forbidden(Process&, std::span<std::byte>) {
+  return -EPERM;
+}
+
 constexpr unsigned long kGetProcessAperturesOld = _IOR(uapi::kRequestType, 0x06, ioctls::GetProcessAperturesOldArgs);
 
+// By number, which grew with the versions.
 constexpr Request kRequests[] = {
     {uapi::kGetVersion, 0, Entry<ioctls::get_version>::kCall},
     {uapi::kCreateQueue, 0, Entry<ioctls::create_queue>::kCall},
@@ -51,7 +61,12 @@ constexpr Request kRequests[] = {
     {uapi::kSetEvent, 0, Entry<ioctls::set_event>::kCall},
     {uapi::kResetEvent, 0, Entry<ioctls::reset_event>::kCall},
     {uapi::kWaitEvents, 0, Entry<ioctls::wait_events>::kCall},
+    {uapi::kDbgRegister, 0, forbidden},
+    {uapi::kDbgUnregister, 0, forbidden},
+    {uapi::kDbgAddressWatch, 0, forbidden},
+    {uapi::kDbgWaveControl, 0, forbidden},
     {uapi::kSetScratchBackingVa, 0, Entry<ioctls::set_scratch_backing_va>::kCall},
+    {uapi::kGetTileConfig, 0, Entry<ioctls::get_tile_config>::kCall},
     {uapi::kSetTrapHandler, 0, Entry<ioctls::set_trap_handler>::kCall},
     {uapi::kGetProcessApertures, 0, Entry<ioctls::get_process_apertures_new>::kCall},
     {uapi::kAcquireVm, 0, Entry<ioctls::acquire_vm>::kCall},
@@ -59,8 +74,12 @@ constexpr Request kRequests[] = {
     {uapi::kFreeMemory, 0, Entry<ioctls::free_memory_of_gpu>::kCall},
     {uapi::kMapMemory, 0, Entry<ioctls::map_memory_to_gpu>::kCall},
     {uapi::kUnmapMemory, 0, Entry<ioctls::unmap_memory_from_gpu>::kCall},
-    {uapi::kSetXnackMode, 5, Entry<ioctls::set_xnack_mode>::kCall},
-    {uapi::kAvailableMemory, uapi::kMinorAvailableMemory, Entry<ioctls::available_memory>::kCall},
+    {uapi::kSetCuMask, 0, Entry<ioctls::set_cu_mask>::kCall},
+    {uapi::kGetQueueWaveState, 0, Entry<ioctls::get_queue_wave_state>::kCall},
+    {uapi::kAllocQueueGws, 0, Entry<ioctls::alloc_queue_gws>::kCall},
+    {uapi::kSvm, 0, ioctls::svm},
+    {uapi::kSetXnackMode, 0, Entry<ioctls::set_xnack_mode>::kCall},
+    {uapi::kAvailableMemory, 0, Entry<ioctls::available_memory>::kCall},
     {uapi::kRuntimeEnable, uapi::kMinorRuntimeEnable, Entry<ioctls::runtime_enable>::kCall},
 };
 
@@ -76,26 +95,34 @@ const Request* find_request(unsigned nr, uint32_t minor_version) {
 Process::Process(const Arena& arena, const FileTable& files, std::span<const Card> cards, uint32_t minor_version,
                  ShaderCoresFactory make_shader_cores)
     : files_(files),
+      owner_(::getpid()),
       minor_version_(minor_version),
       events_(arena.event_page().host),
       buffers_(arena, cards),
+      svm_(buffers_, cards),
       queues_(arena, cards, buffers_, events_, std::move(make_shader_cores)) {
   for (const Card& card : cards) devices_.emplace_back().card = card;
 }
 
-// As Linux: the number alone tells requests apart; sizes may differ between versions of user space and driver. The
-// shorter of the two is copied in, the rest is zero; what the caller's size asks for is copied out.
+// As Linux: the number alone tells requests apart; sizes may differ between versions. What the caller's size says is
+// copied in and out, and where the driver's struct is longer, the rest is zero.
 int Process::ioctl(unsigned long request, void* argument) {
   const Request* known = find_request(uapi::request_nr(request), minor_version_);
   if (known == nullptr) return -ENOTTY;
-  alignas(8) std::array<std::byte, kLargestArgument> copy{};
-  const size_t size = std::min(uapi::request_size_bytes(request), copy.size());
+  if (::getpid() != owner_) return -EBADF;  // a child has to open the device itself
+  alignas(8) std::array<std::byte, kLargestArgument> small{};
+  std::vector<std::byte> large;
+  const size_t size = uapi::request_size_bytes(request);
+  std::span<std::byte> copy = small;
+  if (size > small.size()) {
+    large.resize(size);
+    copy = large;
+  }
   const uint64_t user_address = reinterpret_cast<uint64_t>(argument);
   if ((_IOC_DIR(known->number) & _IOC_WRITE) != 0) {
-    const size_t known_size = std::min(size, uapi::request_size_bytes(known->number));
-    if (int status = copy_from_user(copy.data(), user_address, known_size); status != 0) return status;
+    if (int status = copy_from_user(copy.data(), user_address, size); status != 0) return status;
   }
-  const int result = known->call(*this, copy.data());
+  const int result = known->call(*this, copy.first(std::max(size, uapi::request_size_bytes(known->number))));
   if ((_IOC_DIR(known->number) & _IOC_READ) != 0) {
     if (int status = copy_to_user(user_address, copy.data(), size); status != 0) return status;
   }

@@ -3,6 +3,8 @@
 // Not here: the requests themselves (emulator/kernel/*_ioctls), descriptors (emulator/files).
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -15,6 +17,7 @@
 #include "emulator/kernel/buffers.h"
 #include "emulator/kernel/events.h"
 #include "emulator/kernel/queues.h"
+#include "emulator/kernel/svm.h"
 #include "emulator/memory/arena.h"
 
 namespace bw::emulator {
@@ -27,6 +30,7 @@ struct ProcessDevice {
   uint64_t trap_handler = 0;
   uint64_t trap_memory = 0;
   uint64_t scratch_backing = 0;
+  std::optional<uint32_t> gws_queue;  // the one queue that has the global wave sync
 };
 
 class Process {
@@ -41,10 +45,11 @@ class Process {
   int bind(uint32_t gpu_id, ProcessDevice** device);
   ProcessDevice* find_device(uint32_t gpu_id);
 
-  // Guards devices(), buffers() and queues(); events() have their own.
+  // Guards devices(), buffers(), svm() and queues(); events() have their own.
   std::mutex& mutex() { return mutex_; }
   std::span<ProcessDevice> devices() { return devices_; }
   BufferTable& buffers() { return buffers_; }
+  SvmTable& svm() { return svm_; }
   QueueTable& queues() { return queues_; }
   EventTable& events() { return events_; }
   const FileTable& files() const { return files_; }
@@ -53,11 +58,13 @@ class Process {
 
  private:
   const FileTable& files_;
+  const pid_t owner_;
   const uint32_t minor_version_;
   std::mutex mutex_;
   std::vector<ProcessDevice> devices_;
   EventTable events_;
   BufferTable buffers_;
+  SvmTable svm_;
   QueueTable queues_;  // last: its engines use all of the above until it is destroyed
 };
 

@@ -1,8 +1,10 @@
 // KFD's requests about the process and the device as a whole.
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <vector>
 
+#include "emulator/card_facts.h"
 #include "emulator/files.h"
 #include "emulator/kernel/clock.h"
 #include "emulator/kernel/handlers.h"
@@ -108,15 +110,36 @@ int set_trap_handler(Process& process, SetTrapHandlerArgs& args) {
   return 0;
 }
 
+// gfx9 and later have no tables of tile modes, so that only the numbers are told. Linux amdgpu_amdkfd.c,
+// amdgpu_amdkfd_get_tile_config(): banks and ranks come from registers that gfx11 lacks, and are 0.
+int get_tile_config(Process& process, GetTileConfigArgs& args) {
+  constexpr uint32_t kTileModes = 32, kMacroTileModes = 16;
+  constexpr std::array<uint32_t, kTileModes> kZeros{};
+  if (process.find_device(args.gpu_id) == nullptr) return -EINVAL;
+  args.gb_addr_config = facts::kGbAddrConfig;
+  args.num_banks = 0;
+  args.num_ranks = 0;
+  args.num_tile_configs = std::min(args.num_tile_configs, kTileModes);
+  if (copy_to_user(args.tile_config_ptr, kZeros.data(), args.num_tile_configs * sizeof(uint32_t)) != 0) {
+    args.num_tile_configs = 0;
+    return -EFAULT;
+  }
+  args.num_macro_tile_configs = std::min(args.num_macro_tile_configs, kMacroTileModes);
+  if (copy_to_user(args.macro_tile_config_ptr, kZeros.data(), args.num_macro_tile_configs * sizeof(uint32_t)) != 0) {
+    args.num_macro_tile_configs = 0;
+    return -EFAULT;
+  }
+  return 0;
+}
+
 int set_xnack_mode(Process& process, SetXnackModeArgs& args) {
   std::lock_guard lock(process.mutex());
   if (args.xnack_enabled < 0) {
     args.xnack_enabled = 0;
     return 0;
   }
-  if (args.xnack_enabled == 0) return 0;
-  // gfx11 cannot retry a faulting access.
-  return process.queues().empty() ? -EPERM : -EBUSY;
+  if (!process.queues().empty()) return -EBUSY;
+  return args.xnack_enabled == 0 ? 0 : -EPERM;  // gfx11 cannot retry a faulting access
 }
 
 int runtime_enable(Process& process, RuntimeEnableArgs& args) {

@@ -114,6 +114,10 @@ struct QueueTable::Queue {
   QueueSetup setup;
   std::shared_ptr<QueueProcessor> processor;
   bool running = false;
+  CreateQueueArgs args{};
+  std::vector<uint32_t> cu_mask;  // empty: all
+
+  QueueInfo info() const { return {.args = args, .card = card, .is_active = running}; }
 };
 
 QueueTable::QueueTable(const Arena& arena, std::span<const Card> cards, BufferTable& buffers, EventTable& events,
@@ -228,10 +232,35 @@ int QueueTable::create(uint32_t card, CreateQueueArgs& args) {
     queue->processor = make_pm4_queue(queue->setup, context, *shader_cores_);
   }
   if ((args.queue_percentage & 0xff) != 0) start(*queue);
-  queues_.emplace(id, std::move(queue));
   args.queue_id = id;
   args.doorbell_offset = device.doorbell_offset(*doorbell);
+  queue->args = args;
+  queues_.emplace(id, std::move(queue));
   return 0;
+}
+
+int QueueTable::set_cu_mask(uint32_t queue_id, std::span<const uint32_t> mask) {
+  auto it = queues_.find(queue_id);
+  if (it == queues_.end()) return -EFAULT;
+  // The two compute units of a work-group processor go together. Linux kfd_process_queue_manager.c, pqm_update_mqd().
+  constexpr uint32_t kFirstOfPairs = 0x55555555;
+  for (uint32_t word : mask) {
+    if ((word & kFirstOfPairs) != (word >> 1 & kFirstOfPairs)) return -EINVAL;
+  }
+  it->second->cu_mask.assign(mask.begin(), mask.end());
+  return 0;
+}
+
+std::optional<QueueInfo> QueueTable::find(uint32_t queue_id) const {
+  auto it = queues_.find(queue_id);
+  if (it == queues_.end()) return std::nullopt;
+  return it->second->info();
+}
+
+std::vector<QueueInfo> QueueTable::list() const {
+  std::vector<QueueInfo> result;
+  for (const auto& [id, queue] : queues_) result.push_back(queue->info());
+  return result;
 }
 
 void QueueTable::start(Queue& queue) {

@@ -9,6 +9,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -26,6 +27,13 @@ namespace bw::emulator {
 // Makes the shader cores when the first compute queue comes.
 using ShaderCoresFactory = std::function<Result<std::unique_ptr<ShaderCores>>()>;
 
+// What requests that are not about a queue's own life know of it.
+struct QueueInfo {
+  kfd::uapi::CreateQueueArgs args;  // as it was created, or updated since
+  uint32_t card = 0;
+  bool is_active = false;  // has a share of the hardware
+};
+
 // Calls that return int return 0 or a negative errno.
 class QueueTable {
  public:
@@ -37,7 +45,12 @@ class QueueTable {
   int create(uint32_t card, kfd::uapi::CreateQueueArgs& args);
   int destroy(uint32_t queue_id);
   int update(const kfd::uapi::UpdateQueueArgs& args);
+  // One bit for each compute unit. Each work-group runs wherever the host has room, so that it changes no result.
+  int set_cu_mask(uint32_t queue_id, std::span<const uint32_t> mask);
   bool empty() const { return queues_.empty(); }
+  std::optional<QueueInfo> find(uint32_t queue_id) const;
+  // In the order of their ids.
+  std::vector<QueueInfo> list() const;
 
   // From any thread.
   const FaultLog& fault_log() const { return fault_log_; }

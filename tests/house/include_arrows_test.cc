@@ -23,7 +23,7 @@ const std::map<std::string, std::vector<std::string>>& arrows() {
       {"kfd/", {"kfd/", "base/"}},
       {"amdgpu/gfx11/", {"amdgpu/gfx11/", "base/"}},
       {"amdgpu/", {"amdgpu/", "kfd/", "base/"}},
-      {"emulator/", {"emulator/", "kfd/driver.h", "kfd/uapi.h", "amdgpu/gfx11/", "base/", "llvm/", "llvm-c/"}},
+      {"emulator/", {"emulator/", "kfd/driver.h", "kfd/uapi", "amdgpu/gfx11/", "base/", "llvm/", "llvm-c/"}},
       {"ir/", {"ir/", "base/"}},
       {"compiler/", {"compiler/", "ir/", "amdgpu/gfx11/", "base/", "llvm/", "llvm-c/", "lld/"}},
       {"tensor/", {"tensor/", "ir/", "compiler/", "amdgpu/", "kfd/driver.h", "emulator/driver.h", "base/"}},

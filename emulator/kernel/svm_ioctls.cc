@@ -1,0 +1,35 @@
+// KFD's request about shared virtual memory.
+#include <cerrno>
+
+#include "base/bits.h"
+#include "emulator/kernel/handlers.h"
+
+namespace bw::emulator::ioctls {
+namespace {
+
+using namespace kfd::uapi;
+
+constexpr uint64_t kPageBytes = 4096;
+
+}  // namespace
+
+// Linux kfd_ioctl_svm() and svm_ioctl(). It trusts nattr to fit what was copied; here more than that is -EINVAL.
+int svm(Process& process, std::span<std::byte> argument) {
+  auto& args = *reinterpret_cast<SvmArgs*>(argument.data());
+  const size_t room = (argument.size() - sizeof(SvmArgs)) / sizeof(SvmAttribute);
+  if (!is_aligned(args.start_addr, kPageBytes) || !is_aligned(args.size, kPageBytes)) return -EINVAL;
+  if (args.start_addr == 0 || args.size == 0 || args.nattr > room) return -EINVAL;
+  if (args.start_addr + args.size < args.start_addr) return -EINVAL;
+  const std::span<SvmAttribute> attributes(reinterpret_cast<SvmAttribute*>(&args + 1), args.nattr);
+  const uint64_t end = args.start_addr + args.size;
+  std::lock_guard lock(process.mutex());
+  switch (static_cast<SvmOp>(args.op)) {
+    case SvmOp::kSetAttr:
+      return process.svm().set(args.start_addr, end, attributes);
+    case SvmOp::kGetAttr:
+      return process.svm().get(args.start_addr, end, attributes);
+  }
+  return -EINVAL;
+}
+
+}  // namespace bw::emulator::ioctls
