@@ -20,17 +20,27 @@ enum class FaultKind : uint8_t {
   kShader,  // the program that the packet dispatched
 };
 
+// How the driver tells the client, besides memory faults, which always raise the memory exception event.
+enum class FaultNotice : uint8_t {
+  kHwException,  // the hardware exception event
+  kRuntime,      // the error reason that the header of the queue's context save area points to, and its event
+  kSignal,       // the queue has told by its own signal
+};
+
 struct FaultReport {
   FaultKind kind = FaultKind::kPacket;
   uint32_t gpu_id = 0;
   uint32_t queue_id = 0;
-  std::string engine;               // "compute" or "sdma"
+  std::string engine;               // "compute", "aql" or "sdma"
   uint64_t packet_address = 0;      // GPU virtual address of the packet's first dword
   uint64_t ring_offset_dwords = 0;  // of the packet of the ring that led here, from the ring's start
   std::vector<uint32_t> dwords;     // of the packet
   std::optional<MemoryFault> memory;
   std::optional<ShaderFault> shader;
   std::string message;  // one line with all of the above
+  FaultNotice notice = FaultNotice::kHwException;
+  uint32_t exception_code = 0;        // kRuntime: see QueueError
+  uint64_t context_save_address = 0;  // kRuntime
 };
 
 // The latest reports of a device. Written by the engines, read by anyone.

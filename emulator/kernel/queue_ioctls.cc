@@ -43,7 +43,7 @@ int create_queue(Process& process, CreateQueueArgs& args) {
   std::lock_guard lock(process.mutex());
   ProcessDevice* device = nullptr;
   if (int status = process.bind(args.gpu_id, &device); status != 0) return status == -ENODEV ? -ESRCH : status;
-  return process.queues().create(device->card.index, args);
+  return process.queues().create(device->card.index, process.is_runtime_enabled, args);
 }
 
 int destroy_queue(Process& process, DestroyQueueArgs& args) {

@@ -6,6 +6,7 @@
 
 #include "base/bits.h"
 #include "emulator/card_facts.h"
+#include "emulator/kernel/user_memory.h"
 
 namespace bw::emulator {
 namespace {
@@ -35,6 +36,21 @@ bool is_mapped(const AddressSpace& space, uint64_t address, uint64_t size_bytes)
   return true;
 }
 
+// What stands at the start of a queue's context save area. Linux include/uapi/linux/kfd_ioctl.h,
+// struct kfd_context_save_area_header.
+struct ContextSaveHeader {
+  uint32_t control_stack_offset;
+  uint32_t control_stack_size;
+  uint32_t wave_state_offset;
+  uint32_t wave_state_size;
+  uint32_t debug_offset;
+  uint32_t debug_size;
+  uint64_t error_reason_address;
+  uint32_t error_event_id;
+  uint32_t reserved;
+};
+static_assert(sizeof(ContextSaveHeader) == 40 && offsetof(ContextSaveHeader, error_reason_address) == 24);
+
 // gfx11's SDMA_TRAP and end-of-pipe interrupts reach the process's events; a fault reaches its exception events.
 class Listener : public QueueListener {
  public:
@@ -43,19 +59,32 @@ class Listener : public QueueListener {
   void interrupt(uint32_t context_id) override { events_.signal_from_gpu(context_id); }
 
   void fault(FaultReport report) override {
-    const std::optional<MemoryFault> memory = report.memory;
-    log_.add(std::move(report));  // first: who is woken by the event reads the log
-    if (memory) {
-      events_.raise_memory_exception(exception_of(*memory));
-    } else {
+    log_.add(report);  // first: who is woken by the event reads the log
+    if (report.memory) {
+      events_.raise_memory_exception(exception_of(*report.memory));
+    } else if (report.notice == FaultNotice::kHwException) {
       events_.raise_hw_exception({.reset_type = static_cast<uint32_t>(ResetType::kPerEngine),
                                   .reset_cause = static_cast<uint32_t>(ResetCause::kGpuHang),
                                   .memory_lost = 0,
                                   .gpu_id = gpu_id_});
+    } else if (report.notice == FaultNotice::kRuntime) {
+      tell_runtime(report);
     }
   }
 
  private:
+  // As Linux's kfd_send_exception_to_runtime(): the header says where the reason goes, and which event to set. What
+  // the client has spoiled is not told.
+  void tell_runtime(const FaultReport& report) {
+    ContextSaveHeader header;
+    if (copy_from_user(&header, report.context_save_address, sizeof(header)) != 0) return;
+    uint64_t reason = 0;
+    if (copy_from_user(&reason, header.error_reason_address, sizeof(reason)) != 0) return;
+    reason |= uint64_t{1} << (report.exception_code - 1);
+    if (copy_to_user(header.error_reason_address, &reason, sizeof(reason)) != 0) return;
+    events_.set(header.error_event_id);
+  }
+
   // As Linux's kfd_signal_vm_fault_event(): the address of the page.
   MemoryExceptionData exception_of(const MemoryFault& memory) const {
     return {.failure = {.NotPresent = memory.reason == MemoryFaultReason::kNotPresent,
@@ -148,13 +177,12 @@ int QueueTable::check(uint32_t card, const CreateQueueArgs& args) const {
   const AddressSpace& space = buffers_.space(card);
   switch (static_cast<QueueType>(args.queue_type)) {
     case QueueType::kCompute:
+    case QueueType::kComputeAql:
     case QueueType::kSdma:
     case QueueType::kSdmaByEngineId:
       break;
     case QueueType::kSdmaXgmi:
       return -ENOMEM;  // Linux counts its engines: this card has none
-    case QueueType::kComputeAql:
-      return -EOPNOTSUPP;  // not built yet
     default:
       return -kKernelNotSupported;
   }
@@ -201,7 +229,7 @@ int QueueTable::require_shader_cores() {
   return 0;
 }
 
-int QueueTable::create(uint32_t card, CreateQueueArgs& args) {
+int QueueTable::create(uint32_t card, bool runtime_enabled, CreateQueueArgs& args) {
   if (int status = check(card, args); status != 0) return status;
   if (queues_.size() >= kMaxQueuesPerProcess) return -ENOMEM;
   if (!is_sdma(args.queue_type)) {
@@ -223,11 +251,17 @@ int QueueTable::create(uint32_t card, CreateQueueArgs& args) {
                   .ring_address = args.ring_base_address,
                   .ring_bytes = args.ring_size,
                   .read_pointer_address = args.read_pointer_address,
-                  .doorbell = device.doorbell(*doorbell)};
+                  .doorbell = device.doorbell(*doorbell),
+                  .write_pointer_address = args.write_pointer_address,
+                  .reports_to_runtime = runtime_enabled && args.ctx_save_restore_address != 0,
+                  .context_save_address = args.ctx_save_restore_address};
   const QueueContext context{buffers_.space(card), device.listener};
   if (is_sdma(args.queue_type)) {
     queue->processor = make_sdma_queue(queue->setup, context);
     ++device.sdma_queues;
+  } else if (args.queue_type == static_cast<uint32_t>(QueueType::kComputeAql)) {
+    queue->setup.doorbell->store(kNoDoorbell, std::memory_order_relaxed);
+    queue->processor = make_aql_queue(queue->setup, context, *shader_cores_);
   } else {
     queue->processor = make_pm4_queue(queue->setup, context, *shader_cores_);
   }

@@ -41,8 +41,8 @@ class QueueTable {
              ShaderCoresFactory make_shader_cores);
   ~QueueTable();
 
-  // Sets queue_id and doorbell_offset in `args`.
-  int create(uint32_t card, kfd::uapi::CreateQueueArgs& args);
+  // Sets queue_id and doorbell_offset in `args`. `runtime_enabled`: whether RUNTIME_ENABLE is in force.
+  int create(uint32_t card, bool runtime_enabled, kfd::uapi::CreateQueueArgs& args);
   int destroy(uint32_t queue_id);
   int update(const kfd::uapi::UpdateQueueArgs& args);
   // One bit for each compute unit. Each work-group runs wherever the host has room, so that it changes no result.

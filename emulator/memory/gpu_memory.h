@@ -50,6 +50,12 @@ class GpuMemory {
     });
   }
 
+  // An access that the caller has found to be impossible: notes it as a fault; always false.
+  bool refuse(uint64_t address, Access access) {
+    fault_ = {address, access, MemoryFaultReason::kNotPresent};
+    return false;
+  }
+
   const MemoryFault& fault() const { return fault_; }
 
  private:

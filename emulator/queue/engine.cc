@@ -104,11 +104,12 @@ bool Engine::give_turns(std::unique_lock<std::mutex>& lock) {
 }
 
 StepResult Engine::give_turn(std::unique_lock<std::mutex>& lock, Slot& slot) {
-  if (lookouts() == 1 && slot.queue->has_work()) call_lookout();
+  const Turn turn = slot.queue->has_work() ? Turn::kWork : Turn::kLook;
+  if (turn == Turn::kWork && lookouts() == 1) call_lookout();
   slot.has_turn = true;
   ++in_turn_;
   lock.unlock();
-  const StepResult result = slot.queue->step();
+  const StepResult result = slot.queue->step(turn);
   lock.lock();
   --in_turn_;
   slot.has_turn = false;

@@ -10,7 +10,7 @@ using std::chrono::milliseconds;
 // A queue whose turn lasts until the test ends it, or until the queue is cancelled.
 class SlowQueue : public QueueProcessor {
  public:
-  StepResult step() override {
+  StepResult step(Turn) override {
     most_at_once = std::max(most_at_once.load(), ++at_once);
     ++turns;
     while (!may_end && !is_cancelled()) std::this_thread::yield();

@@ -19,8 +19,9 @@ PacketQueue::PacketQueue(const QueueSetup& setup, const QueueContext& context, s
       bytes_per_count_(bytes_per_count),
       memory_(context.memory) {}
 
-StepResult PacketQueue::step() {
-  if (stopped_) return StepResult::kStopped;
+StepResult PacketQueue::step(Turn turn) {
+  if (stopped_ || is_cancelled()) return StepResult::kStopped;
+  if (turn == Turn::kLook && !blocked_) return StepResult::kIdle;
   for (int i = 0; i < kPacketsPerTurn && !stop_requested(); ++i) {
     const StepResult without_more = i == 0 ? StepResult::kIdle : StepResult::kProgress;
     if (!has_packet_) {

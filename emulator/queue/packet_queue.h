@@ -17,7 +17,7 @@ namespace bw::emulator {
 
 class PacketQueue : public QueueProcessor {
  public:
-  StepResult step() final;
+  StepResult step(Turn turn) final;
   bool has_work() const final;
 
  protected:

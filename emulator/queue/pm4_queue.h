@@ -15,6 +15,9 @@ class Pm4Queue final : public PacketQueue {
  public:
   Pm4Queue(const QueueSetup& setup, const QueueContext& context, ShaderCores& shader_cores);
 
+  // For who has packets executed that are in no ring.
+  using PacketQueue::call_buffer;
+
  private:
   uint32_t packet_dwords(const uint32_t* head, uint32_t have) override;
   Outcome execute() override;

@@ -19,11 +19,17 @@ enum class StepResult : uint8_t {
   kStopped,   // faulted; will never do anything again
 };
 
+// What a turn may be used for.
+enum class Turn : uint8_t {
+  kLook,  // has_work() was false: to look whether there is anything, and no more
+  kWork,
+};
+
 // One hardware queue as a state machine. step() and has_work() are called by one engine thread at a time.
 class QueueProcessor {
  public:
   virtual ~QueueProcessor() = default;
-  virtual StepResult step() = 0;
+  virtual StepResult step(Turn turn) = 0;
   // Whether the next step() may take long: false if it would find nothing to do, or look again at what it waits for.
   virtual bool has_work() const = 0;
   // Asks a running step() to return after the packet at hand. From any thread.
@@ -63,8 +69,16 @@ struct QueueSetup {
   uint64_t read_pointer_address = 0;
   // Written by the client with release, read by the engine with acquire: the write pointer, counting up for ever, in
   // dwords (compute) or bytes (SDMA).
+  // For AQL it says no more than that there is something to look at; the engine puts kNoDoorbell back.
   std::atomic<uint64_t>* doorbell = nullptr;
+  // AQL: where the client counts the packets that it has begun to write.
+  uint64_t write_pointer_address = 0;
+  // AQL: whether the client has enabled the runtime, and so hears of errors by the header of the context save area.
+  bool reports_to_runtime = false;
+  uint64_t context_save_address = 0;
 };
+
+inline constexpr uint64_t kNoDoorbell = ~uint64_t{0};
 
 // The device around a queue. All of it outlives the queue.
 struct QueueContext {
@@ -73,6 +87,8 @@ struct QueueContext {
 };
 
 std::unique_ptr<QueueProcessor> make_pm4_queue(const QueueSetup& setup, const QueueContext& context,
+                                               ShaderCores& shader_cores);
+std::unique_ptr<QueueProcessor> make_aql_queue(const QueueSetup& setup, const QueueContext& context,
                                                ShaderCores& shader_cores);
 std::unique_ptr<QueueProcessor> make_sdma_queue(const QueueSetup& setup, const QueueContext& context);
 

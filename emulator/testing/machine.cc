@@ -31,10 +31,12 @@ bool eventually(const std::function<bool()>& condition) {
   return true;
 }
 
-Machine::Machine(EmulatedOptions options) {
-  options.make_shader_cores = [notes = notes_]() -> Result<std::unique_ptr<ShaderCores>> {
-    return std::unique_ptr<ShaderCores>(std::make_unique<NotingCores>(notes));
-  };
+Machine::Machine(EmulatedOptions options, Cores cores) {
+  if (cores == Cores::kNoting) {
+    options.make_shader_cores = [notes = notes_]() -> Result<std::unique_ptr<ShaderCores>> {
+      return std::unique_ptr<ShaderCores>(std::make_unique<NotingCores>(notes));
+    };
+  }
   auto driver = EmulatedDriver::create(std::move(options));
   if (!driver.is_ok()) {
     ADD_FAILURE() << driver.status().message();
@@ -166,7 +168,7 @@ CreateQueueArgs Machine::queue_args(TestQueue* queue, uint32_t type, uint64_t ri
   args.queue_type = type;
   args.queue_percentage = 100;
   args.queue_priority = 7;
-  if (type == 0) {
+  if (type == 0 || type == 2) {
     if (!context_save_) context_save_ = vram(0x2c02000);
     args.ctx_save_restore_address = context_save_->va;
     args.ctx_save_restore_size = 0x2bea000;
@@ -178,8 +180,13 @@ CreateQueueArgs Machine::queue_args(TestQueue* queue, uint32_t type, uint64_t ri
 TestQueue Machine::make_queue(uint32_t type, uint64_t ring_bytes) {
   TestQueue queue;
   CreateQueueArgs args = queue_args(&queue, type, ring_bytes);
+  create(args, &queue);
+  return queue;
+}
+
+void Machine::create(CreateQueueArgs& args, TestQueue* queue) {
   EXPECT_EQ(ioctl(kCreateQueue, args), 0);
-  queue.id = args.queue_id;
+  queue->id = args.queue_id;
   if (doorbells_ == nullptr) {
     void* address = nullptr;
     EXPECT_EQ(driver_->mmap(nullptr, 0x2000, PROT_READ | PROT_WRITE, MAP_SHARED, kfd_,
@@ -188,8 +195,7 @@ TestQueue Machine::make_queue(uint32_t type, uint64_t ring_bytes) {
     doorbells_ = static_cast<std::byte*>(address);
     host_mappings_.push_back({0, reinterpret_cast<uint64_t>(address), 0x2000});
   }
-  queue.doorbell = reinterpret_cast<std::atomic<uint64_t>*>(doorbells_ + (args.doorbell_offset & 0x1fff));
-  return queue;
+  queue->doorbell = reinterpret_cast<std::atomic<uint64_t>*>(doorbells_ + (args.doorbell_offset & 0x1fff));
 }
 
 TestQueue Machine::compute_queue(uint64_t ring_bytes) {

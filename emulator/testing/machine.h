@@ -1,5 +1,5 @@
 // Owns: an emulated machine for tests that speak to it in raw ioctls and literal dwords, as a client of Linux does,
-// with shader cores that only take notes.
+// with shader cores that only take notes, or real ones.
 #pragma once
 
 #include <atomic>
@@ -64,9 +64,11 @@ struct TestQueue {
   uint64_t written_dwords = 0;
 };
 
+enum class Cores : uint8_t { kNoting, kReal };
+
 class Machine {
  public:
-  explicit Machine(EmulatedOptions options = {});
+  explicit Machine(EmulatedOptions options = {}, Cores cores = Cores::kNoting);
   ~Machine();
 
   EmulatedDriver& driver() { return *driver_; }
@@ -99,6 +101,8 @@ class Machine {
   TestQueue compute_queue(uint64_t ring_bytes = 4096);
   TestQueue sdma_queue(uint64_t ring_bytes = 4096);
   kfd::uapi::CreateQueueArgs queue_args(TestQueue* queue, uint32_t type, uint64_t ring_bytes);
+  // Sets the queue's id and doorbell.
+  void create(kfd::uapi::CreateQueueArgs& args, TestQueue* queue);
   int destroy(const TestQueue& queue);
   void submit(TestQueue& queue, const std::vector<uint32_t>& dwords);
   uint64_t read_pointer(const TestQueue& queue) const { return queue.pointers.qword(0).load(); }
