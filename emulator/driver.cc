@@ -131,8 +131,13 @@ struct EmulatedDriver::Machine {
     return files.add(std::move(fd), FileKind::kText, 0);
   }
 
-  // What Linux's kfd_mmap() and amdgpu_gem's mmap allow; sets *arena_offset to where the memory is.
-  int check_mapping(const OpenFile& file, size_t length_bytes, int flags, uint64_t offset, uint64_t* arena_offset);
+  // Where memory is that a client maps.
+  struct Place {
+    int fd = -1;
+    uint64_t offset = 0;
+  };
+  // What Linux's kfd_mmap() and amdgpu_gem's mmap allow.
+  int check_mapping(const OpenFile& file, size_t length_bytes, int flags, uint64_t offset, Place* place);
 
   const std::unique_ptr<Arena> arena;
   const std::vector<Card> cards;
@@ -142,18 +147,21 @@ struct EmulatedDriver::Machine {
 };
 
 int EmulatedDriver::Machine::check_mapping(const OpenFile& file, size_t length_bytes, int flags, uint64_t offset,
-                                           uint64_t* arena_offset) {
+                                           Place* place) {
   namespace uapi = kfd::uapi;
   if (file.kind == FileKind::kText) return -ENODEV;
   if (length_bytes == 0 || offset % 4096 != 0) return -EINVAL;
   if (file.kind == FileKind::kKfd && (offset & uapi::kMmapTypeMask) == uapi::kMmapTypeEvents) {
-    *arena_offset = arena->event_page().offset;
+    *place = {arena->fd(), arena->event_page().offset};
     return process.events().map_default_page(length_bytes);
   }
-  *arena_offset = offset;
+  *place = {arena->fd(), offset};
   std::lock_guard lock(process.mutex());
   if ((flags & MAP_TYPE) != MAP_SHARED && (flags & MAP_TYPE) != MAP_SHARED_VALIDATE) return -EINVAL;
-  return process.buffers().may_map(offset, (length_bytes + 4095) & ~size_t{4095}) ? 0 : -EINVAL;
+  if (!process.buffers().may_map(offset, align_up(length_bytes, 4096))) return -EINVAL;
+  const MemoryBlock* block = process.buffers().memory().find(offset);
+  if (block != nullptr && block->is_shared()) *place = {block->dmabuf(), offset - block->arena_offset()};
+  return 0;
 }
 
 Result<std::unique_ptr<EmulatedDriver>> EmulatedDriver::create(EmulatedOptions options) {
@@ -209,11 +217,11 @@ int EmulatedDriver::mmap(void* address, size_t length_bytes, int protection, int
                          void** result) {
   const auto file = machine_->files.find(fd);
   if (file) {
-    uint64_t arena_offset = 0;
-    const int status =
-        machine_->check_mapping(*file, length_bytes, flags, static_cast<uint64_t>(offset), &arena_offset);
+    Machine::Place place;
+    const int status = machine_->check_mapping(*file, length_bytes, flags, static_cast<uint64_t>(offset), &place);
     if (status != 0) return status;
-    offset = static_cast<off_t>(arena_offset);
+    fd = place.fd;
+    offset = static_cast<off_t>(place.offset);
   }
   if ((flags & MAP_FIXED) != 0 && (flags & MAP_FIXED_NOREPLACE) != MAP_FIXED_NOREPLACE) {
     // What was there goes, and its attributes with it (Linux: MMU notifier, as for munmap).

@@ -16,10 +16,7 @@ namespace {
 namespace alloc_flag = kfd::uapi::alloc_flag;
 
 constexpr uint64_t kPageBytes = 4096;
-constexpr uint64_t kLargePageBytes = 2ull << 20;  // fragment of the card's page tables
 constexpr uint64_t kVaEnd = 1ull << 47;
-// What the kernel keeps of VRAM for page tables and itself; unverified as a number.
-constexpr uint64_t kReservedVramBytes = 64ull << 20;
 
 // The range is readable, and writable if the GPU is to write it; the kernel pins its pages likewise.
 int check_user_range(uint64_t address, uint64_t size_bytes, bool writable) {
@@ -34,9 +31,8 @@ int check_user_range(uint64_t address, uint64_t size_bytes, bool writable) {
 
 }  // namespace
 
-BufferTable::BufferTable(const Arena& arena, std::span<const Card> cards)
-    : arena_(arena), free_gtt_(arena.gtt().offset, arena.gtt().size_bytes) {
-  for (const Card& card : cards) devices_.push_back(std::make_unique<Device>(arena.vram(card.index), card.gpu_id));
+BufferTable::BufferTable(const Arena& arena, std::span<const Card> cards) : arena_(arena), memory_(arena, cards) {
+  for (const Card& card : cards) devices_.push_back(std::make_unique<Device>(card.gpu_id));
 }
 
 BufferTable::~BufferTable() = default;
@@ -49,11 +45,28 @@ int BufferTable::allocate(const BufferRequest& request, const Buffer** result) {
   buffer.va = request.va;
   buffer.size_bytes = align_up(request.size_bytes, kPageBytes);
   if (int status = place(request, &buffer); status != 0) return status;
-  Device& device = *devices_[request.card];
+  *result = store(std::move(buffer));
+  return 0;
+}
+
+const Buffer* BufferTable::store(Buffer buffer) {
+  Device& device = *devices_[buffer.card];
   buffer.handle = make_u64(device.next_index++, device.gpu_id);
-  const Buffer& stored = buffers_.emplace(buffer.handle, std::move(buffer)).first->second;
-  if (stored.arena_offset != 0) by_offset_.insert_or_assign(stored.arena_offset, &stored);
-  *result = &stored;
+  const uint64_t handle = buffer.handle;
+  return &buffers_.emplace(handle, std::move(buffer)).first->second;
+}
+
+int BufferTable::import(int dmabuf_fd, uint32_t card, uint64_t va, const Buffer** result) {
+  Buffer buffer;
+  if (int status = memory_.import(dmabuf_fd, &buffer.memory); status != 0) return status;
+  buffer.card = card;
+  buffer.flags = (buffer.memory->is_vram() ? alloc_flag::kVram : alloc_flag::kGtt) | alloc_flag::kWritable |
+                 alloc_flag::kExecutable;
+  buffer.va = va;
+  buffer.size_bytes = buffer.memory->size_bytes();
+  buffer.host = buffer.memory->host();
+  buffer.arena_offset = buffer.memory->arena_offset();
+  *result = store(std::move(buffer));
   return 0;
 }
 
@@ -64,9 +77,8 @@ int BufferTable::place(const BufferRequest& request, Buffer* buffer) {
   if ((request.flags & alloc_flag::kAqlQueueMem) != 0) return -EINVAL;
   switch (type) {
     case alloc_flag::kVram:
-      return place_in(devices_[request.card]->free_vram, arena_.vram(request.card), buffer);
     case alloc_flag::kGtt:
-      return place_in(free_gtt_, arena_.gtt(), buffer);
+      return place_in_memory(buffer);
     case alloc_flag::kUserptr:
       return place_user(request, buffer);
     case alloc_flag::kDoorbell:
@@ -83,14 +95,12 @@ int BufferTable::place(const BufferRequest& request, Buffer* buffer) {
   return -EINVAL;
 }
 
-int BufferTable::place_in(RangeAllocator& allocator, const ArenaRegion& region, Buffer* buffer) const {
+int BufferTable::place_in_memory(Buffer* buffer) {
   const bool is_vram = (buffer->flags & alloc_flag::kVram) != 0;
-  if (is_vram && buffer->size_bytes > available_vram_bytes(buffer->card)) return -ENOMEM;
-  const uint64_t alignment = buffer->size_bytes >= kLargePageBytes ? kLargePageBytes : kPageBytes;
-  const auto offset = allocator.allocate(buffer->size_bytes, alignment);
-  if (!offset) return -ENOMEM;
-  buffer->arena_offset = *offset;
-  buffer->host = region.at(*offset);
+  buffer->memory = memory_.allocate(buffer->card, is_vram, buffer->size_bytes);
+  if (buffer->memory == nullptr) return -ENOMEM;
+  buffer->arena_offset = buffer->memory->arena_offset();
+  buffer->host = buffer->memory->host();
   return 0;
 }
 
@@ -116,17 +126,6 @@ int BufferTable::release(uint64_t handle) {
   const Buffer* buffer = find(handle);
   if (buffer == nullptr) return -EINVAL;
   if (!buffer->mapped.empty()) return -EBUSY;
-  if ((buffer->flags & (alloc_flag::kVram | alloc_flag::kGtt)) != 0) {
-    arena_.discard(buffer->arena_offset, buffer->size_bytes);
-    RangeAllocator& allocator =
-        (buffer->flags & alloc_flag::kVram) != 0 ? devices_[buffer->card]->free_vram : free_gtt_;
-    allocator.release(buffer->arena_offset, buffer->size_bytes);
-  }
-  if (buffer->arena_offset != 0) {
-    auto it = by_offset_.find(buffer->arena_offset);
-    // Several buffers may stand for one doorbell area or register page.
-    if (it != by_offset_.end() && it->second == buffer) by_offset_.erase(it);
-  }
   buffers_.erase(handle);
   return 0;
 }
@@ -160,11 +159,12 @@ bool BufferTable::may_map(uint64_t arena_offset, uint64_t size_bytes) const {
     const ArenaRegion& doorbells = arena_.doorbells(card);
     if (doorbells.offset == arena_offset) return size_bytes == doorbells.size_bytes;
   }
-  auto it = by_offset_.upper_bound(arena_offset);
-  if (it == by_offset_.begin()) return false;
-  const Buffer& buffer = *std::prev(it)->second;
-  const uint64_t skipped = arena_offset - buffer.arena_offset;
-  return skipped < buffer.size_bytes && size_bytes <= buffer.size_bytes - skipped;
+  for (const auto& [handle, buffer] : buffers_) {
+    const bool is_registers = (buffer.flags & alloc_flag::kMmioRemap) != 0;
+    if (is_registers && buffer.arena_offset == arena_offset) return size_bytes <= buffer.size_bytes;
+  }
+  const MemoryBlock* block = memory_.find(arena_offset);
+  return block != nullptr && size_bytes <= block->size_bytes() - (arena_offset - block->arena_offset());
 }
 
 bool BufferTable::has_mapped(uint32_t card, uint64_t begin, uint64_t end) const {
@@ -189,19 +189,6 @@ void BufferTable::invalidate_user_range(uint64_t begin, uint64_t end) {
     if (host >= end || host + buffer.size_bytes <= begin) continue;
     for (uint32_t card : buffer.mapped) space(card).unmap(buffer.va, buffer.va + buffer.size_bytes);
   }
-}
-
-uint64_t BufferTable::available_vram_bytes(uint32_t card) const {
-  const uint64_t free_bytes = devices_[card]->free_vram.free_bytes();
-  return free_bytes > kReservedVramBytes ? align_down(free_bytes - kReservedVramBytes, kLargePageBytes) : 0;
-}
-
-uint64_t BufferTable::used_vram_bytes(uint32_t card) const {
-  return arena_.vram(card).size_bytes - devices_[card]->free_vram.free_bytes();
-}
-
-uint64_t BufferTable::used_gtt_bytes() const {
-  return arena_.gtt().size_bytes - free_gtt_.free_bytes();
 }
 
 }  // namespace bw::emulator

@@ -12,9 +12,9 @@
 #include <vector>
 
 #include "emulator/card.h"
+#include "emulator/kernel/device_memory.h"
 #include "emulator/memory/address_space.h"
 #include "emulator/memory/arena.h"
-#include "emulator/memory/range_allocator.h"
 
 namespace bw::emulator {
 
@@ -25,8 +25,9 @@ struct Buffer {
   uint64_t va = 0;
   uint64_t size_bytes = 0;  // whole pages
   std::byte* host = nullptr;
-  uint64_t arena_offset = 0;  // 0 for USERPTR, which is the client's own memory
-  std::set<uint32_t> mapped;  // cards
+  uint64_t arena_offset = 0;            // 0 for USERPTR, which is the client's own memory
+  std::shared_ptr<MemoryBlock> memory;  // VRAM and GTT
+  std::set<uint32_t> mapped;            // cards
 };
 
 struct BufferRequest {
@@ -44,12 +45,14 @@ class BufferTable {
   ~BufferTable();
 
   int allocate(const BufferRequest& request, const Buffer** buffer);
+  // The memory of a dma-buf as a further buffer at `va`, which may be 0 if it is not to be mapped by handle.
+  int import(int dmabuf_fd, uint32_t card, uint64_t va, const Buffer** buffer);
   int release(uint64_t handle);
   const Buffer* find(uint64_t handle) const;
   int map(uint64_t handle, uint32_t card);
   int unmap(uint64_t handle, uint32_t card);
-  // Whether [offset, offset + size) of the arena is one that a client may map: part of a buffer, or a whole doorbell
-  // area.
+  // Whether [offset, offset + size) of the arena is one that a client may map: part of a buffer or of other memory of a
+  // card, or a whole doorbell area.
   bool may_map(uint64_t arena_offset, uint64_t size_bytes) const;
   // Whether a buffer is mapped on that card somewhere in [begin, end).
   bool has_mapped(uint32_t card, uint64_t begin, uint64_t end) const;
@@ -59,29 +62,26 @@ class BufferTable {
   void invalidate_user_range(uint64_t begin, uint64_t end);
 
   AddressSpace& space(uint32_t card) { return devices_[card]->space; }
-  uint64_t available_vram_bytes(uint32_t card) const;
-  uint64_t used_vram_bytes(uint32_t card) const;
-  uint64_t used_gtt_bytes() const;
+  DeviceMemory& memory() { return memory_; }
 
  private:
   struct Device {
-    Device(const ArenaRegion& vram, uint32_t id) : gpu_id(id), free_vram(vram.offset, vram.size_bytes) {}
+    explicit Device(uint32_t id) : gpu_id(id) {}
     uint32_t gpu_id;
     uint32_t next_index = 1;
     AddressSpace space;
-    RangeAllocator free_vram;
   };
 
   int place(const BufferRequest& request, Buffer* buffer);
-  int place_in(RangeAllocator& allocator, const ArenaRegion& region, Buffer* buffer) const;
+  int place_in_memory(Buffer* buffer);
+  const Buffer* store(Buffer buffer);
   int place_user(const BufferRequest& request, Buffer* buffer) const;
   Buffer* find_mutable(uint64_t handle);
 
   const Arena& arena_;
   std::vector<std::unique_ptr<Device>> devices_;
-  RangeAllocator free_gtt_;
-  std::map<uint64_t, Buffer> buffers_;           // by handle
-  std::map<uint64_t, const Buffer*> by_offset_;  // those in the arena
+  DeviceMemory memory_;
+  std::map<uint64_t, Buffer> buffers_;  // by handle
 };
 
 }  // namespace bw::emulator

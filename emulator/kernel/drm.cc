@@ -153,8 +153,8 @@ int memory_info(Process& process, const Card& card, const drm_amdgpu_info& args)
   uint64_t gtt_used = 0;
   {
     std::lock_guard lock(process.mutex());
-    vram_used = process.buffers().used_vram_bytes(card.index);
-    gtt_used = process.buffers().used_gtt_bytes();
+    vram_used = process.buffers().memory().used_vram_bytes(card.index);
+    gtt_used = process.buffers().memory().used_gtt_bytes();
   }
   const drm_amdgpu_heap_info vram{card.vram_bytes, card.vram_bytes, vram_used, card.vram_bytes * 3 / 4};
   switch (args.query) {

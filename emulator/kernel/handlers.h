@@ -39,6 +39,11 @@ int map_memory_to_gpu(Process& process, kfd::uapi::MapMemoryArgs& args);
 int unmap_memory_from_gpu(Process& process, kfd::uapi::UnmapMemoryArgs& args);
 int available_memory(Process& process, kfd::uapi::AvailableMemoryArgs& args);
 
+// dmabuf_ioctls.cc
+int get_dmabuf_info(Process& process, kfd::uapi::GetDmabufInfoArgs& args);
+int import_dmabuf(Process& process, kfd::uapi::ImportDmabufArgs& args);
+int export_dmabuf(Process& process, kfd::uapi::ExportDmabufArgs& args);
+
 // svm_ioctls.cc: as many attributes as the caller's size leaves room for follow the struct.
 int svm(Process& process, std::span<std::byte> argument);
 

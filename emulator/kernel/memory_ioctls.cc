@@ -106,7 +106,7 @@ int available_memory(Process& process, AvailableMemoryArgs& args) {
   std::lock_guard lock(process.mutex());
   const ProcessDevice* device = process.find_device(args.gpu_id);
   if (device == nullptr) return -EINVAL;
-  args.available = process.buffers().available_vram_bytes(device->card.index);
+  args.available = process.buffers().memory().available_vram_bytes(device->card.index);
   return 0;
 }
 

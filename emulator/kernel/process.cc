@@ -76,10 +76,13 @@ constexpr Request kRequests[] = {
     {uapi::kUnmapMemory, 0, Entry<ioctls::unmap_memory_from_gpu>::kCall},
     {uapi::kSetCuMask, 0, Entry<ioctls::set_cu_mask>::kCall},
     {uapi::kGetQueueWaveState, 0, Entry<ioctls::get_queue_wave_state>::kCall},
+    {uapi::kGetDmabufInfo, 0, Entry<ioctls::get_dmabuf_info>::kCall},
+    {uapi::kImportDmabuf, 0, Entry<ioctls::import_dmabuf>::kCall},
     {uapi::kAllocQueueGws, 0, Entry<ioctls::alloc_queue_gws>::kCall},
     {uapi::kSvm, 0, ioctls::svm},
     {uapi::kSetXnackMode, 0, Entry<ioctls::set_xnack_mode>::kCall},
     {uapi::kAvailableMemory, 0, Entry<ioctls::available_memory>::kCall},
+    {uapi::kExportDmabuf, 0, Entry<ioctls::export_dmabuf>::kCall},
     {uapi::kRuntimeEnable, uapi::kMinorRuntimeEnable, Entry<ioctls::runtime_enable>::kCall},
 };
 

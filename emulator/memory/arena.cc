@@ -23,6 +23,7 @@ constexpr uint64_t kGttBytes = 64 * kGiB;
 constexpr uint64_t kEventPageBase = 1ull << 42;
 constexpr uint64_t kMmioBase = 1ull << 43;
 constexpr uint64_t kMmioBytes = 4096;
+constexpr uint64_t kImportBase = 1ull << 44;
 
 }  // namespace
 
@@ -66,6 +67,14 @@ Status Arena::add(ArenaRegion* region, uint64_t offset, uint64_t size_bytes) {
   *region = {offset, size_bytes, static_cast<std::byte*>(host)};
   mapped_.push_back(*region);
   return Status::ok();
+}
+
+uint64_t Arena::import_offset() const {
+  return kImportBase;
+}
+
+uint64_t Arena::import_bytes() const {
+  return kArenaBytes - kImportBase;
 }
 
 void Arena::discard(uint64_t offset, uint64_t size_bytes) const {

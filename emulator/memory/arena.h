@@ -39,6 +39,9 @@ class Arena {
   const ArenaRegion& mmio(uint32_t card) const { return cards_[card].mmio; }
   const ArenaRegion& gtt() const { return gtt_; }
   const ArenaRegion& event_page() const { return event_page_; }
+  // Offsets that no memory stands behind: for memory of other processes, which has files of its own.
+  uint64_t import_offset() const;
+  uint64_t import_bytes() const;
   // Gives the pages back to the host; they read as zero afterwards, in every mapping.
   void discard(uint64_t offset, uint64_t size_bytes) const;
 
