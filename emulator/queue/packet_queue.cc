@@ -56,8 +56,13 @@ PacketQueue::Fetch PacketQueue::fetch() {
 
 PacketQueue::Fetch PacketQueue::fetch_from_ring() {
   const uint64_t written = written_dwords();
-  const uint64_t available = written - ring_next_;
+  uint64_t available = written - ring_next_;
   if (available == 0) return Fetch::kNothing;
+  if (skipping_ != 0 && available <= ring_dwords()) {
+    if (!skip_in_ring()) return Fetch::kFault;
+    available = written - ring_next_;
+    if (available == 0) return Fetch::kNothing;
+  }
   ring_packet_ = ring_next_;
   packet_address_ = setup_.ring_address + ring_next_ % ring_dwords() * sizeof(uint32_t);
   packet_.clear();
@@ -80,6 +85,33 @@ PacketQueue::Fetch PacketQueue::fetch_from_ring() {
   }
   ring_next_ += need;
   return Fetch::kReady;
+}
+
+bool PacketQueue::skip_in_ring() {
+  const uint64_t count = std::min(skipping_, written_dwords() - ring_next_);
+  ring_next_ += count;
+  skipping_ -= count;
+  return retire();
+}
+
+PacketQueue::Outcome PacketQueue::skip_dwords(uint64_t count) {
+  if (buffers_.empty()) {
+    skipping_ = count;
+    return Outcome::kDone;
+  }
+  PacketBuffer& buffer = buffers_.back();
+  if (count > buffer.remaining_dwords) {
+    return fail("{} dwords are to be skipped, the indirect buffer has only {} more", count, buffer.remaining_dwords);
+  }
+  buffer.address += count * sizeof(uint32_t);
+  buffer.remaining_dwords -= count;
+  return Outcome::kDone;
+}
+
+uint64_t PacketQueue::dword_address(size_t index) const {
+  const uint64_t address = packet_address_ + index * sizeof(uint32_t);
+  const uint64_t ring_end = setup_.ring_address + setup_.ring_bytes;
+  return buffers_.empty() && address >= ring_end ? address - setup_.ring_bytes : address;
 }
 
 PacketQueue::Fetch PacketQueue::fetch_from_buffer() {

@@ -52,6 +52,11 @@ class PacketQueue : public QueueProcessor {
   void call_buffer(uint64_t address, uint64_t count_dwords) { buffers_.push_back({address, count_dwords}); }
   void chain_buffer(uint64_t address, uint64_t count_dwords) { buffers_.back() = {address, count_dwords}; }
   size_t buffer_depth() const { return buffers_.size(); }
+  // Drops what follows the packet at hand, which does not reach beyond the buffer it stands in; in the ring also what
+  // is yet to be written.
+  Outcome skip_dwords(uint64_t count);
+  // Where a dword of the packet at hand stands in memory.
+  uint64_t dword_address(size_t index) const;
 
   // Each remembers why the packet at hand cannot be executed.
   template <typename... Args>
@@ -74,6 +79,8 @@ class PacketQueue : public QueueProcessor {
   Fetch fetch();
   Fetch fetch_from_ring();
   Fetch fetch_from_buffer();
+  // Drops those of skip_dwords() that have been written.
+  bool skip_in_ring();
   // Reads `count` dwords of the ring from position `at` (dwords since the queue was made).
   bool read_ring(uint64_t at, uint32_t count);
   bool read_buffer(uint64_t address, uint32_t count);
@@ -89,6 +96,7 @@ class PacketQueue : public QueueProcessor {
   uint64_t ring_next_ = 0;    // dwords taken from the ring since the queue was made
   uint64_t ring_packet_ = 0;  // where in the ring the packet stands that led here
   uint64_t published_ = 0;    // ring_next_ as the client knows it
+  uint64_t skipping_ = 0;     // dwords of the ring to be dropped
   std::vector<PacketBuffer> buffers_;
   std::vector<uint32_t> packet_;
   uint64_t packet_address_ = 0;

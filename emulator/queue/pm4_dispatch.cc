@@ -1,4 +1,4 @@
-// The PM4 packets that set registers and start programs. Registers: amdgpu/gfx11/registers.h.
+// The PM4 packets that start programs. Registers: amdgpu/gfx11/registers.h.
 #include <algorithm>
 
 #include "base/bits.h"
@@ -17,44 +17,10 @@ constexpr uint32_t kMaxWorkgroupSize = 1024;
 constexpr uint32_t kScratchUnitBytes = 256;
 constexpr uint32_t kProgramAddressShift = 8;
 
-bool is_register(gfx11::RegOffset offset) {
-  return std::any_of(std::begin(gfx11::kRegisterNames), std::end(gfx11::kRegisterNames),
-                     [&](const gfx11::RegisterName& entry) { return entry.offset == offset; });
-}
-
 // NUM_THREAD_FULL and NUM_THREAD_PARTIAL stand at the same bits for x, y and z.
 using NumThread = gfx11::COMPUTE_NUM_THREAD_X;
 
 }  // namespace
-
-PacketQueue::Outcome Pm4Queue::set_sh_reg() {
-  using Packet = pm4::SET_SH_REG;
-  if (packet().size() <= Packet::kDwords) return fail("the packet has no values");
-  const uint32_t* data = packet().data();
-  if (Packet::index.get(data) == Packet::index__insert_vmid) return fail("INDEX {}", Packet::index.get(data));
-  const uint32_t first = Packet::reg_offset.get(data);
-  const auto count = static_cast<uint32_t>(packet().size() - Packet::kDwords);
-  for (uint32_t i = 0; i < count; ++i) {
-    const gfx11::RegOffset offset = gfx11::kShRegBase + (first + i);
-    if (first + i >= kShRegisters || !is_register(offset)) {
-      return fail("{:#x} (offset {:#x}) is no register that a compute queue may set", offset.dwords, first + i);
-    }
-    sh_registers_[first + i] = dword(Packet::kDwords + i);
-  }
-  return Outcome::kDone;
-}
-
-// None that this command processor acts upon; what is no register at all is told.
-PacketQueue::Outcome Pm4Queue::set_uconfig_reg() {
-  using Packet = pm4::SET_UCONFIG_REG;
-  if (packet().size() <= Packet::kDwords) return fail("the packet has no values");
-  const uint32_t first = Packet::reg_offset.get(packet().data());
-  for (uint32_t i = 0; i < packet().size() - Packet::kDwords; ++i) {
-    const gfx11::RegOffset offset = gfx11::kUconfigRegBase + (first + i);
-    if (!is_register(offset)) return fail("{:#x} is no register that a compute queue may set", offset.dwords);
-  }
-  return Outcome::kDone;
-}
 
 PacketQueue::Outcome Pm4Queue::dispatch_direct() {
   using Packet = pm4::DISPATCH_DIRECT;
@@ -65,7 +31,7 @@ PacketQueue::Outcome Pm4Queue::dispatch_direct() {
 PacketQueue::Outcome Pm4Queue::dispatch_indirect() {
   using Packet = pm4::DISPATCH_INDIRECT;
   if (!has_size_of<Packet>()) return wrong_size<Packet>();
-  if ((dword(1) & 3) != 0) return fail("address {:#x} is not a multiple of 4", address_at(1));
+  if (!is_aligned(address_at(1), 4)) return misaligned(address_at(1), 4);
   std::array<uint32_t, 3> size{};
   for (size_t i = 0; i < size.size(); ++i) {
     if (!memory().load_u32(address_at(1) + i * sizeof(uint32_t), &size[i])) return memory_fault();
@@ -95,8 +61,8 @@ Dispatch Pm4Queue::describe_dispatch(std::array<uint32_t, 3> size, uint32_t init
   result.pgm_rsrc1 = sh<gfx11::COMPUTE_PGM_RSRC1>();
   result.pgm_rsrc2 = sh<gfx11::COMPUTE_PGM_RSRC2>();
   result.pgm_rsrc3 = sh<gfx11::COMPUTE_PGM_RSRC3>();
-  constexpr uint32_t kFirstUserData = gfx11::COMPUTE_USER_DATA_0::kOffset - gfx11::kShRegBase;
-  std::copy_n(sh_registers_.begin() + kFirstUserData, result.user_data.size(), result.user_data.begin());
+  const auto user_data = registers_.sh_run(gfx11::COMPUTE_USER_DATA_0::kOffset, result.user_data.size());
+  std::copy(user_data.begin(), user_data.end(), result.user_data.begin());
 
   const std::array<uint32_t, 3> num_thread = {sh<gfx11::COMPUTE_NUM_THREAD_X>(), sh<gfx11::COMPUTE_NUM_THREAD_Y>(),
                                               sh<gfx11::COMPUTE_NUM_THREAD_Z>()};

@@ -10,8 +10,25 @@ namespace pm4 = amdgpu::gfx11::pm4;
 constexpr uint32_t kType3 = 3;
 // NOP with this count has no payload (Linux nvd.h, pal): the one-dword filler.
 constexpr uint32_t kHeaderOnlyCount = 0x3fff;
-// The ring calls a buffer, which may call one more; the hardware has no third level.
-constexpr size_t kMaxBufferDepth = 2;
+
+// Packets that a compute queue of user space must not have, or that ask for what the card has not.
+struct Refusal {
+  pm4::Opcode opcode;
+  const char* reason;
+};
+constexpr Refusal kRefusals[] = {
+    {pm4::Opcode::ATOMIC_GDS, "the card has no global data share"},
+    {pm4::Opcode::SET_CONFIG_REG, "configuration registers are the kernel's"},
+    {pm4::Opcode::SET_QUEUE_REG, "the registers of queues are the kernel's"},
+    {pm4::Opcode::INDIRECT_BUFFER_PASID, "the address space is not the queue's to choose"},
+    {pm4::Opcode::INVALIDATE_TLBS, "translations are the kernel's"},
+    {pm4::Opcode::DISPATCH_DRAW_PREAMBLE_ACE, "a compute queue of KFD does not draw"},
+    {pm4::Opcode::DISPATCH_DRAW_ACE, "a compute queue of KFD does not draw"},
+    {pm4::Opcode::DISPATCH_TASK_STATE_INIT, "a compute queue of KFD does not draw"},
+    {pm4::Opcode::DISPATCH_TASKMESH_DIRECT_ACE, "a compute queue of KFD does not draw"},
+    {pm4::Opcode::DISPATCH_TASKMESH_INDIRECT_MULTI_ACE, "a compute queue of KFD does not draw"},
+    {pm4::Opcode::WAIT_ON_CE_COUNTER, "the card has no constant engine"},
+};
 
 pm4::Opcode opcode_of(uint32_t header) {
   return static_cast<pm4::Opcode>(pm4::TYPE_3_HEADER::opcode.get(&header));
@@ -54,13 +71,23 @@ PacketQueue::Outcome Pm4Queue::execute() {
   const Opcode opcode = opcode_of(dword(0));
   switch (opcode) {
     case Opcode::NOP:
+    case Opcode::HDP_FLUSH:    // host and card see the same memory
+    case Opcode::PRIME_UTCL2:  // translations need no warming
       return Outcome::kDone;
     case Opcode::INDIRECT_BUFFER:
       return indirect_buffer();
+    case Opcode::COND_EXEC:
+      return cond_exec();
+    case Opcode::REWIND:
+      return rewind();
     case Opcode::SET_SH_REG:
-      return set_sh_reg();
     case Opcode::SET_SH_REG_INDEX:
       return set_sh_reg();
+    case Opcode::SET_SH_REG_PAIRS_PACKED:
+    case Opcode::SET_SH_REG_PAIRS_PACKED_N:
+      return set_sh_reg_pairs_packed();
+    case Opcode::LOAD_SH_REG_INDEX:
+      return load_sh_reg_index();
     case Opcode::SET_UCONFIG_REG:
       return set_uconfig_reg();
     case Opcode::DISPATCH_DIRECT:
@@ -75,36 +102,34 @@ PacketQueue::Outcome Pm4Queue::execute() {
       return wait_reg_mem();
     case Opcode::WAIT_REG_MEM64:
       return wait_reg_mem64();
+    case Opcode::COND_WRITE:
+      return cond_write();
     case Opcode::WRITE_DATA:
       return write_data();
     case Opcode::COPY_DATA:
       return copy_data();
+    case Opcode::DMA_DATA:
+      return dma_data();
+    case Opcode::ATOMIC_MEM:
+      return atomic_mem();
     case Opcode::EVENT_WRITE:
       return event_write();
+    case Opcode::TIMESTAMP:
+      return timestamp();
     default:
-      break;
+      return refuse(opcode);
   }
-  if (pm4::name_of(opcode) == nullptr) return fail("there is no such opcode");
-  return fail("not implemented by the emulated command processor");
 }
 
-PacketQueue::Outcome Pm4Queue::indirect_buffer() {
-  using Packet = pm4::INDIRECT_BUFFER;
-  if (!has_size_of<Packet>()) return wrong_size<Packet>();
-  const uint32_t* data = packet().data();
-  if (Packet::valid.get(data) == 0) return fail("VALID is not set");
-  if (Packet::vmid.get(data) != 0) return fail("VMID {} is not the queue's to choose", Packet::vmid.get(data));
-  if ((dword(1) & 3) != 0) return fail("the buffer's address {:#x} is not a multiple of 4", address_at(1));
-  const uint32_t count = Packet::ib_size.get(data);
-  if (count == 0) return fail("the buffer is empty");
-  if (Packet::chain.get(data) != 0) {
-    if (buffer_depth() == 0) return fail("CHAIN outside of an indirect buffer");
-    chain_buffer(address_at(1), count);
-    return Outcome::kDone;
+PacketQueue::Outcome Pm4Queue::refuse(pm4::Opcode opcode) {
+  if (pm4::name_of(opcode) == nullptr) return fail("there is no such opcode");
+  if (pm4::engines_of(opcode) == pm4::Engines::kGraphicsOnly) {
+    return fail("a packet of the graphics engines (PFP, ME), which a compute queue does not take");
   }
-  if (buffer_depth() >= kMaxBufferDepth) return fail("indirect buffers nest deeper than {}", kMaxBufferDepth);
-  call_buffer(address_at(1), count);
-  return Outcome::kDone;
+  for (const Refusal& refusal : kRefusals) {
+    if (refusal.opcode == opcode) return fail("{}", refusal.reason);
+  }
+  return fail("not implemented by the emulated command processor");
 }
 
 }  // namespace bw::emulator

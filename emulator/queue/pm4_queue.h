@@ -1,5 +1,7 @@
 // Owns: the command processor's view of one compute queue: PM4 packets and the registers they set. The handlers of the
-// packets stand in pm4_queue.cc (control flow), pm4_memory.cc and pm4_dispatch.cc.
+// packets stand in pm4_queue.cc (which there are), pm4_flow.cc (buffers and conditions), pm4_wait.cc, pm4_memory.cc
+// (writes and events), pm4_copy.cc (copies and atomics), pm4_registers.cc and pm4_dispatch.cc. Fields and registers:
+// amdgpu/gfx11/pm4.h, registers.h.
 #pragma once
 
 #include <array>
@@ -7,7 +9,9 @@
 
 #include "amdgpu/gfx11/pm4.h"
 #include "amdgpu/gfx11/registers.h"
+#include "emulator/queue/compare.h"
 #include "emulator/queue/packet_queue.h"
+#include "emulator/queue/register_file.h"
 
 namespace bw::emulator {
 
@@ -19,10 +23,14 @@ class Pm4Queue final : public PacketQueue {
   using PacketQueue::call_buffer;
 
  private:
+  using RegOffset = amdgpu::gfx11::RegOffset;
+
   uint32_t packet_dwords(const uint32_t* head, uint32_t have) override;
   Outcome execute() override;
   std::string packet_name() const override;
   bool publish_read_pointer(uint64_t count_dwords) override;
+  // Why the packet at hand, which has no handler, is not executed.
+  Outcome refuse(amdgpu::gfx11::pm4::Opcode opcode);
 
   template <typename Packet>
   bool has_size_of() const {
@@ -32,25 +40,53 @@ class Pm4Queue final : public PacketQueue {
   Outcome wrong_size() {
     return fail("the packet has {} dwords instead of {}", packet().size(), Packet::kDwords);
   }
+  Outcome misaligned(uint64_t address, uint32_t unit) {
+    return fail("address {:#x} is not a multiple of {}", address, unit);
+  }
+  Outcome no_register(RegOffset offset) {
+    return fail("{:#x} is no register that a compute queue may touch", offset.dwords);
+  }
 
   // Control flow.
   Outcome indirect_buffer();
+  Outcome cond_indirect_buffer();
+  Outcome enter_buffer(uint64_t address, uint32_t count_dwords);
+  Outcome cond_exec();
+  Outcome rewind();
 
-  // Memory.
+  // Waiting.
   Outcome wait_reg_mem();
-  Outcome wait_reg_mem64();
   Outcome wait_register();
+  Outcome wait_reg_mem64();
+  Outcome cond_write();
+  // Loads from the space that the packet names, a register or memory.
+  Outcome load_polled(bool from_memory, uint64_t address, uint32_t* value);
+
+  // Memory and events.
   Outcome release_mem();
-  Outcome write_data();
-  Outcome copy_data();
+  Outcome store_release_data(uint32_t data_sel, uint64_t address);
+  Outcome add_release_data(uint64_t address);
   Outcome acquire_mem();
+  Outcome write_data();
+  Outcome write_registers();
   Outcome event_write();
-  bool load_copy_source(uint32_t source, bool is_64_bit, uint64_t* value, Outcome* failure);
-  bool store_release_data(uint32_t data_sel, uint64_t address, Outcome* failure);
+  Outcome timestamp();
+
+  // Copies and atomics.
+  Outcome copy_data();
+  Outcome load_copy_source(uint32_t source, bool is_64_bit, uint64_t* value);
+  Outcome store_copy(uint32_t destination, bool is_64_bit, uint64_t value);
+  Outcome dma_data();
+  Outcome atomic_mem();
+  Outcome read_register(RegOffset offset, bool is_64_bit, uint64_t* value);
+  Outcome write_register(RegOffset offset, uint32_t value);
 
   // Registers and dispatches.
   Outcome set_sh_reg();
+  Outcome set_sh_reg_pairs_packed();
+  Outcome load_sh_reg_index();
   Outcome set_uconfig_reg();
+  Outcome write_sh(uint32_t index, uint32_t value);
   Outcome dispatch_direct();
   Outcome dispatch_indirect();
   Outcome dispatch(std::array<uint32_t, 3> size, uint32_t initiator);
@@ -58,15 +94,12 @@ class Pm4Queue final : public PacketQueue {
   Dispatch describe_dispatch(std::array<uint32_t, 3> size, uint32_t initiator) const;
   template <typename Register>
   uint32_t sh() const {
-    return sh_registers_[Register::kOffset - amdgpu::gfx11::kShRegBase];
+    return registers_.sh<Register>();
   }
 
-  static constexpr uint32_t kShRegisters = 0x400;
   ShaderCores& shader_cores_;
-  std::array<uint32_t, kShRegisters> sh_registers_{};
+  RegisterFile registers_;
+  uint64_t atomic_return_ = 0;  // what the last ATOMIC_MEM with return found
 };
-
-// How WAIT_REG_MEM and POLL_REGMEM compare; false for codes that do not exist. `holds` is the result.
-bool compare(uint32_t function, uint64_t value, uint64_t reference, bool* holds);
 
 }  // namespace bw::emulator

@@ -6,9 +6,9 @@
 #include "amdgpu/gfx11/sdma.h"
 #include "base/bits.h"
 #include "emulator/kernel/clock.h"
+#include "emulator/queue/compare.h"
+#include "emulator/queue/memory_atomic.h"
 #include "emulator/queue/packet_queue.h"
-#include "emulator/queue/pm4_queue.h"
-#include "emulator/queue/sdma_atomic.h"
 
 namespace bw::emulator {
 namespace {
@@ -202,19 +202,19 @@ PacketQueue::Outcome SdmaQueue::timestamp() {
 PacketQueue::Outcome SdmaQueue::atomic() {
   using Packet = sdma::ATOMIC;
   const uint32_t* data = packet().data();
-  const SdmaAtomic operation = {.op = static_cast<amdgpu::gfx11::TC_OP>(Packet::atomic_op.get(data)),
-                                .source = address_at(3),
-                                .compare = address_at(5)};
+  const MemoryAtomic operation = {.op = static_cast<amdgpu::gfx11::TC_OP>(Packet::atomic_op.get(data)),
+                                  .source = address_at(3),
+                                  .compare = address_at(5)};
   const uint32_t size_bytes = size_of_atomic(operation.op);
   if (size_bytes == 0) return fail("ATOMIC_OP {} is not implemented", Packet::atomic_op.get(data));
   if (!is_aligned(address_at(1), size_bytes)) {
     return fail("address {:#x} is not a multiple of {}", address_at(1), size_bytes);
   }
-  bool stored = false;
-  const auto apply = [&](std::byte* host) { stored = apply_atomic(operation, host); };
+  AtomicResult result;
+  const auto apply = [&](std::byte* host) { result = apply_atomic(operation, host); };
   if (!memory().with_word(address_at(1), size_bytes, Access::kWrite, apply)) return memory_fault();
   // LOOP repeats a compare-and-swap until it succeeds.
-  return stored || Packet::loop.get(data) == 0 ? Outcome::kDone : Outcome::kBlocked;
+  return result.stored || Packet::loop.get(data) == 0 ? Outcome::kDone : Outcome::kBlocked;
 }
 
 }  // namespace

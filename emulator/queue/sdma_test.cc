@@ -1,42 +1,24 @@
 // SDMA packets as literal dwords, one by one.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/mman.h>
 
+#include <sys/mman.h>
 #include <thread>
 
 #include "base/bits.h"
-#include "emulator/testing/machine.h"
+#include "emulator/testing/packet_test.h"
 
 namespace bw::emulator {
 namespace {
 
-using testing::eventually;
 using ::testing::HasSubstr;
-using testing::Machine;
+using testing::Sdma;
 using testing::TestBuffer;
 using testing::TestQueue;
 
-class Sdma : public ::testing::Test {
- protected:
-  void submit(const std::vector<uint32_t>& dwords) { machine_.submit(queue_, dwords); }
-  void run(const std::vector<uint32_t>& dwords) {
-    submit(dwords);
-    EXPECT_TRUE(machine_.drain(queue_));
-  }
-  std::string fault(const std::vector<uint32_t>& dwords) {
-    submit(dwords);
-    return machine_.wait_fault().message;
-  }
-  static std::vector<uint32_t> copy(uint64_t destination, uint64_t source, uint32_t size_bytes) {
-    return {1, size_bytes - 1, 0, lo32(source), hi32(source), lo32(destination), hi32(destination)};
-  }
-  uint64_t at(size_t dword) const { return data_.va + dword * 4; }
-
-  Machine machine_;
-  TestQueue queue_ = machine_.sdma_queue();
-  TestBuffer data_ = machine_.gtt(65536);
-};
+std::vector<uint32_t> copy(uint64_t destination, uint64_t source, uint32_t size_bytes) {
+  return {1, size_bytes - 1, 0, lo32(source), hi32(source), lo32(destination), hi32(destination)};
+}
 
 TEST_F(Sdma, CopiesBetweenBuffersOfEveryKind) {
   const TestBuffer vram = machine_.vram(3 << 20);

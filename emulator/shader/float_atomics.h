@@ -80,13 +80,18 @@ U float_atomic_max(U memory, U data, FloatAtomicMode mode) {
   return float_order(data, mode.flush_input) > float_order(memory, mode.flush_input) ? data : memory;
 }
 
+// Whether a compare-and-store finds what it looks for.
 template <class U>
-U float_atomic_compare_store(U memory, U data, U compare, FloatAtomicMode mode) {
+bool float_atomic_equal(U memory, U compare, FloatAtomicMode mode) {
   const U a = without_denormal(memory, mode.flush_input), b = without_denormal(compare, mode.flush_input);
   const bool are_zeros = ((a | b) & ~kFloatSign<U>) == 0;
-  const bool are_equal = (a == b || are_zeros) && !is_nan_bits(a) && !is_nan_bits(b);
+  return (a == b || are_zeros) && !is_nan_bits(a) && !is_nan_bits(b);
+}
+
+template <class U>
+U float_atomic_compare_store(U memory, U data, U compare, FloatAtomicMode mode) {
   // unverified: that the value stored, and not the one kept, is flushed.
-  return are_equal ? without_denormal(data, mode.flush_input) : memory;
+  return float_atomic_equal(memory, compare, mode) ? without_denormal(data, mode.flush_input) : memory;
 }
 
 }  // namespace bw::emulator

@@ -47,6 +47,10 @@ OTHER_REGISTERS = {
     "BIF_BX_PF0_GPU_HDP_FLUSH_REQ": "GPU_HDP_FLUSH_REQ",
     "BIF_BX_PF0_GPU_HDP_FLUSH_DONE": "GPU_HDP_FLUSH_DONE",
     "GRBM_GFX_INDEX": "GRBM_GFX_INDEX",
+    "TA_CS_BC_BASE_ADDR": "TA_CS_BC_BASE_ADDR",
+    "TA_CS_BC_BASE_ADDR_HI": "TA_CS_BC_BASE_ADDR_HI",
+    "SQC_CACHES": "SQC_CACHES",
+    **{f"SQ_THREAD_TRACE_USERDATA_{i}": f"SQ_THREAD_TRACE_USERDATA_{i}" for i in range(8)},
 }
 
 STRUCTS = [
@@ -119,11 +123,23 @@ def name_function(type_name, names):
     return text + "  }\n  return nullptr;\n}\n"
 
 
+def engines_function(names, engines):
+    """A constexpr lookup of who executes a packet. `engines`: name -> what pm4.csv says of its engines."""
+    text = "\n// Which engines a layout of the packet is known for.\n"
+    text += "enum class Engines : uint8_t { kUnknown, kCompute, kGraphicsOnly };\n"
+    text += "constexpr Engines engines_of(Opcode value) {\n  switch (value) {\n"
+    for kind, wanted in (("kCompute", lambda of: "mec" in of), ("kGraphicsOnly", lambda of: of and "mec" not in of)):
+        for name in (name for name in names if wanted(engines[name])):
+            text += f"    case Opcode::{name}:\n"
+        text += f"      return Engines::{kind};\n"
+    return text + "    default:\n      return Engines::kUnknown;\n  }\n}\n"
+
+
 def gen_pm4(tables, out):
     opcodes = read(tables, "pm4.csv")
     fields = read(tables, "pm4_fields.csv")
     body = "\nenum class Opcode : uint8_t {\n"
-    names = []
+    names, name_of_number = [], {}
     for row in opcodes:
         # Where several names share a number, the one with a MEC layout counts, then the shorter (INDIRECT_BUFFER).
         twins = [r for r in opcodes if r["opcode"] == row["opcode"]]
@@ -132,9 +148,11 @@ def gen_pm4(tables, out):
         if row["name"] in names:
             continue
         names.append(row["name"])
+        name_of_number[row["opcode"]] = row["name"]
         of_mec = "mec" in row["engines_with_field_rows"].split("+")
         body += f"  {row['name']} = {row['opcode_hex']},{'' if of_mec else '  // no MEC layout known'}\n"
     body += "};\n" + name_function("Opcode", names)
+    body += engines_function(names, {r["name"]: r["engines_with_field_rows"] for r in reversed(opcodes)})
 
     header = [r for r in fields if r["packet"] == "TYPE_3_HEADER"]
     body += "\n// Dword 0 of every type-3 packet.\nstruct TYPE_3_HEADER {\n"
@@ -145,10 +163,11 @@ def gen_pm4(tables, out):
 
     for row in opcodes:
         engines = row["engines_with_field_rows"].split("+")
-        if "mec" not in engines or row["name"] not in names:
+        if "mec" not in engines:
             continue
         dwords = row["dwords"].split("/")[engines.index("mec")]
-        body += f"\nstruct {row['name']} {{\n  static constexpr Opcode kOpcode = Opcode::{row['name']};\n"
+        body += f"\nstruct {row['name']} {{\n  static constexpr Opcode kOpcode = "
+        body += f"Opcode::{name_of_number[row['opcode']]};\n"
         body += f'  static constexpr const char* kName = "{row["name"]}";\n'
         if dwords:
             body += f"  static constexpr uint32_t kDwords = {dwords};  // with the header\n"
