@@ -34,12 +34,19 @@ void copy_bytes(void* destination, const void* source, uint64_t size_bytes) {
   std::memmove(destination, source, size_bytes);
 }
 
+// Blocks that stay in the first-level cache are copied on.
+constexpr uint64_t kFillBlockBytes = 4096;
+
 void fill_bytes(std::byte* host, uint32_t value, uint32_t unit_bytes, uint64_t size_bytes) {
   const ClientAccess access;
   if (unit_bytes == 1) {
     std::memset(host, static_cast<int>(value & 0xff), size_bytes);
-  } else {
-    for (uint64_t i = 0; i < size_bytes; i += unit_bytes) std::memcpy(host + i, &value, unit_bytes);
+    return;
+  }
+  const uint64_t block_bytes = std::min(size_bytes, kFillBlockBytes);
+  for (uint64_t i = 0; i < block_bytes; i += unit_bytes) std::memcpy(host + i, &value, unit_bytes);
+  for (uint64_t i = block_bytes; i < size_bytes; i += kFillBlockBytes) {
+    std::memcpy(host + i, host, std::min(size_bytes - i, kFillBlockBytes));
   }
 }
 

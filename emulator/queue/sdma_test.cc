@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <sys/mman.h>
+#include <chrono>
 #include <thread>
 
 #include "base/bits.h"
@@ -15,47 +16,6 @@ using ::testing::HasSubstr;
 using testing::Sdma;
 using testing::TestBuffer;
 using testing::TestQueue;
-
-std::vector<uint32_t> copy(uint64_t destination, uint64_t source, uint32_t size_bytes) {
-  return {1, size_bytes - 1, 0, lo32(source), hi32(source), lo32(destination), hi32(destination)};
-}
-
-TEST_F(Sdma, CopiesBetweenBuffersOfEveryKind) {
-  const TestBuffer vram = machine_.vram(3 << 20);
-  for (size_t i = 0; i < data_.size_bytes / 4; ++i) data_.dwords()[i] = static_cast<uint32_t>(i * 7);
-  run(copy(vram.va + (2 << 20) - 4, data_.va, 65536));
-  EXPECT_EQ(vram.dword(((2 << 20) - 4) / 4 + 100), 700u);
-  run(copy(data_.va, vram.va, 1));
-  EXPECT_EQ(data_.dword(0), 0u);
-  EXPECT_EQ(data_.dword(1), 7u);
-}
-
-TEST_F(Sdma, CopiesAcrossTheBorderOfAdjacentMappings) {
-  void* address = nullptr;
-  ASSERT_EQ(machine_.driver().mmap(nullptr, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0, &address),
-            0);
-  const auto base = reinterpret_cast<uint64_t>(address);
-  const uint32_t gpu_id = machine_.gpu_id();
-  for (uint64_t page : {base, base + 4096}) {
-    kfd::uapi::AllocMemoryArgs args{};
-    args.va_addr = page;
-    args.size = 4096;
-    args.mmap_offset = page;
-    args.gpu_id = gpu_id;
-    args.flags = 0xd6000004;
-    ASSERT_EQ(machine_.ioctl(kfd::uapi::kAllocMemory, args), 0);
-    kfd::uapi::MapMemoryArgs map{args.handle, reinterpret_cast<uint64_t>(&gpu_id), 1, 0};
-    ASSERT_EQ(machine_.ioctl(kfd::uapi::kMapMemory, map), 0);
-  }
-  data_.dwords()[0] = 0x01020304;
-  data_.dwords()[1] = 0x05060708;
-  run(copy(base + 4092, data_.va, 8));
-  EXPECT_EQ(reinterpret_cast<uint32_t*>(base + 4092)[0], 0x01020304u);
-  EXPECT_EQ(reinterpret_cast<uint32_t*>(base + 4092)[1], 0x05060708u);
-
-  ASSERT_EQ(machine_.driver().munmap(address, 8192), 0);
-  EXPECT_THAT(fault(copy(base, data_.va, 8)), HasSubstr("no page is mapped")) << "user memory left the page tables";
-}
 
 TEST_F(Sdma, WritesAndFills) {
   run({2, lo32(at(0)), hi32(at(0)), 2, 10, 20, 30});
@@ -92,6 +52,8 @@ TEST_F(Sdma, PollBlocksThisQueueOnly) {
 TEST_F(Sdma, FlushOfTheHostDataPathIsDoneAtOnce) {
   run({0x00000008, 0, 0x80000000, 0, 0, 0});
   run({0x04000008, 0, 0, 0, 0, 0});
+  run({0x34000008, 0xe27 << 2, 0xe26 << 2, 0x4, 0x4, 0x0fff000a});  // as Linux asks
+  run({0x30000008, 0xe27 << 2, 0, 0x4, 0x4, 0x0fff000a});
 }
 
 TEST_F(Sdma, TimestampsAndAtomics) {
@@ -121,31 +83,80 @@ TEST_F(Sdma, IndirectBufferRunsAndReturns) {
   EXPECT_EQ(data_.dword(1), 2u);
 }
 
-TEST_F(Sdma, WriteToAReadOnlyPageIsAMemoryFault) {
-  const uint32_t event = machine_.create_event(8);
-  const TestBuffer readonly = machine_.allocate(4096, 0x56000002);  // without WRITABLE
-  submit(copy(readonly.va + 16, data_.va, 8));
-  kfd::uapi::EventData data{};
-  EXPECT_EQ(machine_.wait_event(event, 10'000, &data), 0u);
-  EXPECT_EQ(data.memory_exception_data.va, readonly.va);
-  EXPECT_EQ(data.memory_exception_data.failure.ReadOnly, 1u);
-  EXPECT_EQ(data.memory_exception_data.failure.NotPresent, 0u);
-  EXPECT_THAT(machine_.wait_fault().message, HasSubstr("the page is read-only"));
-}
-
-TEST_F(Sdma, UnmappingTakesThePagesAway) {
-  const TestBuffer buffer = machine_.vram();
-  run(copy(buffer.va, data_.va, 4096));
-  EXPECT_EQ(machine_.unmap(buffer), 0);
-  EXPECT_THAT(fault(copy(buffer.va, data_.va, 4096)), HasSubstr("no page is mapped"));
-}
-
 TEST_F(Sdma, UnknownAndUnbuiltPacketsAreFaults) {
-  EXPECT_THAT(fault({0x000000ff, 0, 0}), HasSubstr("there is no such opcode"));
-  TestQueue other = machine_.sdma_queue();
-  machine_.submit(other, {0x00000401, 0, 0, 0});  // COPY, sub-window
-  EXPECT_THAT(machine_.wait_fault(2).message, HasSubstr("COPY with subopcode 4"));
-  EXPECT_EQ(machine_.destroy(other), 0);
+  EXPECT_THAT(fault_alone({0x000000ff, 0, 0}), HasSubstr("there is no such opcode"));
+  EXPECT_THAT(fault_alone({0x00000101, 0, 0, 0}), HasSubstr("COPY with subopcode 1"));  // tiled
+  EXPECT_THAT(fault_alone({0x00000308, 0, 0, 0}), HasSubstr("not implemented by the emulated SDMA engine"));
+}
+
+TEST_F(Sdma, WhatOnlyTheKernelMayIsRefused) {
+  EXPECT_THAT(fault_alone({0x00000007, 0, 0}), HasSubstr("semaphores"));
+  EXPECT_THAT(fault_alone({0x0000000c, 0, 0}), HasSubstr("page tables are the kernel's"));
+  EXPECT_THAT(fault_alone({0xf000000e, 0x1234, 0}), HasSubstr("registers are the kernel's"));
+  EXPECT_THAT(fault_alone({0x00000010, 0, 0}), HasSubstr("translations are the kernel's"));
+  EXPECT_THAT(fault_alone({0x30000008, 0x4000, 0, 1, 1, 0x0fff0004}), HasSubstr("polling register 0x1000"));
+}
+
+TEST_F(Sdma, AtomicsOfEveryWidthAndLoop) {
+  data_.qword(0) = 0xffffffff00000005;
+  run({18u << 25 | 10, lo32(at(0)), hi32(at(0)), 3, 0, 0, 0, 0});  // unsigned minimum, 32 bits
+  EXPECT_EQ(data_.qword(0), 0xffffffff00000003u);
+  run({115u << 25 | 10, lo32(at(0)), hi32(at(0)), 9, 0, 0, 0, 0});  // signed maximum, 64 bits, without return
+  EXPECT_EQ(data_.qword(0), 9u);
+  submit({104u << 25 | 0x1000a, lo32(at(0)), hi32(at(0)), 1, 0, 7, 0, 16});  // compare and swap 7 with 1, until it is
+  std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  EXPECT_EQ(data_.qword(0), 9u);
+  data_.qword(0) = 7;
+  EXPECT_TRUE(machine_.drain(queue_));
+  EXPECT_EQ(data_.qword(0), 1u);
+  EXPECT_THAT(fault_alone({0u << 25 | 10, lo32(at(0)), hi32(at(0)), 0, 0, 0, 0, 0}), HasSubstr("ATOMIC_OP 0"));
+  EXPECT_THAT(fault_alone({47u << 25 | 10, lo32(at(1)), hi32(at(1)), 0, 0, 0, 0, 0}), HasSubstr("multiple of 8"));
+}
+
+TEST_F(Sdma, TheEnginesOwnClockCanBeSet) {
+  run({0x00d, 0x10, 0});                   // to 16
+  run({0x10d, lo32(at(0)), hi32(at(0))});  // own
+  run({0x20d, lo32(at(2)), hi32(at(2))});  // global
+  run({0x20d, lo32(at(4)), hi32(at(4))});
+  EXPECT_GE(data_.qword(0), 16u);
+  EXPECT_LT(data_.qword(0), 16u + 20 * 100'000'000);
+  EXPECT_GT(data_.qword(1), data_.qword(0)) << "the machine has run for longer than this test";
+  EXPECT_GE(data_.qword(2), data_.qword(1).load());
+  EXPECT_THAT(fault({0x20d, lo32(at(1)), hi32(at(1))}), HasSubstr("not a multiple of 8"));
+}
+
+TEST_F(Sdma, ConditionDropsTheDwordsAfterIt) {
+  const std::vector<uint32_t> packets = {9, lo32(at(0)), hi32(at(0)), 1, 4,  //
+                                         5, lo32(at(1)), hi32(at(1)), 1,     //
+                                         5, lo32(at(2)), hi32(at(2)), 1};
+  run(packets);
+  EXPECT_EQ(data_.dword(1), 0u);
+  EXPECT_EQ(data_.dword(2), 1u);
+  data_.dword(0) = 1;
+  run(packets);
+  EXPECT_EQ(data_.dword(1), 1u);
+}
+
+TEST_F(Sdma, PollComparesByEachFunction) {
+  data_.dword(0) = 0x105;
+  for (uint32_t function : {0u, 2u, 3u, 5u}) {  // always, <=, ==, >=
+    run({0x80000008 | function << 28, lo32(at(0)), hi32(at(0)), 5, 0xff, 0x0fff0004});
+  }
+  run({0x90000008, lo32(at(0)), hi32(at(0)), 6, 0xff, 0x0fff0004});  // <
+  run({0xc0000008, lo32(at(0)), hi32(at(0)), 6, 0xff, 0x0fff0004});  // !=
+  run({0xe0000008, lo32(at(0)), hi32(at(0)), 4, 0xff, 0x0fff0004});  // >
+  EXPECT_THAT(fault({0xf0000008, lo32(at(0)), hi32(at(0)), 4, 0xff, 0x0fff0004}), HasSubstr("unknown FUNC 7"));
+}
+
+TEST_F(Sdma, IndirectBuffersDoNotNestAndAreAligned) {
+  const TestBuffer ib = machine_.gtt(4096);
+  const std::vector<uint32_t> self = {4, lo32(ib.va), hi32(ib.va), 6, 0, 0};
+  std::copy(self.begin(), self.end(), ib.dwords());
+  EXPECT_THAT(fault_alone(self), HasSubstr("do not nest"));
+  EXPECT_THAT(fault_alone({4, lo32(ib.va) + 4, hi32(ib.va), 6, 0, 0}), HasSubstr("not a multiple of 32"));
+  EXPECT_THAT(fault_alone({4, lo32(ib.va), hi32(ib.va), 0, 0, 0}), HasSubstr("the buffer is empty"));
+  EXPECT_THAT(fault_alone({0x80000004, lo32(ib.va), hi32(ib.va), 6, 0, 0}), HasSubstr("privileged"));
+  EXPECT_THAT(fault_alone({0x00010004, lo32(ib.va), hi32(ib.va), 6, 0, 0}), HasSubstr("VMID 1"));
 }
 
 TEST_F(Sdma, ManyQueuesInALoop) {
