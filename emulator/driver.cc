@@ -174,6 +174,7 @@ Result<std::unique_ptr<EmulatedDriver>> EmulatedDriver::create(EmulatedOptions o
   ShaderCoresFactory make_shader_cores = watched(std::move(options.make_shader_cores), options.watchdog_instructions);
   auto machine = std::make_unique<Machine>(std::move(arena), make_cards(options.card_count, options.vram_bytes),
                                            options.kfd_minor_version, std::move(make_shader_cores));
+  machine->process.queues().fault_log().set_listener(std::move(options.on_fault));
   return std::unique_ptr<EmulatedDriver>(new EmulatedDriver(std::move(machine)));
 }
 
@@ -197,6 +198,14 @@ int EmulatedDriver::open(const char* path, int flags) {
 int EmulatedDriver::close(int fd) {
   if (machine_->files.close(fd)) return 0;
   return ::close(fd) == 0 ? 0 : -errno;
+}
+
+int EmulatedDriver::add_duplicate(int copy, int fd) {
+  return machine_->files.add_duplicate(copy, fd) ? 0 : -EBADF;
+}
+
+void EmulatedDriver::forget(int fd) {
+  machine_->files.forget(fd);
 }
 
 int EmulatedDriver::ioctl(int fd, unsigned long request, void* argument) {

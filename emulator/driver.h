@@ -39,6 +39,8 @@ struct EmulatedOptions {
   std::string cache_dir;
   // Gets one line for each program that stays with the interpreter although it is hot, from any thread.
   std::function<void(const Status&)> warn;
+  // Gets each fault report when its queue has stopped, from an engine's thread.
+  std::function<void(const FaultReport&)> on_fault;
   // What executes shaders in place of `engine`.
   ShaderCoresFactory make_shader_cores;
 };
@@ -63,6 +65,12 @@ class EmulatedDriver final : public kfd::KernelDriver {
   int munmap(void* address, size_t length_bytes) override;
   int read_file(const std::string& path, std::string* content) override;
   int list_dir(const std::string& path, std::vector<std::string>* names) override;
+
+  // The client has made `copy` a duplicate of its descriptor `fd` (dup): the same opening, a descriptor of this driver
+  // from now on. -EBADF if `fd` is none.
+  int add_duplicate(int copy, int fd);
+  // The client has closed the descriptor without close().
+  void forget(int fd);
 
   // Why queues stopped, oldest first; the latest 64.
   std::vector<FaultReport> fault_reports() const;

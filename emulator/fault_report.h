@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -47,10 +48,13 @@ struct FaultReport {
 class FaultLog {
  public:
   void add(FaultReport report) {
+    if (listener_) listener_(report);
     std::lock_guard lock(mutex_);
     reports_.push_back(std::move(report));
     if (reports_.size() > kKept) reports_.pop_front();
   }
+  // Gets each report before it is kept, from the thread that adds it. Set before there is a queue.
+  void set_listener(std::function<void(const FaultReport&)> listener) { listener_ = std::move(listener); }
   // Oldest first.
   std::vector<FaultReport> reports() const {
     std::lock_guard lock(mutex_);
@@ -59,6 +63,7 @@ class FaultLog {
 
  private:
   static constexpr size_t kKept = 64;
+  std::function<void(const FaultReport&)> listener_;
   mutable std::mutex mutex_;
   std::deque<FaultReport> reports_;
 };

@@ -28,12 +28,26 @@ class FileTable {
     std::lock_guard lock(mutex_);
     const int number = fd.get();
     // A number that was closed behind our back may come again: the new file replaces the old.
-    if (auto old = files_.find(number); old != files_.end()) {
-      old->second.fd.release();
-      files_.erase(old);
-    }
+    forget_locked(number);
     files_.emplace(number, Entry{std::move(fd), {kind, card, ++last_id_}});
     return number;
+  }
+
+  // `fd` is a duplicate of `of`: the same opening. Takes it over, unless `of` is no descriptor of this table: false.
+  bool add_duplicate(int fd, int of) {
+    std::lock_guard lock(mutex_);
+    auto original = files_.find(of);
+    if (original == files_.end()) return false;
+    const OpenFile file = original->second.file;
+    forget_locked(fd);
+    files_.emplace(fd, Entry{UniqueFd(fd), file});
+    return true;
+  }
+
+  // The number was closed behind our back.
+  void forget(int fd) {
+    std::lock_guard lock(mutex_);
+    forget_locked(fd);
   }
 
   std::optional<OpenFile> find(int fd) const {
@@ -53,6 +67,13 @@ class FileTable {
     UniqueFd fd;
     OpenFile file;
   };
+
+  void forget_locked(int fd) {
+    auto old = files_.find(fd);
+    if (old == files_.end()) return;
+    old->second.fd.release();
+    files_.erase(old);
+  }
 
   mutable std::mutex mutex_;
   std::map<int, Entry> files_;

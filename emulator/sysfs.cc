@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "emulator/card_facts.h"
+#include "emulator/owned_paths.h"
 #include "kfd/uapi.h"
 
 namespace bw::emulator {
@@ -20,9 +21,6 @@ const std::string kTopology = kfd::uapi::kTopologyPath;
 constexpr std::array<std::pair<std::string_view, std::string_view>, 1> kLinks = {{
     {"/sys/class/kfd/kfd", "/sys/devices/virtual/kfd/kfd"},
 }};
-constexpr std::array<std::string_view, 6> kOwned = {
-    "/sys/class/kfd", "/sys/devices/virtual/kfd", "/sys/class/drm", "/sys/dev/char/226:", "/dev/dri", "/dev/accel"};
-
 bool begins_with_folder(std::string_view path, std::string_view folder) {
   return path.starts_with(folder) && (path.size() == folder.size() || path[folder.size()] == '/');
 }
@@ -74,8 +72,24 @@ Sysfs::Sysfs(std::span<const Card> cards) {
   }
 }
 
+std::vector<std::pair<std::string, std::string>> Sysfs::links() const {
+  std::vector<std::pair<std::string, std::string>> links;
+  for (const auto& [from, to] : kLinks) links.emplace_back(from, to);
+  for (const auto& [path, content] : files_) {
+    // A device's number, as in /sys/class/drm/renderD128/device/drm/renderD128/dev, names the device.
+    const std::string_view whole = path;
+    if (!whole.starts_with("/sys/class/drm/") || !whole.ends_with("/dev")) continue;
+    const std::string_view folder = whole.substr(0, whole.size() - std::string_view("/dev").size());
+    const std::string_view name = folder.substr(folder.rfind('/') + 1);
+    if (!whole.starts_with(fmt::format("/sys/class/drm/{}/", name))) continue;
+    links.emplace_back("/sys/dev/char/" + content.substr(0, content.find('\n')),
+                       fmt::format("/sys/class/drm/{}", name));
+  }
+  return links;
+}
+
 bool Sysfs::owns(const std::string& path) {
-  return std::any_of(kOwned.begin(), kOwned.end(), [&](std::string_view part) { return path.starts_with(part); });
+  return is_owned_path(path);
 }
 
 void Sysfs::add(const std::string& path, std::string content) {

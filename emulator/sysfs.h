@@ -5,6 +5,7 @@
 #include <map>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "emulator/card.h"
@@ -20,6 +21,11 @@ class Sysfs {
   // 0, -ENOENT, or -EISDIR / -ENOTDIR for the wrong kind.
   int read(const std::string& path, std::string* content) const;
   int list(const std::string& path, std::vector<std::string>* names) const;
+
+  // All there is, for those who lay it out in a real file system: contents by path, no path being a link, and the
+  // links with where they lead.
+  const std::map<std::string, std::string>& files() const { return files_; }
+  std::vector<std::pair<std::string, std::string>> links() const;
 
  private:
   void add(const std::string& path, std::string content);

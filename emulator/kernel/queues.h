@@ -54,6 +54,7 @@ class QueueTable {
 
   // From any thread.
   const FaultLog& fault_log() const { return fault_log_; }
+  FaultLog& fault_log() { return fault_log_; }
   // Wave instructions that the shader cores have executed.
   uint64_t instruction_count() const;
   TranslationCounts translation_counts() const;

@@ -3,6 +3,8 @@
 
 #include <CLI/CLI.hpp>
 #include <functional>
+#include <string>
+#include <vector>
 
 #include "base/status.h"
 #include "tools/barewave/driver_choice.h"
@@ -18,5 +20,7 @@ Command add_info_command(CLI::App& app);
 Command add_generate_command(CLI::App& app);
 Command add_isa_command(CLI::App& app);
 Command add_isa_test_command(CLI::App& app);
+// `program`: the words after "--".
+Command add_shim_command(CLI::App& app, const std::vector<std::string>& program);
 
 }  // namespace bw::tools

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <map>
 #include <string>
@@ -46,7 +47,19 @@ void add_global_options(CLI::App& app, GlobalOptions* options) {
   app.set_help_flag("-h,--help", "Print this help and exit");
 }
 
+// Takes all from the first "--" on out of the words of the command line; returns what stands behind it: another program
+// with its own options.
+std::vector<std::string> take_program(std::vector<std::string>* words) {
+  const auto mark = std::find(words->begin(), words->end(), "--");
+  if (mark == words->end()) return {};
+  std::vector<std::string> program(mark + 1, words->end());
+  words->erase(mark, words->end());
+  return program;
+}
+
 int run(int argc, char** argv) {
+  std::vector<std::string> words(argv + 1, argv + argc);
+  const std::vector<std::string> program = take_program(&words);
   CLI::App app("Tensor programs on a Radeon RX 7900 XTX through KFD, or on an emulated one", "barewave");
   GlobalOptions options;
   add_global_options(app, &options);
@@ -54,13 +67,12 @@ int run(int argc, char** argv) {
   app.fallthrough();  // global options may stand after the subcommand too
 
   const std::vector<std::pair<std::string, Command>> commands = {
-      {"info", add_info_command(app)},
-      {"generate", add_generate_command(app)},
-      {"isa", add_isa_command(app)},
-      {"isa-test", add_isa_test_command(app)},
+      {"info", add_info_command(app)},         {"generate", add_generate_command(app)},  {"isa", add_isa_command(app)},
+      {"isa-test", add_isa_test_command(app)}, {"shim", add_shim_command(app, program)},
   };
   try {
-    app.parse(argc, argv);
+    std::reverse(words.begin(), words.end());  // the order that the parser takes them in
+    app.parse(words);
   } catch (const CLI::ParseError& parse_error) {
     if (parse_error.get_exit_code() == 0) return app.exit(parse_error);
     fmt::print(stderr, "barewave: {} (see barewave --help)\n", parse_error.what());
@@ -68,6 +80,10 @@ int run(int argc, char** argv) {
   }
   for (const auto& [name, command] : commands) {
     if (!app.got_subcommand(name)) continue;
+    if (!program.empty() && name != "shim") {
+      fmt::print(stderr, "barewave: {} starts no other program (leave -- and what follows out)\n", name);
+      return 2;
+    }
     Status status = command(options);
     if (status.is_ok()) return 0;
     fmt::print(stderr, "barewave: {}\n", status.message());

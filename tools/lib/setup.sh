@@ -5,7 +5,7 @@ barewave_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 barewave_packages=(
   g++ cmake ninja-build ccache pkg-config python3
   llvm-19-dev liblld-19-dev zlib1g-dev libzstd-dev
-  libdrm-dev libfmt-dev libcli11-dev nlohmann-json3-dev libgtest-dev libgmock-dev libbenchmark-dev
+  libdrm-dev rocminfo libfmt-dev libcli11-dev nlohmann-json3-dev libgtest-dev libgmock-dev libbenchmark-dev
 )
 
 barewave_fail() {

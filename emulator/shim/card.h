@@ -1,0 +1,46 @@
+// Owns: the preloaded library's state: which thread is inside the emulator, the card's library, which descriptors are
+// devices, and what fork does to them. Nothing happens before a path of the machine is touched.
+//
+// Threads: descriptor kinds are atomics, read without locks, since every close() and ioctl() of the program looks here;
+// the rest is behind one mutex.
+#pragma once
+
+#include <cstdint>
+
+#include "emulator/shim/paths.h"
+
+namespace bw::emulator::shim {
+
+// While one lives, the interposed functions pass everything on: the emulator itself is calling. The thread cannot be
+// cancelled meanwhile, as it cannot be in the kernel.
+class Inside {
+ public:
+  Inside();
+  ~Inside();
+  Inside(const Inside&) = delete;
+  Inside& operator=(const Inside&) = delete;
+
+ private:
+  int cancel_state_ = 0;
+};
+bool is_inside();
+
+// The root of the files that the machine shows; "" if there is none. The second does not make it.
+const char* tree_root();
+const char* known_tree_root();
+
+// What a descriptor of the program is. Also right if it was closed by a bare system call and its number given to
+// another file.
+DeviceKind device_of_descriptor(int fd);
+
+// The calls below return a negative errno on failure.
+int open_device(const char* path, DeviceKind kind, int flags);
+// For descriptors that are devices.
+int device_ioctl(int fd, DeviceKind kind, unsigned long request, void* argument);
+int close_device(int fd);
+// `copy` is a fresh duplicate of `fd`, a device.
+void share_device(int copy, int fd);
+// The number `fd` is about to be taken by another file.
+void forget_device(int fd);
+
+}  // namespace bw::emulator::shim

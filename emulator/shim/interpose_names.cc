@@ -1,0 +1,122 @@
+// Owns: the functions that check rights to a path and follow links.
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <array>
+#include <cstring>
+
+#include "emulator/shim/card.h"
+#include "emulator/shim/paths.h"
+#include "emulator/shim/real.h"
+
+namespace bw::emulator::shim {
+namespace {
+
+// What /proc/self/fd/N of a device is a link to, in place of the file that stands for the device.
+size_t show_device(const char* link, char* target, size_t length, size_t capacity) {
+  constexpr std::array<const char*, 2> kFolders = {"/proc/self/fd/", "/dev/fd/"};
+  for (const char* folder : kFolders) {
+    if (std::strncmp(link, folder, std::strlen(folder)) != 0) continue;
+    const DeviceKind kind = device_of_descriptor(std::atoi(link + std::strlen(folder)));
+    if (kind == kNoDevice) return length;
+    std::array<char, 32> name;
+    const unsigned minor = kind - drm_device(0);
+    std::snprintf(name.data(), name.size(),
+                  kind == kKfdDevice ? "/dev/kfd" : (minor >= 128 ? "/dev/dri/renderD%u" : "/dev/dri/card%u"), minor);
+    length = std::min(std::strlen(name.data()), capacity);
+    std::memcpy(target, name.data(), length);
+  }
+  return length;
+}
+
+ssize_t read_link(int folder, const char* name, char* target, size_t capacity) {
+  const HostPath path(name);
+  const long length = syscall(SYS_readlinkat, folder, path.get(), target, capacity);
+  if (length <= 0 || is_inside()) return length;
+  const size_t shown = show_device(name, target, static_cast<size_t>(length), capacity);
+  return static_cast<ssize_t>(strip_root(target, shown));
+}
+
+// realpath() of a path that is ours: the tree has the same links as the machine's file system.
+char* resolve(const HostPath& path, char* resolved) {
+  static Real<char*(const char*, char*)> real("realpath");
+  char* result = real(path.get(), resolved);
+  if (result == nullptr || !path.is_ours()) return result;
+  result[strip_root(result, std::strlen(result))] = '\0';
+  return result;
+}
+
+int check_access(int folder, const char* name, int mode, int flags) {
+  static Real<int(int, const char*, int, int)> real("faccessat");
+  return real(folder, HostPath(name).get(), mode, flags);
+}
+
+}  // namespace
+
+extern "C" {
+
+int interposed_access(const char* name, int mode) BW_INTERPOSES("access");
+int interposed_access(const char* name, int mode) {
+  return static_cast<int>(syscall(SYS_access, HostPath(name).get(), mode));
+}
+
+int interposed_faccessat(int folder, const char* name, int mode, int flags) BW_INTERPOSES("faccessat");
+int interposed_faccessat(int folder, const char* name, int mode, int flags) {
+  return check_access(folder, name, mode, flags);
+}
+
+int interposed_eaccess(const char* name, int mode) BW_INTERPOSES("eaccess");
+int interposed_eaccess(const char* name, int mode) {
+  return check_access(AT_FDCWD, name, mode, AT_EACCESS);
+}
+
+int interposed_euidaccess(const char* name, int mode) BW_INTERPOSES("euidaccess");
+int interposed_euidaccess(const char* name, int mode) {
+  return check_access(AT_FDCWD, name, mode, AT_EACCESS);
+}
+
+ssize_t interposed_readlink(const char* name, char* target, size_t capacity) BW_INTERPOSES("readlink");
+ssize_t interposed_readlink(const char* name, char* target, size_t capacity) {
+  return read_link(AT_FDCWD, name, target, capacity);
+}
+
+ssize_t interposed_readlinkat(int folder, const char* name, char* target, size_t capacity) BW_INTERPOSES("readlinkat");
+ssize_t interposed_readlinkat(int folder, const char* name, char* target, size_t capacity) {
+  return read_link(folder, name, target, capacity);
+}
+
+// The functions of _FORTIFY_SOURCE know the buffer's size; the C library's own end the program where it is too small.
+ssize_t interposed_readlink_chk(const char* name, char* target, size_t capacity, size_t size)
+    BW_INTERPOSES("__readlink_chk");
+ssize_t interposed_readlink_chk(const char* name, char* target, size_t capacity, size_t size) {
+  static Real<ssize_t(const char*, char*, size_t, size_t)> real("__readlink_chk");
+  return capacity > size ? real(name, target, capacity, size) : read_link(AT_FDCWD, name, target, capacity);
+}
+
+ssize_t interposed_readlinkat_chk(int folder, const char* name, char* target, size_t capacity, size_t size)
+    BW_INTERPOSES("__readlinkat_chk");
+ssize_t interposed_readlinkat_chk(int folder, const char* name, char* target, size_t capacity, size_t size) {
+  static Real<ssize_t(int, const char*, char*, size_t, size_t)> real("__readlinkat_chk");
+  return capacity > size ? real(folder, name, target, capacity, size) : read_link(folder, name, target, capacity);
+}
+
+char* interposed_realpath(const char* name, char* resolved) BW_INTERPOSES("realpath");
+char* interposed_realpath(const char* name, char* resolved) {
+  return resolve(HostPath(name), resolved);
+}
+
+char* interposed_canonicalize(const char* name) BW_INTERPOSES("canonicalize_file_name");
+char* interposed_canonicalize(const char* name) {
+  return resolve(HostPath(name), nullptr);
+}
+
+char* interposed_realpath_chk(const char* name, char* resolved, size_t size) BW_INTERPOSES("__realpath_chk");
+char* interposed_realpath_chk(const char* name, char* resolved, size_t size) {
+  static Real<char*(const char*, char*, size_t)> real("__realpath_chk");
+  return size < PATH_MAX ? real(name, resolved, size) : resolve(HostPath(name), resolved);
+}
+
+}  // extern "C"
+}  // namespace bw::emulator::shim

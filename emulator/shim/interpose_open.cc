@@ -1,0 +1,150 @@
+// Owns: the functions that open files and folders by name.
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "emulator/shim/card.h"
+#include "emulator/shim/paths.h"
+#include "emulator/shim/real.h"
+
+namespace bw::emulator::shim {
+namespace {
+
+using OpenFunction = int(const char*, int, ...);
+using OpenAtFunction = int(int, const char*, int, ...);
+
+Real<OpenFunction> real_open("open");
+Real<OpenFunction> real_open64("open64");
+Real<OpenAtFunction> real_openat("openat");
+Real<OpenAtFunction> real_openat64("openat64");
+
+// open() of a path that is ours, which sysfs allows for reading only.
+int open_ours(const HostPath& path, int flags) {
+  if (path.device() != kNoDevice && syscall(SYS_access, path.get(), F_OK) == 0 &&
+      (flags & (O_DIRECTORY | O_PATH)) == 0) {
+    return as_libc_result(open_device(path.meant(), path.device(), flags));
+  }
+  if ((flags & O_ACCMODE) != O_RDONLY && syscall(SYS_access, path.get(), F_OK) == 0 && (flags & O_PATH) == 0) {
+    errno = EACCES;
+    return -1;
+  }
+  return static_cast<int>(syscall(SYS_openat, AT_FDCWD, path.get(), flags & ~(O_CREAT | O_TRUNC), 0));
+}
+
+// The third argument, if it is one.
+template <typename Arguments>
+mode_t mode_of(int flags, Arguments& arguments) {
+  return (flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE ? va_arg(arguments, mode_t) : 0;
+}
+
+}  // namespace
+
+extern "C" {
+
+int interposed_open(const char* name, int flags, ...) BW_INTERPOSES("open");
+int interposed_open(const char* name, int flags, ...) {
+  va_list arguments;
+  va_start(arguments, flags);
+  const mode_t mode = mode_of(flags, arguments);
+  va_end(arguments);
+  const HostPath path(name);
+  return path.is_ours() ? open_ours(path, flags) : real_open(name, flags, mode);
+}
+
+int interposed_open64(const char* name, int flags, ...) BW_INTERPOSES("open64");
+int interposed_open64(const char* name, int flags, ...) {
+  va_list arguments;
+  va_start(arguments, flags);
+  const mode_t mode = mode_of(flags, arguments);
+  va_end(arguments);
+  const HostPath path(name);
+  return path.is_ours() ? open_ours(path, flags) : real_open64(name, flags, mode);
+}
+
+int interposed_openat(int folder, const char* name, int flags, ...) BW_INTERPOSES("openat");
+int interposed_openat(int folder, const char* name, int flags, ...) {
+  va_list arguments;
+  va_start(arguments, flags);
+  const mode_t mode = mode_of(flags, arguments);
+  va_end(arguments);
+  const HostPath path(name);
+  return path.is_ours() ? open_ours(path, flags) : real_openat(folder, name, flags, mode);
+}
+
+int interposed_openat64(int folder, const char* name, int flags, ...) BW_INTERPOSES("openat64");
+int interposed_openat64(int folder, const char* name, int flags, ...) {
+  va_list arguments;
+  va_start(arguments, flags);
+  const mode_t mode = mode_of(flags, arguments);
+  va_end(arguments);
+  const HostPath path(name);
+  return path.is_ours() ? open_ours(path, flags) : real_openat64(folder, name, flags, mode);
+}
+
+// What programs built with _FORTIFY_SOURCE call where the flags are no constant; the C library's own ends the program
+// if a mode is missing.
+int interposed_open_2(const char* name, int flags) BW_INTERPOSES("__open_2");
+int interposed_open_2(const char* name, int flags) {
+  static Real<int(const char*, int)> real("__open_2");
+  const HostPath path(name);
+  return path.is_ours() ? open_ours(path, flags) : real(name, flags);
+}
+
+int interposed_open64_2(const char* name, int flags) BW_INTERPOSES("__open64_2");
+int interposed_open64_2(const char* name, int flags) {
+  static Real<int(const char*, int)> real("__open64_2");
+  const HostPath path(name);
+  return path.is_ours() ? open_ours(path, flags) : real(name, flags);
+}
+
+int interposed_openat_2(int folder, const char* name, int flags) BW_INTERPOSES("__openat_2");
+int interposed_openat_2(int folder, const char* name, int flags) {
+  static Real<int(int, const char*, int)> real("__openat_2");
+  const HostPath path(name);
+  return path.is_ours() ? open_ours(path, flags) : real(folder, name, flags);
+}
+
+int interposed_openat64_2(int folder, const char* name, int flags) BW_INTERPOSES("__openat64_2");
+int interposed_openat64_2(int folder, const char* name, int flags) {
+  static Real<int(int, const char*, int)> real("__openat64_2");
+  const HostPath path(name);
+  return path.is_ours() ? open_ours(path, flags) : real(folder, name, flags);
+}
+
+FILE* interposed_fopen(const char* name, const char* mode) BW_INTERPOSES("fopen");
+FILE* interposed_fopen(const char* name, const char* mode) {
+  static Real<FILE*(const char*, const char*)> real("fopen");
+  return real(HostPath(name).get(), mode);
+}
+
+FILE* interposed_fopen64(const char* name, const char* mode) BW_INTERPOSES("fopen64");
+FILE* interposed_fopen64(const char* name, const char* mode) {
+  static Real<FILE*(const char*, const char*)> real("fopen64");
+  return real(HostPath(name).get(), mode);
+}
+
+DIR* interposed_opendir(const char* name) BW_INTERPOSES("opendir");
+DIR* interposed_opendir(const char* name) {
+  static Real<DIR*(const char*)> real("opendir");
+  return real(HostPath(name).get());
+}
+
+// scandir64() and struct dirent64 are the same as these on 64-bit machines.
+using Filter = int(const dirent*);
+using Compare = int(const dirent**, const dirent**);
+
+int interposed_scandir(const char* name, dirent*** list, Filter* filter, Compare* compare) BW_INTERPOSES("scandir");
+int interposed_scandir(const char* name, dirent*** list, Filter* filter, Compare* compare) {
+  static Real<int(const char*, dirent***, Filter*, Compare*)> real("scandir");
+  return real(HostPath(name).get(), list, filter, compare);
+}
+
+int interposed_scandir64(const char* name, dirent*** list, Filter* filter, Compare* compare) BW_INTERPOSES("scandir64");
+int interposed_scandir64(const char* name, dirent*** list, Filter* filter, Compare* compare) {
+  static Real<int(const char*, dirent***, Filter*, Compare*)> real("scandir64");
+  return real(HostPath(name).get(), list, filter, compare);
+}
+
+}  // extern "C"
+}  // namespace bw::emulator::shim

@@ -1,0 +1,109 @@
+#include "emulator/shim/paths.h"
+
+#include <sys/sysmacros.h>
+
+#include <cstring>
+
+#include "emulator/owned_paths.h"
+#include "emulator/shim/card.h"
+
+namespace bw::emulator::shim {
+namespace {
+
+// Linux's number for DRM; that of KFD is given out as the driver loads.
+constexpr unsigned kDrmMajor = 226;
+constexpr unsigned kKfdMajor = 511;
+constexpr uint32_t kMinorEnd = 256;
+
+// Cheap: whether an absolute path may be ours at all.
+bool may_be_ours(const char* path) {
+  while (*path == '/') ++path;
+  return std::strncmp(path, "sys", 3) == 0 || std::strncmp(path, "dev", 3) == 0 || *path == '.';
+}
+
+// Without repeated and trailing slashes, "." and ".."; 0 if it is too long. A ".." behind a link goes back past the
+// link's name, not past where it leads: none that is ours has a reason to be used so. Sets *leaves_ours where a ".."
+// goes back out of what is ours.
+size_t normalise(const char* path, char* to, size_t capacity, bool* leaves_ours) {
+  size_t length = 0;
+  while (*path != '\0') {
+    while (*path == '/') ++path;
+    const size_t word = std::strcspn(path, "/");
+    if (word == 0) break;
+    if (word == 2 && path[0] == '.' && path[1] == '.') {
+      *leaves_ours |= is_owned_path({to, length});
+      while (length > 0 && to[--length] != '/') {
+      }
+    } else if (word != 1 || path[0] != '.') {
+      if (length + 1 + word >= capacity) return 0;
+      to[length++] = '/';
+      std::memcpy(to + length, path, word);
+      length += word;
+    }
+    path += word;
+  }
+  if (length == 0) to[length++] = '/';
+  to[length] = '\0';
+  return length;
+}
+
+DeviceKind numbered(std::string_view digits, uint32_t first, uint32_t end) {
+  uint32_t minor = 0;
+  if (digits.empty() || digits.size() > 3) return kNoDevice;
+  for (char c : digits) {
+    if (c < '0' || c > '9') return kNoDevice;
+    minor = minor * 10 + static_cast<uint32_t>(c - '0');
+  }
+  return minor >= first && minor < end ? drm_device(minor) : kNoDevice;
+}
+
+DeviceKind device_of(std::string_view path) {
+  constexpr std::string_view kRender = "/dev/dri/renderD";
+  constexpr std::string_view kCard = "/dev/dri/card";
+  constexpr uint32_t kFirstRender = 128;
+  if (path == "/dev/kfd") return kKfdDevice;
+  if (path.starts_with(kRender)) return numbered(path.substr(kRender.size()), kFirstRender, kMinorEnd);
+  if (path.starts_with(kCard)) return numbered(path.substr(kCard.size()), 0, kFirstRender);
+  return kNoDevice;
+}
+
+}  // namespace
+
+uint64_t device_number(DeviceKind kind) {
+  return kind == kKfdDevice ? makedev(kKfdMajor, 0) : makedev(kDrmMajor, kind - drm_device(0));
+}
+
+HostPath::HostPath(const char* path) : path_(path) {
+  if (path == nullptr || *path != '/' || !may_be_ours(path) || is_inside()) return;
+  char* const meant = host_ + kMaxPathBytes;
+  bool leaves_ours = false;
+  const size_t length = normalise(path, meant, kMaxPathBytes, &leaves_ours);
+  if (length == 0) return;
+  if (!is_owned_path({meant, length})) {
+    if (leaves_ours) path_ = meant;
+    return;
+  }
+  const char* root = tree_root();
+  root_length_ = std::strlen(root);
+  if (root_length_ == 0 || root_length_ >= kMaxPathBytes) return;
+  std::memcpy(host_, root, root_length_);
+  std::memmove(host_ + root_length_, meant, length + 1);
+  path_ = host_;
+  is_ours_ = true;
+  device_ = device_of({host_ + root_length_, length});
+}
+
+size_t strip_root(char* path, size_t length) {
+  const char* root = known_tree_root();
+  const size_t root_length = std::strlen(root);
+  if (root_length == 0 || length < root_length || std::memcmp(path, root, root_length) != 0) return length;
+  if (length > root_length && path[root_length] != '/') return length;
+  if (length == root_length) {
+    path[0] = '/';
+    return 1;
+  }
+  std::memmove(path, path + root_length, length - root_length);
+  return length - root_length;
+}
+
+}  // namespace bw::emulator::shim
