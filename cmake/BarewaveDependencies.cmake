@@ -12,7 +12,10 @@ message(STATUS "LLVM ${LLVM_PACKAGE_VERSION} in ${LLVM_INSTALL_PREFIX}")
 
 add_library(barewave_llvm INTERFACE)
 target_include_directories(barewave_llvm SYSTEM INTERFACE ${LLVM_INCLUDE_DIRS})
-target_link_libraries(barewave_llvm INTERFACE LLVM)
+# Targets with the property BAREWAVE_STATIC_LLVM hold their own copy of what they use of LLVM.
+llvm_map_components_to_libnames(barewave_static_llvm_libs native AMDGPU OrcJIT Passes)
+target_link_libraries(barewave_llvm INTERFACE
+  "$<IF:$<BOOL:$<TARGET_PROPERTY:BAREWAVE_STATIC_LLVM>>,${barewave_static_llvm_libs},LLVM>")
 
 add_library(barewave_lld INTERFACE)
 target_include_directories(barewave_lld SYSTEM INTERFACE ${LLD_INCLUDE_DIRS})

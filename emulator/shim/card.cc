@@ -36,7 +36,7 @@ std::atomic<const char*> root{nullptr};
 
 pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 // With the mutex held:
-bool has_started = false;
+std::atomic<bool> has_started{false};  // written with it held
 bool watches_forks = false;
 
 // For descriptors below kMaxDescriptors.
@@ -119,7 +119,7 @@ int require_machine() {
     pthread_atfork([] { pthread_mutex_lock(&mutex); }, [] { pthread_mutex_unlock(&mutex); }, after_fork_in_child);
     watches_forks = true;
   }
-  if (const int status = card->start(); status != 0) return status;
+  if (const int status = card->start([] { ++inside_depth; }); status != 0) return status;
   owner.store(static_cast<pid_t>(syscall(SYS_getpid)));
   has_started = true;
   return 0;
@@ -157,6 +157,15 @@ int renew(int fd, DeviceKind kind) {
   card->close(fresh);
   enter(fd, kind);
   return 0;
+}
+
+// Makes an inherited descriptor one of this process's machine.
+int require_own(int fd, DeviceKind kind) {
+  if ((kind_of(fd) & kInherited) == 0) return 0;
+  // Linux kfd_chardev.c, kfd_ioctl(): only the process that opened it may.
+  if (kind == kKfdDevice) return -EBADF;
+  const Lock lock;
+  return (kind_of(fd) & kInherited) == 0 ? 0 : renew(fd, kind);
 }
 
 }  // namespace
@@ -226,15 +235,31 @@ int open_device(const char* path, DeviceKind kind, int flags) {
 
 int device_ioctl(int fd, DeviceKind kind, unsigned long request, void* argument) {
   const Inside inside;
-  if ((kind_of(fd) & kInherited) != 0) {
-    // Linux kfd_chardev.c, kfd_ioctl(): only the process that opened it may.
-    if (kind == kKfdDevice) return -EBADF;
-    const Lock lock;
-    if ((kind_of(fd) & kInherited) != 0) {
-      if (const int status = renew(fd, kind); status != 0) return status;
-    }
-  }
+  if (const int status = require_own(fd, kind); status != 0) return status;
   return library.load(std::memory_order_acquire)->ioctl(fd, request, argument);
+}
+
+bool has_machine() {
+  return owner.load(std::memory_order_relaxed) != 0 && !is_inside() && has_started && !is_other_process();
+}
+
+int machine_mmap(void* address, size_t length, int protection, int flags, int fd, off_t offset, void** result) {
+  const Inside inside;
+  return library.load(std::memory_order_acquire)->mmap(address, length, protection, flags, fd, offset, result);
+}
+
+int device_mmap(int fd, DeviceKind kind, void* address, size_t length, int protection, int flags, off_t offset,
+                void** result) {
+  const Inside inside;
+  const int status = require_own(fd, kind);
+  // Linux kfd_chardev.c, kfd_mmap().
+  if (status != 0) return status == -EBADF ? -EINVAL : status;
+  return library.load(std::memory_order_acquire)->mmap(address, length, protection, flags, fd, offset, result);
+}
+
+int machine_munmap(void* address, size_t length) {
+  const Inside inside;
+  return library.load(std::memory_order_acquire)->munmap(address, length);
 }
 
 int close_device(int fd) {

@@ -5,6 +5,9 @@
 // the rest is behind one mutex.
 #pragma once
 
+#include <sys/types.h>
+
+#include <cstddef>
 #include <cstdint>
 
 #include "emulator/shim/paths.h"
@@ -37,9 +40,15 @@ DeviceKind device_of_descriptor(int fd);
 int open_device(const char* path, DeviceKind kind, int flags);
 // For descriptors that are devices.
 int device_ioctl(int fd, DeviceKind kind, unsigned long request, void* argument);
+int device_mmap(int fd, DeviceKind kind, void* address, size_t length, int protection, int flags, off_t offset,
+                void** result);
 int close_device(int fd);
 // `copy` is a fresh duplicate of `fd`, a device.
 void share_device(int copy, int fd);
+// Whether there is a machine that wants to know of the program's memory; for the two calls after it.
+bool has_machine();
+int machine_mmap(void* address, size_t length, int protection, int flags, int fd, off_t offset, void** result);
+int machine_munmap(void* address, size_t length);
 // The number `fd` is about to be taken by another file.
 void forget_device(int fd);
 

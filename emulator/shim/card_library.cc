@@ -71,7 +71,8 @@ Result<EmulatedOptions> read_options() {
   return options;
 }
 
-int start() {
+int start(void (*enter)()) {
+  enter_thread = enter;
   Result<EmulatedOptions> options = read_options();
   if (!options.is_ok()) {
     say(fmt::format("shim: {}", options.status().message()));
@@ -108,6 +109,9 @@ constexpr CardLibrary kLibrary = {
     .open = [](const char* path, int flags) { return machine().open(path, flags); },
     .close = [](int fd) { return machine().close(fd); },
     .ioctl = [](int fd, unsigned long request, void* argument) { return machine().ioctl(fd, request, argument); },
+    .mmap = [](void* address, size_t length, int protection, int flags, int fd, off_t offset,
+               void** result) { return machine().mmap(address, length, protection, flags, fd, offset, result); },
+    .munmap = [](void* address, size_t length) { return machine().munmap(address, length); },
     .add_duplicate = [](int copy, int fd) { return machine().add_duplicate(copy, fd); },
     .forget = [](int fd) { machine().forget(fd); },
 };

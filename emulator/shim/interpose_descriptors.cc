@@ -1,8 +1,4 @@
 // Owns: the functions on descriptors. Those that fail on what is not ours fail as the kernel has it.
-//
-// mmap() and munmap() are not among them: descriptors of devices are duplicates of the arena's
-// (emulator/memory/arena.h) and offsets are its own, so the plain system call does it, whoever makes it and how. Memory
-// that goes away under the card is noticed when the card uses it (emulator/memory/client_fault.h).
 #include <fcntl.h>
 #include <stdarg.h>
 #include <sys/ioctl.h>

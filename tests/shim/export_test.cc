@@ -32,7 +32,7 @@ std::set<std::string> exports_of(const std::string& library) {
 
 std::set<std::string> interposed_in_sources() {
   std::set<std::string> names;
-  for (const char* file : {"descriptors", "names", "open", "stat", "xattr"}) {
+  for (const char* file : {"descriptors", "memory", "names", "open", "stat", "xattr"}) {
     std::ifstream in(std::string(BAREWAVE_SOURCE_DIR "/emulator/shim/interpose_") + file + ".cc");
     const std::string text{std::istreambuf_iterator<char>(in), {}};
     static const std::regex kMark(R"(BW_INTERPOSES\("(\w+)\"\))");
