@@ -22,6 +22,10 @@ inline constexpr uint32_t kGfxTargetVersion = 110000;
 inline constexpr uint32_t kCapability = 0x2807a280;
 inline constexpr uint32_t kDebugProp = 1495;
 inline constexpr uint32_t kGbAddrConfig = 0x545;
+// Registers that the render node lets be read, offsets in dwords: GB_ADDR_CONFIG, and GRBM_STATUS2, GRBM_STATUS,
+// GRBM_STATUS_SE0, _SE1, GRBM_STATUS3, GRBM_STATUS_SE2 to _SE5. Linux gc_11_0_0_offset.h.
+inline constexpr uint32_t kGbAddrConfigOffset = 0x263e;
+inline constexpr uint32_t kStatusOffsets[] = {0x2002, 0x2004, 0x2005, 0x2006, 0x2007, 0x200e, 0x200f, 0x2010, 0x2011};
 inline constexpr uint32_t kMaxEngineClockMhz = 2482;
 inline constexpr uint32_t kMaxMemoryClockMhz = 1249;
 inline constexpr uint32_t kVramWidthBits = 384;
@@ -34,6 +38,7 @@ inline constexpr uint32_t kFirmwarePfp = 1525;
 inline constexpr uint32_t kFirmwareMecDrm = 494;
 inline constexpr uint32_t kFirmwareFeature = 29;
 
+inline constexpr uint32_t kGws = 64;  // global wave sync resources
 inline constexpr uint32_t kSdmaEngines = 2;
 inline constexpr uint32_t kSdmaQueuesPerEngine = 6;
 inline constexpr uint32_t kGpuCounterKhz = 100000;

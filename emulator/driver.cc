@@ -196,7 +196,11 @@ int EmulatedDriver::open(const char* path, int flags) {
 }
 
 int EmulatedDriver::close(int fd) {
-  if (machine_->files.close(fd)) return 0;
+  bool is_last = false;
+  if (const auto file = machine_->files.close(fd, &is_last); file) {
+    if (is_last && file->kind == FileKind::kRender) machine_->process.close_render_file(file->card, file->id);
+    return 0;
+  }
   return ::close(fd) == 0 ? 0 : -errno;
 }
 
@@ -215,7 +219,7 @@ int EmulatedDriver::ioctl(int fd, unsigned long request, void* argument) {
     case FileKind::kKfd:
       return machine_->process.ioctl(request, argument);
     case FileKind::kRender:
-      return drm_ioctl(machine_->process, machine_->cards[file->card], request, argument);
+      return drm_ioctl(machine_->process, machine_->cards[file->card], file->id, request, argument);
     case FileKind::kText:
       return -ENOTTY;
   }

@@ -126,7 +126,7 @@ TEST(RenderNode, RefusesBadQuestions) {
   EXPECT_EQ(driver.ioctl(machine.render(), DRM_IOCTL_AMDGPU_INFO, nullptr), -EFAULT);
   EXPECT_EQ(driver.ioctl(machine.render(), DRM_IOCTL_VERSION, reinterpret_cast<void*>(16)), -EFAULT);
   EXPECT_EQ(driver.ioctl(machine.render(), kfd::uapi::kGetVersion, &info), -ENOTTY);
-  EXPECT_EQ(driver.ioctl(machine.render(), DRM_IOCTL_AMDGPU_GEM_CREATE, &info), -EOPNOTSUPP);
+  EXPECT_EQ(driver.ioctl(machine.render(), DRM_IOCTL_AMDGPU_CS, &info), -EOPNOTSUPP) << "no submission";
 }
 
 TEST(EmulatedDriver, MapsOnlyWhatItGaveOut) {

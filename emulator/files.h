@@ -3,6 +3,7 @@
 // sysfs.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <mutex>
@@ -57,9 +58,15 @@ class FileTable {
     return it->second.file;
   }
 
-  bool close(int fd) {
+  // What was closed; *is_last tells whether no other descriptor of the same opening is left.
+  std::optional<OpenFile> close(int fd, bool* is_last) {
     std::lock_guard lock(mutex_);
-    return files_.erase(fd) != 0;
+    auto it = files_.find(fd);
+    if (it == files_.end()) return std::nullopt;
+    const OpenFile file = it->second.file;
+    files_.erase(it);
+    *is_last = std::none_of(files_.begin(), files_.end(), [&](const auto& e) { return e.second.file.id == file.id; });
+    return file;
   }
 
  private:

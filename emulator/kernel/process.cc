@@ -138,6 +138,26 @@ ProcessDevice* Process::find_device(uint32_t gpu_id) {
   return it == devices_.end() ? nullptr : &*it;
 }
 
+GemFile& Process::gem_file(uint32_t card, uint64_t file) {
+  auto it = gem_files_.find(file);
+  if (it == gem_files_.end()) {
+    const bool is_compute = devices_[card].drm_file == file;
+    it = gem_files_.emplace(file, std::make_unique<GemFile>(buffers_.space(card), is_compute)).first;
+  }
+  return *it->second;
+}
+
+void Process::close_render_file(uint32_t card, uint64_t file) {
+  std::lock_guard lock(mutex_);
+  if (devices_[card].drm_file != file) gem_files_.erase(file);
+}
+
+int Process::acquire(ProcessDevice& device, uint64_t file) {
+  device.drm_file = file;
+  auto it = gem_files_.find(file);
+  return it == gem_files_.end() ? 0 : it->second->become_compute();
+}
+
 int Process::bind(uint32_t gpu_id, ProcessDevice** device) {
   *device = find_device(gpu_id);
   if (*device == nullptr) return -EINVAL;

@@ -16,6 +16,7 @@
 #include "emulator/card.h"
 #include "emulator/kernel/buffers.h"
 #include "emulator/kernel/events.h"
+#include "emulator/kernel/gem.h"
 #include "emulator/kernel/queues.h"
 #include "emulator/kernel/svm.h"
 #include "emulator/memory/arena.h"
@@ -50,6 +51,12 @@ class Process {
   std::span<ProcessDevice> devices() { return devices_; }
   BufferTable& buffers() { return buffers_; }
   SvmTable& svm() { return svm_; }
+  // What an opening of a render node holds; made at its first use.
+  GemFile& gem_file(uint32_t card, uint64_t file);
+  // The opening is gone. Page tables that KFD uses, and what is in them, stay.
+  void close_render_file(uint32_t card, uint64_t file);
+  // KFD uses the page tables of that opening.
+  int acquire(ProcessDevice& device, uint64_t file);
   QueueTable& queues() { return queues_; }
   EventTable& events() { return events_; }
   const FileTable& files() const { return files_; }
@@ -65,6 +72,7 @@ class Process {
   EventTable events_;
   BufferTable buffers_;
   SvmTable svm_;
+  GemFiles gem_files_;
   QueueTable queues_;  // last: its engines use all of the above until it is destroyed
 };
 

@@ -51,8 +51,7 @@ int acquire_vm(Process& process, AcquireVmArgs& args) {
     return -EINVAL;
   }
   if (device->drm_file.has_value()) return *device->drm_file == file->id ? 0 : -EBUSY;
-  device->drm_file = file->id;
-  return 0;
+  return process.acquire(*device, file->id);
 }
 
 int set_memory_policy(Process& process, SetMemoryPolicyArgs& args) {
