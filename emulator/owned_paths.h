@@ -9,9 +9,10 @@
 namespace bw::emulator {
 
 // What the absolute path, without repeated slashes, begins with.
-inline constexpr std::array<std::string_view, 7> kOwnedPaths = {
-    "/sys/class/kfd", "/sys/devices/virtual/kfd", "/sys/class/drm", "/sys/dev/char/226:", "/dev/kfd", "/dev/dri",
-    "/dev/accel"};
+inline constexpr std::array<std::string_view, 8> kOwnedPaths = {"/sys/class/kfd",     "/sys/devices/virtual/kfd",
+                                                                "/sys/class/drm",     "/sys/dev/char/226:",
+                                                                "/sys/module/amdgpu", "/dev/kfd",
+                                                                "/dev/dri",           "/dev/accel"};
 
 inline bool is_owned_path(std::string_view path) {
   return std::any_of(kOwnedPaths.begin(), kOwnedPaths.end(),

@@ -65,6 +65,7 @@ std::string bank_properties(uint32_t heap_type, uint64_t size_bytes, uint32_t wi
 Sysfs::Sysfs(std::span<const Card> cards) {
   add(kTopology + "/generation_id", "2\n");
   add(kTopology + "/system_properties", "platform_oem 0\nplatform_id 0\nplatform_rev 0\n");
+  add_module();
   add_host_node(cards);
   for (const Card& card : cards) {
     add_gpu_node(card);
@@ -94,6 +95,16 @@ bool Sysfs::owns(const std::string& path) {
 
 void Sysfs::add(const std::string& path, std::string content) {
   files_.emplace(path, std::move(content));
+}
+
+// By this programs know that there is a driver at all (rocminfo.cc, CheckInitialState(); lsmod), and how it is set up
+// (kfdtest). Values are Linux's defaults: amdgpu_drv.c.
+void Sysfs::add_module() {
+  const std::string module = "/sys/module/amdgpu";
+  add(module + "/initstate", "live\n");
+  add(module + "/parameters/cwsr_enable", "1\n");
+  add(module + "/parameters/emu_mode", "0\n");
+  add(module + "/parameters/sched_policy", "0\n");
 }
 
 void Sysfs::add_host_node(std::span<const Card> cards) {

@@ -29,6 +29,7 @@ class Sysfs {
 
  private:
   void add(const std::string& path, std::string content);
+  void add_module();
   void add_host_node(std::span<const Card> cards);
   void add_gpu_node(const Card& card);
   void add_caches(const Card& card, const std::string& node);

@@ -46,6 +46,11 @@ TEST_F(SysfsTree, ListsTheHostAndEachCardAsNodes) {
   EXPECT_EQ(read("/sys/class/kfd/kfd/topology/generation_id"), "2\n");
 }
 
+TEST_F(SysfsTree, SaysThatTheDriverIsLoaded) {
+  EXPECT_EQ(read("/sys/module/amdgpu/initstate"), "live\n");
+  EXPECT_EQ(read("/sys/module/amdgpu/parameters/cwsr_enable"), "1\n");
+}
+
 TEST_F(SysfsTree, TellsTheCardAsLinuxDoes) {
   auto card = properties(nodes_ + "/1/properties");
   EXPECT_EQ(card["simd_count"], "192");
