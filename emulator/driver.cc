@@ -109,11 +109,11 @@ UniqueFd text_fd(const std::string& text) {
 
 struct EmulatedDriver::Machine {
   Machine(std::unique_ptr<Arena> memory, std::vector<Card> all_cards, uint32_t minor_version,
-          ShaderCoresFactory make_shader_cores)
+          ShaderCoresFactory make_shader_cores, std::shared_ptr<TraceRecorder> trace)
       : arena(std::move(memory)),
         cards(std::move(all_cards)),
         sysfs(cards),
-        process(*arena, files, cards, minor_version, std::move(make_shader_cores)) {}
+        process(*arena, files, cards, minor_version, std::move(make_shader_cores), std::move(trace)) {}
 
   // A descriptor for a device file: -errno, or its number.
   int open_device(FileKind kind, uint32_t card) {
@@ -172,8 +172,9 @@ Result<std::unique_ptr<EmulatedDriver>> EmulatedDriver::create(EmulatedOptions o
     options.make_shader_cores = shader_cores_factory(options);
   }
   ShaderCoresFactory make_shader_cores = watched(std::move(options.make_shader_cores), options.watchdog_instructions);
-  auto machine = std::make_unique<Machine>(std::move(arena), make_cards(options.card_count, options.vram_bytes),
-                                           options.kfd_minor_version, std::move(make_shader_cores));
+  auto machine =
+      std::make_unique<Machine>(std::move(arena), make_cards(options.card_count, options.vram_bytes),
+                                options.kfd_minor_version, std::move(make_shader_cores), std::move(options.trace));
   machine->process.queues().fault_log().set_listener(std::move(options.on_fault));
   return std::unique_ptr<EmulatedDriver>(new EmulatedDriver(std::move(machine)));
 }

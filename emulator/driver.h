@@ -41,6 +41,8 @@ struct EmulatedOptions {
   std::function<void(const Status&)> warn;
   // Gets each fault report when its queue has stopped, from an engine's thread.
   std::function<void(const FaultReport&)> on_fault;
+  // Is told what the queues do (docs/trace.md); null: nobody.
+  std::shared_ptr<TraceRecorder> trace;
   // What executes shaders in place of `engine`.
   ShaderCoresFactory make_shader_cores;
 };

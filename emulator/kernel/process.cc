@@ -96,14 +96,14 @@ const Request* find_request(unsigned nr, uint32_t minor_version) {
 }  // namespace
 
 Process::Process(const Arena& arena, const FileTable& files, std::span<const Card> cards, uint32_t minor_version,
-                 ShaderCoresFactory make_shader_cores)
+                 ShaderCoresFactory make_shader_cores, std::shared_ptr<TraceRecorder> trace)
     : files_(files),
       owner_(::getpid()),
       minor_version_(minor_version),
       events_(arena.event_page().host),
       buffers_(arena, cards),
       svm_(buffers_, cards),
-      queues_(arena, cards, buffers_, events_, std::move(make_shader_cores)) {
+      queues_(arena, cards, buffers_, events_, std::move(make_shader_cores), std::move(trace)) {
   for (const Card& card : cards) devices_.emplace_back().card = card;
 }
 

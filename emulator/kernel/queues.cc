@@ -7,6 +7,7 @@
 #include "base/bits.h"
 #include "emulator/card_facts.h"
 #include "emulator/kernel/user_memory.h"
+#include "emulator/trace/queue_trace.h"
 
 namespace bw::emulator {
 namespace {
@@ -150,10 +151,11 @@ struct QueueTable::Queue {
 };
 
 QueueTable::QueueTable(const Arena& arena, std::span<const Card> cards, BufferTable& buffers, EventTable& events,
-                       ShaderCoresFactory make_shader_cores)
+                       ShaderCoresFactory make_shader_cores, std::shared_ptr<TraceRecorder> trace)
     : arena_(arena),
       buffers_(buffers),
       make_shader_cores_(std::move(make_shader_cores)),
+      trace_(std::move(trace)),
       engine_(static_cast<uint32_t>(cards.size()) + 1) {
   for (const Card& card : cards) {
     devices_.push_back(std::make_unique<Device>(card, arena_.doorbells(card.index), events, fault_log_));
@@ -255,15 +257,14 @@ int QueueTable::create(uint32_t card, bool runtime_enabled, CreateQueueArgs& arg
                   .write_pointer_address = args.write_pointer_address,
                   .reports_to_runtime = runtime_enabled && args.ctx_save_restore_address != 0,
                   .context_save_address = args.ctx_save_restore_address};
-  const QueueContext context{buffers_.space(card), device.listener};
   if (is_sdma(args.queue_type)) {
-    queue->processor = make_sdma_queue(queue->setup, context);
+    queue->processor = make_sdma_queue(queue->setup, context_of(*queue, "sdma", "bytes"));
     ++device.sdma_queues;
   } else if (args.queue_type == static_cast<uint32_t>(QueueType::kComputeAql)) {
     queue->setup.doorbell->store(kNoDoorbell, std::memory_order_relaxed);
-    queue->processor = make_aql_queue(queue->setup, context, *shader_cores_);
+    queue->processor = make_aql_queue(queue->setup, context_of(*queue, "aql", "packets"), *shader_cores_);
   } else {
-    queue->processor = make_pm4_queue(queue->setup, context, *shader_cores_);
+    queue->processor = make_pm4_queue(queue->setup, context_of(*queue, "compute", "dwords"), *shader_cores_);
   }
   if ((args.queue_percentage & 0xff) != 0) start(*queue);
   args.queue_id = id;
@@ -295,6 +296,14 @@ std::vector<QueueInfo> QueueTable::list() const {
   std::vector<QueueInfo> result;
   for (const auto& [id, queue] : queues_) result.push_back(queue->info());
   return result;
+}
+
+QueueContext QueueTable::context_of(const Queue& queue, const std::string& engine, const std::string& doorbell_unit) {
+  const AddressSpace& space = buffers_.space(queue.card);
+  QueueListener& listener = queue.device->listener;
+  if (trace_ == nullptr) return {space, listener};
+  const auto trace = std::make_shared<QueueTrace>(*trace_, listener, queue.setup, engine, doorbell_unit);
+  return {space, *trace, trace};
 }
 
 void QueueTable::start(Queue& queue) {

@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "emulator/card.h"
@@ -20,6 +21,7 @@
 #include "emulator/memory/arena.h"
 #include "emulator/queue/engine.h"
 #include "emulator/queue/queue_processor.h"
+#include "emulator/trace/recorder.h"
 #include "kfd/uapi.h"
 
 namespace bw::emulator {
@@ -38,7 +40,7 @@ struct QueueInfo {
 class QueueTable {
  public:
   QueueTable(const Arena& arena, std::span<const Card> cards, BufferTable& buffers, EventTable& events,
-             ShaderCoresFactory make_shader_cores);
+             ShaderCoresFactory make_shader_cores, std::shared_ptr<TraceRecorder> trace = nullptr);
   ~QueueTable();
 
   // Sets queue_id and doorbell_offset in `args`. `runtime_enabled`: whether RUNTIME_ENABLE is in force.
@@ -66,12 +68,14 @@ class QueueTable {
   int check(uint32_t card, const kfd::uapi::CreateQueueArgs& args) const;
   int check_compute_buffers(const AddressSpace& space, const kfd::uapi::CreateQueueArgs& args) const;
   int require_shader_cores();
+  QueueContext context_of(const Queue& queue, const std::string& engine, const std::string& doorbell_unit);
   void start(Queue& queue);
   bool stop(Queue& queue);
 
   const Arena& arena_;
   BufferTable& buffers_;
   ShaderCoresFactory make_shader_cores_;
+  const std::shared_ptr<TraceRecorder> trace_;  // null: none
   FaultLog fault_log_;
   std::unique_ptr<ShaderCores> shader_cores_;
   std::atomic<const ShaderCores*> shader_cores_view_{nullptr};  // the same, for instruction_count()

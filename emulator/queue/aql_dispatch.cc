@@ -73,6 +73,7 @@ AqlQueue::Outcome AqlQueue::dispatch() {
   Dispatch dispatch;
   if (const Outcome outcome = describe_dispatch(packet, &dispatch); outcome != Outcome::kDone) return outcome;
   dispatch.interrupt = [this](uint32_t data) { context_.listener.interrupt(data); };
+  if (context_.trace) context_.trace->begin_dispatch(gfx11::describe_aql(packet_), &dispatch);
   auto fault = shader_cores_.run(dispatch, context_.memory, cancellation());
   if (fault) return shader_fault(std::move(*fault));
   return is_cancelled() ? Outcome::kBlocked : Outcome::kDone;  // for ever: nobody shall see it as done

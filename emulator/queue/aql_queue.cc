@@ -41,7 +41,7 @@ AqlQueue::AqlQueue(const QueueSetup& setup, const QueueContext& context, ShaderC
       memory_(context.memory),
       signals_(memory_, context.listener),
       buffer_listener_(context.listener),
-      buffers_(buffer_setup(setup, &buffer_doorbell_), {context.memory, buffer_listener_}, shader_cores),
+      buffers_(buffer_setup(setup, &buffer_doorbell_), {context.memory, buffer_listener_, context.trace}, shader_cores),
       cancel_buffers_(cancellation(), [this] { buffers_.cancel(); }) {}
 
 bool AqlQueue::has_work() const {
@@ -65,6 +65,9 @@ StepResult AqlQueue::step(Turn turn) {
     blocked_ = outcome == Outcome::kBlocked;
     if (outcome == Outcome::kFault) return stop();
     if (is_cancelled()) return StepResult::kStopped;
+    if (blocked_ && context_.trace && phase_ != Phase::kIndirectBuffer && phase_ != Phase::kScratchReturned) {
+      context_.trace->packet_waits(gfx11::describe_aql(packet_));
+    }
     if (outcome == Outcome::kNothing) return i == 0 ? StepResult::kIdle : StepResult::kProgress;
     if (blocked_) return i == 0 ? StepResult::kBlocked : StepResult::kProgress;
     // What comes after a wait may take long: a turn of its own, which has_work() announces.
@@ -79,6 +82,7 @@ AqlQueue::Outcome AqlQueue::advance() {
       if (const Outcome outcome = fetch(); outcome != Outcome::kDone) return outcome;
       phase_ = Phase::kPacket;
       time_.start = gpu_clock();
+      if (context_.trace) context_.trace->begin_packet();
       [[fallthrough]];
     case Phase::kPacket: {
       const Outcome outcome = execute();
@@ -100,7 +104,8 @@ AqlQueue::Outcome AqlQueue::advance() {
 // one with the last packet. What was rung for is known by write_dispatch_id and the headers.
 AqlQueue::Outcome AqlQueue::fetch() {
   if (setup_.doorbell->load(std::memory_order_relaxed) != kNoDoorbell) {
-    setup_.doorbell->exchange(kNoDoorbell, std::memory_order_acquire);
+    const uint64_t rung = setup_.doorbell->exchange(kNoDoorbell, std::memory_order_acquire);
+    if (context_.trace) context_.trace->see_doorbell(rung);
   }
   uint64_t written = 0;
   packet_address_ = setup_.ring_address + next_ % slots() * sizeof(packet_);
@@ -162,6 +167,7 @@ AqlQueue::Outcome AqlQueue::vendor_packet() {
     return fail(queue_error::kVendorPacket, "INDIRECT_BUFFER of {} dwords at {:#x}, VALID {}", Jump::ib_size.get(jump),
                 make_u64(jump[1], jump[2]), Jump::valid.get(jump));
   }
+  if (context_.trace) context_.trace->call_buffer(gfx11::describe_aql(packet_));
   buffers_.call_buffer(make_u64(jump[1], jump[2]), Jump::ib_size.get(jump));
   phase_ = Phase::kIndirectBuffer;
   return Outcome::kGoOn;
@@ -190,6 +196,7 @@ AqlQueue::Outcome AqlQueue::complete() {
   const uint64_t signal = packet_as<gfx11::hsa_kernel_dispatch_packet_t>().completion_signal;
   if (const Outcome outcome = free_slot(); outcome != Outcome::kDone) return outcome;
   if (signal != 0 && !signals_.complete(signal, time_)) return memory_fault();
+  if (context_.trace && phase_ == Phase::kPacket) context_.trace->end_packet(gfx11::describe_aql(packet_));
   phase_ = Phase::kFetch;
   may_have_packets_ = true;
   ++next_;

@@ -22,6 +22,7 @@
 #include "emulator/queue/pm4_queue.h"
 #include "emulator/queue/queue_error.h"
 #include "emulator/queue/queue_processor.h"
+#include "emulator/trace/queue_trace.h"
 
 namespace bw::emulator {
 

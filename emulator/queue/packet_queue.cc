@@ -29,10 +29,13 @@ StepResult PacketQueue::step(Turn turn) {
       if (fetched == Fetch::kFault) return stop();
       if (fetched == Fetch::kNothing) return without_more;
       has_packet_ = true;
+      if (trace() != nullptr) trace()->begin_packet();
     }
+    const size_t depth = buffers_.size();
     const Outcome outcome = execute();
     if (outcome == Outcome::kFault) return stop();
     const bool was_blocked = std::exchange(blocked_, outcome == Outcome::kBlocked);
+    if (trace() != nullptr) blocked_ ? trace()->packet_waits(describe_packet()) : trace_packet(depth);
     if (blocked_) return i == 0 ? StepResult::kBlocked : StepResult::kProgress;
     has_packet_ = false;
     if (!retire()) return stop();
@@ -58,6 +61,7 @@ PacketQueue::Fetch PacketQueue::fetch_from_ring() {
   const uint64_t written = written_dwords();
   uint64_t available = written - ring_next_;
   if (available == 0) return Fetch::kNothing;
+  if (trace() != nullptr) trace()->see_doorbell(setup_.doorbell->load(std::memory_order_relaxed));
   if (skipping_ != 0 && available <= ring_dwords()) {
     if (!skip_in_ring()) return Fetch::kFault;
     available = written - ring_next_;
@@ -155,7 +159,10 @@ bool PacketQueue::read_buffer(uint64_t address, uint32_t count) {
 }
 
 bool PacketQueue::retire() {
-  while (!buffers_.empty() && buffers_.back().remaining_dwords == 0) buffers_.pop_back();
+  while (!buffers_.empty() && buffers_.back().remaining_dwords == 0) {
+    buffers_.pop_back();
+    if (trace() != nullptr) trace()->buffer_ends();
+  }
   if (!buffers_.empty() || published_ == ring_next_) return true;
   if (!publish_read_pointer(ring_next_)) {
     memory_fault();
@@ -163,6 +170,10 @@ bool PacketQueue::retire() {
   }
   published_ = ring_next_;
   return true;
+}
+
+void PacketQueue::trace_packet(size_t depth) {
+  buffers_.size() > depth ? trace()->call_buffer(describe_packet()) : trace()->end_packet(describe_packet());
 }
 
 PacketQueue::Outcome PacketQueue::memory_fault() {

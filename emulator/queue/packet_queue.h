@@ -10,8 +10,10 @@
 #include <string>
 #include <vector>
 
+#include "amdgpu/gfx11/text/packet_text.h"
 #include "emulator/memory/gpu_memory.h"
 #include "emulator/queue/queue_processor.h"
+#include "emulator/trace/queue_trace.h"
 
 namespace bw::emulator {
 
@@ -36,6 +38,8 @@ class PacketQueue : public QueueProcessor {
   virtual Outcome execute() = 0;
   // Of the packet at hand, for reports.
   virtual std::string packet_name() const = 0;
+  // All of it, for traces.
+  virtual amdgpu::gfx11::PacketText describe_packet() const = 0;
   // All before `count_dwords` (since the queue was made) is done: writes the read pointer back.
   virtual bool publish_read_pointer(uint64_t count_dwords) = 0;
 
@@ -47,6 +51,8 @@ class PacketQueue : public QueueProcessor {
   const AddressSpace& space() const { return context_.memory; }
   GpuMemory& memory() { return memory_; }
   QueueListener& listener() { return context_.listener; }
+  // Null unless there is one.
+  QueueTrace* trace() const { return context_.trace.get(); }
 
   // Goes on in a buffer of packets: below the present one (returning afterwards), or instead of it.
   void call_buffer(uint64_t address, uint64_t count_dwords) { buffers_.push_back({address, count_dwords}); }
@@ -86,6 +92,8 @@ class PacketQueue : public QueueProcessor {
   bool read_buffer(uint64_t address, uint32_t count);
   bool retire();
   StepResult stop();
+  // The packet is done; with buffers as deep as `depth` before it.
+  void trace_packet(size_t depth);
 
   const QueueSetup setup_;
   const QueueContext context_;

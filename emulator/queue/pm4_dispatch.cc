@@ -97,6 +97,7 @@ PacketQueue::Outcome Pm4Queue::dispatch(std::array<uint32_t, 3> size, uint32_t i
   if (std::find(size.begin(), size.end(), 0u) != size.end()) return Outcome::kDone;  // no workgroup at all
   Dispatch dispatch = describe_dispatch(size, initiator);
   dispatch.interrupt = [this](uint32_t data) { listener().interrupt(data); };
+  if (trace() != nullptr) trace()->begin_dispatch(describe_packet(), &dispatch);
   auto fault = shader_cores_.run(dispatch, space(), cancellation());
   if (fault) return shader_fault(std::move(*fault));
   return is_cancelled() ? Outcome::kBlocked : Outcome::kDone;  // for ever: nobody shall see it as done

@@ -28,6 +28,7 @@ class Pm4Queue final : public PacketQueue {
   uint32_t packet_dwords(const uint32_t* head, uint32_t have) override;
   Outcome execute() override;
   std::string packet_name() const override;
+  amdgpu::gfx11::PacketText describe_packet() const override { return amdgpu::gfx11::describe_pm4(packet()); }
   bool publish_read_pointer(uint64_t count_dwords) override;
   // Why the packet at hand, which has no handler, is not executed.
   Outcome refuse(amdgpu::gfx11::pm4::Opcode opcode);

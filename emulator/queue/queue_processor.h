@@ -80,10 +80,14 @@ struct QueueSetup {
 
 inline constexpr uint64_t kNoDoorbell = ~uint64_t{0};
 
+class QueueTrace;
+
 // The device around a queue. All of it outlives the queue.
 struct QueueContext {
   const AddressSpace& memory;
   QueueListener& listener;
+  // What the queue does, for a trace (emulator/trace); null: nobody asks. It is the listener too, then.
+  std::shared_ptr<QueueTrace> trace = nullptr;
 };
 
 std::unique_ptr<QueueProcessor> make_pm4_queue(const QueueSetup& setup, const QueueContext& context,

@@ -17,6 +17,7 @@ class SdmaQueue final : public PacketQueue {
   uint32_t packet_dwords(const uint32_t* head, uint32_t have) override;
   Outcome execute() override;
   std::string packet_name() const override;
+  amdgpu::gfx11::PacketText describe_packet() const override { return amdgpu::gfx11::describe_sdma(packet()); }
   bool publish_read_pointer(uint64_t count_dwords) override;
 
   Outcome misaligned(uint64_t address, uint32_t unit) {

@@ -30,6 +30,8 @@ struct Dispatch {
   // Where interrupts go that waves send with 24 bits of their own; called by the threads that execute them. None: to
   // nobody.
   std::function<void(uint32_t data)> interrupt;
+  // Gets the wave instructions that the dispatch has executed, before run() returns; null: nobody asks.
+  uint64_t* instructions = nullptr;
 };
 
 enum class ShaderFaultKind : uint8_t {
@@ -54,8 +56,8 @@ struct ShaderFault {
   uint32_t lane = 0;                 // kMemory: the first lane at fault
   std::optional<uint64_t> cause_pc;  // kHazard: the earlier instruction, that makes the one at pc wrong
   const char* cause_relation = "after";
-  uint64_t instructions = 0;         // kWatchdog: what the wave has executed, as far as pc
-  std::string message;               // one line with all of the above
+  uint64_t instructions = 0;  // kWatchdog: what the wave has executed, as far as pc
+  std::string message;        // one line with all of the above
 };
 
 // What the shader cores check beyond what they need to execute.

@@ -140,6 +140,7 @@ std::optional<ShaderFault> Interpreter::run(const Dispatch& dispatch, const Addr
   done_.wait(lock, [&] { return job.threads == 0; });
   lock.unlock();
   instructions_.fetch_add(job.instructions, std::memory_order_relaxed);
+  if (dispatch.instructions != nullptr) *dispatch.instructions = job.instructions;
   if (job.fault) describe(*job.fault, dispatch, memory);
   return std::move(job.fault);
 }
