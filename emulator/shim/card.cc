@@ -145,8 +145,7 @@ DeviceKind kind_of(int fd) {
 int renew(int fd, DeviceKind kind) {
   if (const int status = require_machine(); status != 0) return status;
   std::array<char, 32> path;
-  const unsigned minor = kind - drm_device(0);
-  std::snprintf(path.data(), path.size(), minor >= 128 ? "/dev/dri/renderD%u" : "/dev/dri/card%u", minor);
+  device_path(kind, path.data(), path.size());
   const CardLibrary* card = library.load();
   const int fresh = card->open(path.data(), O_RDWR);
   if (fresh < 0) return fresh;

@@ -1,9 +1,9 @@
 // Owns: the functions that check rights to a path and follow links.
 #include <fcntl.h>
 #include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -14,29 +14,32 @@
 namespace bw::emulator::shim {
 namespace {
 
+// What a link leads to, as far as there is room. Not where the kernel put it at once: a longer target of the host's
+// would leave its end behind in the program's buffer.
+using Target = std::array<char, kMaxPathBytes>;
+
 // What /proc/self/fd/N of a device is a link to, in place of the file that stands for the device.
-size_t show_device(const char* link, char* target, size_t length, size_t capacity) {
+size_t show_device(const char* link, Target& target, size_t length) {
   constexpr std::array<const char*, 2> kFolders = {"/proc/self/fd/", "/dev/fd/"};
   for (const char* folder : kFolders) {
     if (std::strncmp(link, folder, std::strlen(folder)) != 0) continue;
     const DeviceKind kind = device_of_descriptor(std::atoi(link + std::strlen(folder)));
     if (kind == kNoDevice) return length;
-    std::array<char, 32> name;
-    const unsigned minor = kind - drm_device(0);
-    std::snprintf(name.data(), name.size(),
-                  kind == kKfdDevice ? "/dev/kfd" : (minor >= 128 ? "/dev/dri/renderD%u" : "/dev/dri/card%u"), minor);
-    length = std::min(std::strlen(name.data()), capacity);
-    std::memcpy(target, name.data(), length);
+    return device_path(kind, target.data(), target.size());
   }
   return length;
 }
 
 ssize_t read_link(int folder, const char* name, char* target, size_t capacity) {
   const HostPath path(name);
-  const long length = syscall(SYS_readlinkat, folder, path.get(), target, capacity);
-  if (length <= 0 || is_inside()) return length;
-  const size_t shown = show_device(name, target, static_cast<size_t>(length), capacity);
-  return static_cast<ssize_t>(strip_root(target, shown));
+  Target found;
+  if (is_inside() || capacity == 0) return syscall(SYS_readlinkat, folder, path.get(), target, capacity);
+  const long length = syscall(SYS_readlinkat, folder, path.get(), found.data(), found.size());
+  if (length <= 0) return length;
+  const size_t shown = show_device(name, found, static_cast<size_t>(length));
+  const size_t given = std::min(strip_root(found.data(), shown), capacity);
+  std::memcpy(target, found.data(), given);
+  return static_cast<ssize_t>(given);
 }
 
 // realpath() of a path that is ours: the tree has the same links as the machine's file system.

@@ -2,6 +2,7 @@
 
 #include <sys/sysmacros.h>
 
+#include <cstdio>
 #include <cstring>
 
 #include "emulator/owned_paths.h"
@@ -13,6 +14,7 @@ namespace {
 // Linux's number for DRM; that of KFD is given out as the driver loads.
 constexpr unsigned kDrmMajor = 226;
 constexpr unsigned kKfdMajor = 511;
+constexpr uint32_t kFirstRender = 128;
 constexpr uint32_t kMinorEnd = 256;
 
 // Cheap: whether an absolute path may be ours at all.
@@ -60,7 +62,6 @@ DeviceKind numbered(std::string_view digits, uint32_t first, uint32_t end) {
 DeviceKind device_of(std::string_view path) {
   constexpr std::string_view kRender = "/dev/dri/renderD";
   constexpr std::string_view kCard = "/dev/dri/card";
-  constexpr uint32_t kFirstRender = 128;
   if (path == "/dev/kfd") return kKfdDevice;
   if (path.starts_with(kRender)) return numbered(path.substr(kRender.size()), kFirstRender, kMinorEnd);
   if (path.starts_with(kCard)) return numbered(path.substr(kCard.size()), 0, kFirstRender);
@@ -71,6 +72,13 @@ DeviceKind device_of(std::string_view path) {
 
 uint64_t device_number(DeviceKind kind) {
   return kind == kKfdDevice ? makedev(kKfdMajor, 0) : makedev(kDrmMajor, kind - drm_device(0));
+}
+
+size_t device_path(DeviceKind kind, char* text, size_t capacity) {
+  const unsigned minor = kind - drm_device(0);
+  const char* format = minor >= kFirstRender ? "/dev/dri/renderD%u" : "/dev/dri/card%u";
+  const int length = std::snprintf(text, capacity, kind == kKfdDevice ? "/dev/kfd" : format, minor);
+  return static_cast<size_t>(length);
 }
 
 HostPath::HostPath(const char* path) : path_(path) {

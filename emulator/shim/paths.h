@@ -20,6 +20,9 @@ inline constexpr DeviceKind drm_device(uint32_t minor) {
 // The number of the device as stat() gives it.
 uint64_t device_number(DeviceKind kind);
 
+// Writes the path of the device's node, ended by '\0'; returns its length.
+size_t device_path(DeviceKind kind, char* text, size_t capacity);
+
 // A path as the kernel is to see it.
 class HostPath {
  public:

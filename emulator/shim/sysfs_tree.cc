@@ -190,7 +190,10 @@ Result<MachineFiles> lay_out_in(const std::string& dir, const Tree& tree) {
   std::error_code failure;
   fs::create_directories(dir, failure);
   if (failure) return Status::from_errno(failure.value(), fmt::format("making {}", dir));
-  const std::string folder = fmt::format("{}/machine-{:016x}", dir, digest(tree));
+  // Without links and the like, as realpath() is to give what is below the root.
+  const std::string canonical = fs::canonical(dir, failure).string();
+  if (failure) return Status::from_errno(failure.value(), fmt::format("resolving {}", dir));
+  const std::string folder = fmt::format("{}/machine-{:016x}", canonical, digest(tree));
   if (!is_whole(folder, tree)) BW_RETURN_IF_ERROR(put_in_place(folder, tree));
   return MachineFiles{folder + "/root", folder + "/bin"};
 }

@@ -1,32 +1,22 @@
 // Owns: `barewave shim` from outside: programs that know nothing of it find the card.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <string>
 #include <vector>
 
-#include "tests/cli/command.h"
+#include "tests/shim/run_shim.h"
 
 namespace bw {
 namespace {
 
 using ::testing::HasSubstr;
 using tests::CommandResult;
+using tests::run_shim;
 
-const std::string kPath = "PATH=/usr/local/bin:/usr/bin:/bin";
 const std::string kModel = BAREWAVE_TEST_DATA_DIR "/kjv-3m/kjv-3m.Q8_0.gguf";
-
-// Runs `barewave shim OPTIONS -- PROGRAM`.
-CommandResult run_shim(const std::vector<std::string>& options, const std::vector<std::string>& program,
-                       std::vector<std::string> environment = {}) {
-  std::vector<std::string> words = {"shim"};
-  words.insert(words.end(), options.begin(), options.end());
-  words.push_back("--");
-  words.insert(words.end(), program.begin(), program.end());
-  environment.push_back(kPath);
-  return tests::run_barewave(words, environment);
-}
 
 TEST(Shim, ShowsDeviceNodesAndSysfs) {
   const CommandResult nodes = run_shim({}, {"ls", "-l", "/dev/kfd", "/dev/dri/renderD128"});
@@ -56,6 +46,18 @@ TEST(Shim, LibdrmReadsTheCard) {
   EXPECT_THAT(probe.out, HasSubstr("asic 0x744c family 145\n"));
   EXPECT_THAT(probe.out, HasSubstr("compute units 96\n"));
   EXPECT_THAT(probe.out, HasSubstr("vram 25769803776\n"));
+}
+
+// Debian's, of 2022, which knows cards up to gfx1035. It is a program of AMD's on AMD's runtime (ROCr), and asks lsmod.
+TEST(Shim, RocminfoListsTheCard) {
+  if (access("/usr/bin/rocminfo", X_OK) != 0) GTEST_SKIP() << "no /usr/bin/rocminfo (Debian's package rocminfo)";
+  const CommandResult result = run_shim({"--gpus", "2"}, {"rocminfo"}, {"HSA_OVERRIDE_GFX_VERSION=10.3.0"});
+  EXPECT_EQ(result.exit_status, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("ROCk module is loaded"));
+  EXPECT_THAT(result.out, HasSubstr("Chip ID:                 29772(0x744c)"));
+  EXPECT_THAT(result.out, HasSubstr("Compute Unit:            96"));
+  EXPECT_THAT(result.out, HasSubstr("Agent 3"));
+  EXPECT_THAT(result.out, HasSubstr("*** Done ***"));
 }
 
 TEST(Shim, OwnRuntimeGeneratesTheSameTokensThroughLinuxCalls) {
@@ -88,7 +90,7 @@ TEST(Shim, ListsTheDriverAmongTheModules) {
 
 TEST(ShimCommand, SaysInOneLineWhatIsWrong) {
   const auto expect_error = [](const std::vector<std::string>& words, const std::string& what) {
-    const CommandResult result = tests::run_barewave(words, {kPath});
+    const CommandResult result = tests::run_barewave(words, {tests::kSearchPath});
     EXPECT_NE(result.exit_status, 0) << what;
     EXPECT_THAT(result.err, testing::StartsWith("barewave: "));
     EXPECT_THAT(result.err, HasSubstr(what));
