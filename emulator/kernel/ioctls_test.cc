@@ -348,7 +348,7 @@ TEST_F(Ioctls, QueuesAreSuspendedAndResumed) {
   EXPECT_EQ(machine_.ioctl(kUpdateQueue, args), 0);
   EXPECT_TRUE(machine_.drain(queue));
   args.queue_id = 77;
-  EXPECT_EQ(machine_.ioctl(kUpdateQueue, args), -EINVAL);
+  EXPECT_EQ(machine_.ioctl(kUpdateQueue, args), -EFAULT);
 }
 
 TEST_F(Ioctls, XnackAndRuntimeAreAsOnGfx11) {

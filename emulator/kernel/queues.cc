@@ -19,6 +19,7 @@ using namespace kfd::uapi;
 constexpr std::chrono::milliseconds kPreemptionTimeout{9000};
 constexpr int kKernelNotSupported = 524;  // ENOTSUPP, which Linux lets through to user space
 constexpr size_t kMaxQueuesPerProcess = 1024;
+constexpr uint32_t kMaxQueuesPerDevice = 127;  // kfd_process_queue_manager.c, pqm_create_queue(): "HWS limit"
 constexpr uint32_t kDoorbells = kDoorbellAreaBytes / kDoorbellBytes;
 
 bool is_sdma(uint32_t type) {
@@ -55,13 +56,15 @@ static_assert(sizeof(ContextSaveHeader) == 40 && offsetof(ContextSaveHeader, err
 // gfx11's SDMA_TRAP and end-of-pipe interrupts reach the process's events; a fault reaches its exception events.
 class Listener : public QueueListener {
  public:
-  Listener(uint32_t gpu_id, EventTable& events, FaultLog& log) : gpu_id_(gpu_id), events_(events), log_(log) {}
+  Listener(uint32_t gpu_id, EventTable& events, FaultLog& log, std::function<void()> evict)
+      : gpu_id_(gpu_id), events_(events), log_(log), evict_(std::move(evict)) {}
 
   void interrupt(uint32_t context_id) override { events_.signal_from_gpu(context_id); }
 
   void fault(FaultReport report) override {
     log_.add(report);  // first: who is woken by the event reads the log
     if (report.memory) {
+      evict_();
       events_.raise_memory_exception(exception_of(*report.memory));
     } else if (report.notice == FaultNotice::kHwException) {
       events_.raise_hw_exception({.reset_type = static_cast<uint32_t>(ResetType::kPerEngine),
@@ -100,6 +103,7 @@ class Listener : public QueueListener {
   const uint32_t gpu_id_;
   EventTable& events_;
   FaultLog& log_;
+  const std::function<void()> evict_;  // after a memory fault
 };
 
 }  // namespace
@@ -108,7 +112,7 @@ class Listener : public QueueListener {
 class QueueTable::Device {
  public:
   Device(const Card& card, const ArenaRegion& doorbells, EventTable& events, FaultLog& log)
-      : gpu_id(card.gpu_id), listener(card.gpu_id, events, log), doorbells_(doorbells) {}
+      : gpu_id(card.gpu_id), listener(card.gpu_id, events, log, [this] { evict(); }), doorbells_(doorbells) {}
 
   // An unused doorbell, set to zero.
   std::optional<uint32_t> take_doorbell() {
@@ -127,11 +131,34 @@ class QueueTable::Device {
   }
   uint64_t doorbell_offset(uint32_t index) const { return doorbells_.offset + index * kDoorbellBytes; }
 
+  void attach(const std::shared_ptr<QueueProcessor>& queue) {
+    std::lock_guard lock(mutex_);
+    queues_.push_back(queue);
+  }
+  void detach(const std::shared_ptr<QueueProcessor>& queue) {
+    std::lock_guard lock(mutex_);
+    std::erase(queues_, queue);
+  }
+  size_t queue_count() const {
+    std::lock_guard lock(mutex_);
+    return queues_.size();
+  }
+
   const uint32_t gpu_id;
   Listener listener;
   uint32_t sdma_queues = 0;
 
  private:
+  // From any engine's thread. After a memory fault Linux takes all queues of the process off the card, for good
+  // (kfd_int_process_v11.c; kfd_process.c, kfd_evict_process_device()). It leaves those off too that are made later
+  // (kfd_device_queue_manager.c, create_queue_cpsch()); here they run.
+  void evict() {
+    std::lock_guard lock(mutex_);
+    for (const auto& queue : queues_) queue->cancel();
+  }
+
+  mutable std::mutex mutex_;
+  std::vector<std::shared_ptr<QueueProcessor>> queues_;  // guarded by mutex_
   const ArenaRegion& doorbells_;
   std::bitset<kDoorbells> used_;
 };
@@ -141,6 +168,7 @@ struct QueueTable::Queue {
   uint32_t card = 0;
   uint32_t type = 0;
   uint32_t doorbell = 0;
+  uint32_t priority = 0;
   QueueSetup setup;
   std::shared_ptr<QueueProcessor> processor;
   bool running = false;
@@ -238,6 +266,7 @@ int QueueTable::create(uint32_t card, bool runtime_enabled, CreateQueueArgs& arg
     if (int status = require_shader_cores(); status != 0) return status;
   }
   Device& device = *devices_[card];
+  if (device.queue_count() >= kMaxQueuesPerDevice) return -ENOSPC;
   const auto doorbell = device.take_doorbell();
   if (!doorbell) return -EBUSY;
 
@@ -266,6 +295,8 @@ int QueueTable::create(uint32_t card, bool runtime_enabled, CreateQueueArgs& arg
   } else {
     queue->processor = make_pm4_queue(queue->setup, context_of(*queue, "compute", "dwords"), *shader_cores_);
   }
+  device.attach(queue->processor);
+  queue->priority = args.queue_priority;
   if ((args.queue_percentage & 0xff) != 0) start(*queue);
   args.queue_id = id;
   args.doorbell_offset = device.doorbell_offset(*doorbell);
@@ -307,7 +338,7 @@ QueueContext QueueTable::context_of(const Queue& queue, const std::string& engin
 }
 
 void QueueTable::start(Queue& queue) {
-  engine_.add(queue.processor);
+  engine_.add(queue.processor, queue.priority);
   queue.running = true;
 }
 
@@ -324,23 +355,31 @@ int QueueTable::destroy(uint32_t queue_id) {
   queue.processor->cancel();
   const bool stopped = stop(queue);
   if (is_sdma(queue.type)) --queue.device->sdma_queues;
+  queue.device->detach(queue.processor);
   queue.device->give_back_doorbell(queue.doorbell);
   queues_.erase(it);
   return stopped ? 0 : -ETIME;
 }
 
+// As pqm_update_queue_properties(): the queue goes on where it was, in the new ring.
 int QueueTable::update(const UpdateQueueArgs& args) {
   auto it = queues_.find(args.queue_id);
-  if (it == queues_.end()) return -EINVAL;
+  if (it == queues_.end()) return -EFAULT;
   Queue& queue = *it->second;
   // No ring, like no share of the hardware, suspends the queue.
   const bool has_ring = args.ring_base_address != 0 && args.ring_size != 0;
-  if (has_ring && (args.ring_base_address != queue.setup.ring_address || args.ring_size != queue.setup.ring_bytes)) {
-    return -EOPNOTSUPP;  // moving a ring is not built yet
-  }
+  if (has_ring && !is_mapped(buffers_.space(queue.card), args.ring_base_address, args.ring_size)) return -EFAULT;
+  const bool moves =
+      has_ring && (args.ring_base_address != queue.args.ring_base_address || args.ring_size != queue.args.ring_size);
   const bool shall_run = has_ring && (args.queue_percentage & 0xff) != 0;
-  if (queue.running && !shall_run) return stop(queue) ? 0 : -ETIME;
-  if (!queue.running && shall_run) start(queue);
+  if (queue.running && (!shall_run || moves) && !stop(queue)) return -ETIME;
+  if (moves) queue.processor->move_ring(args.ring_base_address, args.ring_size);
+  queue.priority = args.queue_priority;
+  queue.args.ring_base_address = args.ring_base_address;
+  queue.args.ring_size = args.ring_size;
+  queue.args.queue_percentage = args.queue_percentage;
+  queue.args.queue_priority = args.queue_priority;
+  if (shall_run) start(queue);
   return 0;
 }
 

@@ -32,6 +32,10 @@ class AqlQueue final : public QueueProcessor {
 
   StepResult step(Turn turn) override;
   bool has_work() const override;
+  void move_ring(uint64_t address, uint64_t size_bytes) override {
+    setup_.ring_address = address;
+    setup_.ring_bytes = size_bytes;
+  }
 
  private:
   // What the next turn goes on with.
@@ -113,7 +117,7 @@ class AqlQueue final : public QueueProcessor {
     return setup_.read_pointer_address - offsetof(amdgpu::gfx11::amd_queue_t, read_dispatch_id);
   }
 
-  const QueueSetup setup_;
+  QueueSetup setup_;
   const QueueContext context_;
   ShaderCores& shader_cores_;
   GpuMemory memory_;

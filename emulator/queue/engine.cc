@@ -31,14 +31,20 @@ Engine::~Engine() {
   for (std::thread& thread : threads_) thread.join();
 }
 
-void Engine::add(std::shared_ptr<QueueProcessor> queue) {
+void Engine::add(std::shared_ptr<QueueProcessor> queue, uint32_t priority) {
   std::lock_guard lock(mutex_);
   queue->allow_running();
-  if (const std::shared_ptr<Slot> slot = find(queue.get()); slot != nullptr) {
-    slot->is_leaving = false;
+  std::shared_ptr<Slot> slot = find(queue.get());
+  if (slot != nullptr) {
+    std::erase(slots_, slot);
   } else {
-    slots_.push_back(std::make_shared<Slot>(Slot{std::move(queue)}));
+    slot = std::make_shared<Slot>();
+    slot->queue = std::move(queue);
   }
+  slot->priority = priority;
+  slot->is_leaving = false;
+  const auto lower = [&](const auto& other) { return other->priority < priority; };
+  slots_.insert(std::find_if(slots_.begin(), slots_.end(), lower), slot);
   while (threads_.size() < first_threads_) start_thread();
   changed_.notify_all();
 }
@@ -94,27 +100,39 @@ bool Engine::give_turns(std::unique_lock<std::mutex>& lock) {
   bool progress = false;
   for (size_t i = 0; i < slots_.size() && !ending_; ++i) {
     const std::shared_ptr<Slot> slot = slots_[i];
-    if (slot->has_turn || slot->is_leaving) continue;
-    const StepResult result = give_turn(lock, *slot);
-    progress |= result == StepResult::kProgress;
-    // A stopped queue keeps its id until it is destroyed, but gets no more turns.
-    if (result == StepResult::kStopped || slot->is_leaving) std::erase(slots_, slot);
+    if (!slot->may_have_turn()) continue;
+    const Turn turn = slot->queue->has_work() ? Turn::kWork : Turn::kLook;
+    if (turn == Turn::kWork && slot->priority < slots_.front()->priority) {
+      progress |= give_turns_above(lock, slot->priority);
+      if (!slot->may_have_turn()) continue;
+    }
+    progress |= give_turn(lock, slot, turn);
   }
   return progress;
 }
 
-StepResult Engine::give_turn(std::unique_lock<std::mutex>& lock, Slot& slot) {
-  const Turn turn = slot.queue->has_work() ? Turn::kWork : Turn::kLook;
+bool Engine::give_turns_above(std::unique_lock<std::mutex>& lock, uint32_t priority) {
+  bool progress = false;
+  for (size_t i = 0; i < slots_.size() && slots_[i]->priority > priority && !ending_; ++i) {
+    const std::shared_ptr<Slot> slot = slots_[i];
+    if (slot->may_have_turn() && slot->queue->has_work()) progress |= give_turn(lock, slot, Turn::kWork);
+  }
+  return progress;
+}
+
+bool Engine::give_turn(std::unique_lock<std::mutex>& lock, const std::shared_ptr<Slot>& slot, Turn turn) {
   if (turn == Turn::kWork && lookouts() == 1) call_lookout();
-  slot.has_turn = true;
+  slot->has_turn = true;
   ++in_turn_;
   lock.unlock();
-  const StepResult result = slot.queue->step(turn);
+  const StepResult result = slot->queue->step(turn);
   lock.lock();
   --in_turn_;
-  slot.has_turn = false;
+  slot->has_turn = false;
   turn_ended_.notify_all();
-  return result;
+  // A stopped queue keeps its id until it is destroyed, but gets no more turns.
+  if (result == StepResult::kStopped || slot->is_leaving) std::erase(slots_, slot);
+  return result == StepResult::kProgress;
 }
 
 void Engine::pause(std::unique_lock<std::mutex>& lock, steady_clock::time_point* last_progress) {

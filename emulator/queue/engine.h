@@ -30,8 +30,8 @@ class Engine {
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
-  // Also after remove(), be it that a turn from before has not ended.
-  void add(std::shared_ptr<QueueProcessor> queue);
+  // Also after remove(), be it that a turn from before has not ended. `priority`: higher goes first.
+  void add(std::shared_ptr<QueueProcessor> queue, uint32_t priority);
   // The queue gets no further turn. False if the turn it is having did not end in time: then it lives on until that
   // turn ends, and can be removed again.
   bool remove(const QueueProcessor* queue, std::chrono::milliseconds patience);
@@ -44,16 +44,21 @@ class Engine {
  private:
   struct Slot {
     std::shared_ptr<QueueProcessor> queue;
+    uint32_t priority = 0;
     bool has_turn = false;    // some thread is in its step()
     bool is_leaving = false;  // gets no further turn
+
+    bool may_have_turn() const { return !has_turn && !is_leaving; }
   };
 
   // All with the lock held, except while a queue has its turn or the thread sleeps.
   void run();
   // One turn for each queue that has none; whether any of them made progress.
   bool give_turns(std::unique_lock<std::mutex>& lock);
+  // One turn for each queue above `priority` that has work; whether any of them made progress.
+  bool give_turns_above(std::unique_lock<std::mutex>& lock, uint32_t priority);
   std::shared_ptr<Slot> find(const QueueProcessor* queue) const;
-  StepResult give_turn(std::unique_lock<std::mutex>& lock, Slot& slot);
+  bool give_turn(std::unique_lock<std::mutex>& lock, const std::shared_ptr<Slot>& slot, Turn turn);
   // Has another thread look after the queues.
   void call_lookout();
   void start_thread();
@@ -66,7 +71,7 @@ class Engine {
   std::condition_variable changed_;  // a queue came, or the engine is to end
   std::condition_variable called_;   // for those that lie down
   std::condition_variable turn_ended_;
-  std::vector<std::shared_ptr<Slot>> slots_;  // guarded by mutex_, as all below
+  std::vector<std::shared_ptr<Slot>> slots_;  // highest priority first; guarded by mutex_, as all below
   uint32_t awake_ = 0;
   uint32_t in_turn_ = 0;
   uint32_t calls_ = 0;  // not yet answered

@@ -18,6 +18,7 @@ class SlowQueue : public QueueProcessor {
     return StepResult::kProgress;
   }
   bool has_work() const override { return true; }
+  void move_ring(uint64_t, uint64_t) override {}
   void wait_for_turn() const {
     while (turns == 0) std::this_thread::yield();
   }
@@ -31,7 +32,7 @@ class SlowQueue : public QueueProcessor {
 TEST(Engine, AQueueCanBeRemovedAgainWhenItsTurnLastedTooLong) {
   const auto queue = std::make_shared<SlowQueue>();
   Engine engine(2);
-  engine.add(queue);
+  engine.add(queue, 0);
   queue->wait_for_turn();
   EXPECT_FALSE(engine.remove(queue.get(), milliseconds(10)));
   EXPECT_FALSE(engine.remove(queue.get(), milliseconds(10)));
@@ -44,10 +45,10 @@ TEST(Engine, AQueueCanBeRemovedAgainWhenItsTurnLastedTooLong) {
 TEST(Engine, AQueueThatComesBackDuringItsTurnHasOneTurnAtATime) {
   const auto queue = std::make_shared<SlowQueue>();
   Engine engine(2);
-  engine.add(queue);
+  engine.add(queue, 0);
   queue->wait_for_turn();
   EXPECT_FALSE(engine.remove(queue.get(), milliseconds(10)));
-  engine.add(queue);
+  engine.add(queue, 0);
   queue->may_end = true;
   while (queue->turns < 100) std::this_thread::yield();
   EXPECT_TRUE(engine.remove(queue.get(), milliseconds(10'000)));
@@ -58,7 +59,7 @@ TEST(Engine, QueuesWhoseTurnsDoNotEndLeaveTheOthersTheirs) {
   std::vector<std::shared_ptr<SlowQueue>> queues;
   Engine engine(2);
   for (int i = 0; i < 12; ++i) {
-    engine.add(queues.emplace_back(std::make_shared<SlowQueue>()));
+    engine.add(queues.emplace_back(std::make_shared<SlowQueue>()), 0);
     queues.back()->wait_for_turn();
   }
   for (const auto& queue : queues) EXPECT_EQ(queue->at_once, 1);
@@ -67,14 +68,14 @@ TEST(Engine, QueuesWhoseTurnsDoNotEndLeaveTheOthersTheirs) {
 TEST(Engine, EndsWhatRunsWhenItGoes) {
   const auto queue = std::make_shared<SlowQueue>();
   Engine engine(2);
-  engine.add(queue);
+  engine.add(queue, 0);
   queue->wait_for_turn();
 }
 
 TEST(Engine, EndsWhatWasRemovedButRunsOn) {
   const auto queue = std::make_shared<SlowQueue>();
   Engine engine(2);
-  engine.add(queue);
+  engine.add(queue, 0);
   queue->wait_for_turn();
   EXPECT_FALSE(engine.remove(queue.get(), milliseconds(10)));
 }

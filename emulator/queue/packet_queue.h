@@ -21,6 +21,10 @@ class PacketQueue : public QueueProcessor {
  public:
   StepResult step(Turn turn) final;
   bool has_work() const final;
+  void move_ring(uint64_t address, uint64_t size_bytes) final {
+    setup_.ring_address = address;
+    setup_.ring_bytes = size_bytes;
+  }
 
  protected:
   enum class Outcome : uint8_t {
@@ -95,7 +99,7 @@ class PacketQueue : public QueueProcessor {
   // The packet is done; with buffers as deep as `depth` before it.
   void trace_packet(size_t depth);
 
-  const QueueSetup setup_;
+  QueueSetup setup_;
   const QueueContext context_;
   const std::string engine_;
   const uint32_t bytes_per_count_;

@@ -32,6 +32,8 @@ class QueueProcessor {
   virtual StepResult step(Turn turn) = 0;
   // Whether the next step() may take long: false if it would find nothing to do, or look again at what it waits for.
   virtual bool has_work() const = 0;
+  // Goes on at the same position in another ring. Not during a turn.
+  virtual void move_ring(uint64_t address, uint64_t size_bytes) = 0;
   // Asks a running step() to return after the packet at hand. From any thread.
   void request_stop() { stop_requested_.store(true, std::memory_order_relaxed); }
   // Asks for that soon, for good: a program that runs is abandoned, and nothing is begun any more. From any thread.

@@ -68,6 +68,9 @@ class AqlClient {
   // submit(), and until the packet's signal has gone down to 0; false after some seconds, with the faults told.
   bool run(AqlPacket packet);
 
+  // The driver has been told already, and the queue is empty.
+  void move_ring(const TestBuffer& ring) { queue_.ring = ring; }
+
   Machine& machine() { return machine_; }
   const TestQueue& queue() const { return queue_; }
   uint64_t ring_packets() const { return queue_.ring.size_bytes / 64; }

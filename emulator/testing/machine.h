@@ -103,6 +103,8 @@ class Machine {
   kfd::uapi::CreateQueueArgs queue_args(TestQueue* queue, uint32_t type, uint64_t ring_bytes);
   // Sets the queue's id and doorbell.
   void create(kfd::uapi::CreateQueueArgs& args, TestQueue* queue);
+  // The context save area of all compute queues; there once the first has been made.
+  const TestBuffer& context_save() const { return *context_save_; }
   int destroy(const TestQueue& queue);
   void submit(TestQueue& queue, const std::vector<uint32_t>& dwords);
   uint64_t read_pointer(const TestQueue& queue) const { return queue.pointers.qword(0).load(); }
