@@ -1,4 +1,4 @@
-// Owns: KernelDriver calls written as text, one line each, for --verbose and for tests.
+// Owns: KernelDriver calls written as text, one line each, for --verbose, for traces and for tests.
 #pragma once
 
 #include <functional>
@@ -8,10 +8,21 @@
 #include <vector>
 
 #include "kfd/driver.h"
+#include "kfd/ioctl_text.h"
 
 namespace bw::kfd {
 
-// Passes every call on to another driver and hands a line about it to `sink`, after the call has returned:
+// A call that has returned or, where `begins` is set, one that is about to be made.
+struct TracedCall {
+  std::string name;       // "GET_VERSION", "mmap"
+  std::string line;       // all of it
+  uint64_t begin_ns = 0;  // CLOCK_MONOTONIC
+  uint64_t end_ns = 0;
+  bool begins = false;
+  bool has_begun = false;  // its beginning was told
+};
+
+// Passes every call on to another driver and hands a line about it to the sink, after the call has returned:
 //
 //   open(/dev/kfd, O_RDWR) = 3
 //   ioctl(3, ALLOC_MEMORY_OF_GPU, gpu=51166 va=@7f0000000000 size=0x1000 flags=VRAM) = 0 handle=#c0de mmap_offset=#1000
@@ -22,9 +33,13 @@ namespace bw::kfd {
 // without 0x, so that a test can replace it; see TraceNormaliser.
 class TracingDriver final : public KernelDriver {
  public:
-  // `sink` is called from the thread that made the call; the sink brings its own lock if several threads call.
+  // Sinks are called from the thread that made the call, and bring their own lock if several threads call.
   using Sink = std::function<void(const std::string& line)>;
-  TracingDriver(KernelDriver& inner, Sink sink) : inner_(inner), sink_(std::move(sink)) {}
+  using CallSink = std::function<void(const TracedCall& call)>;
+  TracingDriver(KernelDriver& inner, Sink sink);
+  // Is also told when a call begins that may wait for something. `memory`: of the caller, who may give addresses where
+  // there is none; by default they are taken to be good, unless they are null.
+  TracingDriver(KernelDriver& inner, CallSink sink, CallerMemory memory = trusting_memory());
 
   int open(const char* path, int flags) override;
   int close(int fd) override;
@@ -35,12 +50,12 @@ class TracingDriver final : public KernelDriver {
   int list_dir(const std::string& path, std::vector<std::string>* names) override;
 
  private:
-  KernelDriver& inner_;
-  Sink sink_;
-};
+  static CallerMemory trusting_memory();
 
-// "ALLOC_MEMORY_OF_GPU"; the number in hex for a request that is not in kfd/uapi.h.
-std::string request_name(unsigned long request);
+  KernelDriver& inner_;
+  const CallSink sink_;
+  const CallerMemory memory_;
+};
 
 // Replaces each value after '@' or '#' by its order of first appearance ("@1", "@2", "#1"); zero stays.
 class TraceNormaliser {

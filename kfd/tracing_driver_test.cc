@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 
 #include "kfd/event.h"
@@ -68,6 +70,59 @@ TEST_F(TracingDriverTest, NamesTheErrnoOfAFailure) {
   EXPECT_THAT(take_lines(), ElementsAre("open(/dev/nothing, O_RDONLY) = ENOENT", "open(/dev/kfd, O_RDONLY) = 100",
                                         "ioctl(100, FREE_MEMORY_OF_GPU, handle=#1) = EINVAL",
                                         "ioctl(100, 0x1234) = ENOTTY", "read(/sys/x) = ENOENT"));
+}
+
+TEST_F(TracingDriverTest, TellsOfACallThatMayBlockWhenItBegins) {
+  std::vector<TracedCall> calls;
+  const TracingDriver::CallSink sink = [&](const TracedCall& call) { calls.push_back(call); };
+  TracingDriver driver(fake_, sink);
+  int fd = driver.open(uapi::kKfdPath, 0);
+  uapi::EventData event{};
+  event.event_id = 7;
+  uapi::WaitEventsArgs args{};
+  args.events_ptr = reinterpret_cast<uint64_t>(&event);
+  args.num_events = 1;
+  driver.ioctl(fd, uapi::kWaitEvents, &args);
+  ASSERT_EQ(calls.size(), 3u);
+  EXPECT_EQ(calls[0].name, "open");
+  EXPECT_TRUE(calls[1].begins);
+  EXPECT_EQ(calls[1].name, "WAIT_EVENTS");
+  EXPECT_EQ(calls[1].line, "ioctl(100, WAIT_EVENTS, events=[7] for=ANY timeout=0)");
+  EXPECT_FALSE(calls[2].begins);
+  EXPECT_TRUE(calls[2].has_begun);
+  EXPECT_EQ(calls[2].begin_ns, calls[1].begin_ns);
+  EXPECT_GE(calls[2].end_ns, calls[2].begin_ns);
+}
+
+TEST_F(TracingDriverTest, SurvivesArgumentsThatCannotBeRead) {
+  fake_.on_ioctl = [](unsigned long, void*) { return -EFAULT; };
+  uapi::MapMemoryArgs map{};
+  map.n_devices = 2;
+  EXPECT_EQ(driver_.ioctl(100, uapi::kMapMemory, &map), -EFAULT);
+  EXPECT_EQ(driver_.ioctl(100, uapi::kMapMemory, nullptr), -EFAULT);
+  EXPECT_THAT(take_lines(),
+              ElementsAre("ioctl(100, MAP_MEMORY_TO_GPU, handle=#0 gpus=null) = EFAULT",
+                          "ioctl(100, MAP_MEMORY_TO_GPU, arguments at @0, which cannot be read) = EFAULT"));
+}
+
+TEST_F(TracingDriverTest, ReadsAnOlderCallersStructInItsSize) {
+  fake_.on_ioctl = [](unsigned long, void*) { return 0; };
+  std::array<uint32_t, 24> words{};
+  words.fill(0xffffffff);
+  std::fill_n(words.begin(), 22, 0u);  // CREATE_QUEUE ended at 88 bytes
+  words[10] = 4;                       // SDMA_BY_ENG_ID
+  const unsigned long request = _IOC(_IOC_READ | _IOC_WRITE, uapi::kRequestType, 0x02, 88);
+  driver_.ioctl(100, request, words.data());
+  EXPECT_THAT(take_lines(), ElementsAre(::testing::HasSubstr("CREATE_QUEUE, gpu=0 type=SDMA_BY_ENG_ID")));
+}
+
+TEST_F(TracingDriverTest, NamesWhatRenderNodesAreAsked) {
+  fake_.on_ioctl = [](unsigned long, void*) { return 0; };
+  std::array<uint32_t, 8> info{0, 0, 368, 0x16};
+  driver_.ioctl(101, _IOC(_IOC_WRITE, 'd', 0x45, 32), info.data());
+  driver_.ioctl(101, _IOC(_IOC_READ | _IOC_WRITE, 'd', 0x00, 64), info.data());
+  EXPECT_THAT(take_lines(),
+              ElementsAre("ioctl(101, AMDGPU_INFO, query=DEV_INFO room=368) = 0", "ioctl(101, DRM_VERSION) = 0"));
 }
 
 TEST(TraceNormaliser, NumbersValuesByFirstAppearanceAndKeepsZero) {

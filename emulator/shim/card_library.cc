@@ -16,13 +16,17 @@
 
 #include "base/file_cache.h"
 #include "emulator/driver.h"
+#include "emulator/kernel/user_memory.h"
 #include "emulator/shim/settings.h"
 #include "emulator/shim/sysfs_tree.h"
+#include "emulator/trace/recorder.h"
+#include "kfd/tracing_driver.h"
 
 namespace bw::emulator::shim {
 namespace {
 
 std::atomic<EmulatedDriver*> driver{nullptr};
+std::atomic<kfd::KernelDriver*> calls_driver{nullptr};  // the same, or the tracer before it
 
 // One line, in one piece, as other programs write to stderr at the same time.
 void say(std::string_view text) {
@@ -71,6 +75,27 @@ Result<EmulatedOptions> read_options() {
   return options;
 }
 
+// The trace of this process; null if none is asked for.
+Result<std::shared_ptr<TraceRecorder>> open_trace() {
+  const char* path = std::getenv(kTraceVariable);
+  if (path == nullptr || *path == '\0') return std::shared_ptr<TraceRecorder>();
+  TraceOptions options;
+  options.path = path;
+  options.file = TraceOptions::File::kShared;
+  options.format = trace_format_of(options.path);
+  const char* format = std::getenv(kTraceFormatVariable);
+  if (format != nullptr)
+    options.format = std::string_view(format) == "chrome" ? TraceFormat::kChrome : TraceFormat::kText;
+  BW_RETURN_IF_ERROR(read_number(kTraceStartVariable, &options.start_ns));
+  options.warn = [](const Status& status) { say(fmt::format("warning: {}", status.message())); };
+  BW_ASSIGN(std::unique_ptr<TraceRecorder> recorder, TraceRecorder::create(std::move(options)));
+  return std::shared_ptr<TraceRecorder>(std::move(recorder));
+}
+
+bool copy_of_caller(void* destination, uint64_t address, size_t size_bytes) {
+  return copy_from_user(destination, address, size_bytes) == 0;
+}
+
 int start(void (*enter)()) {
   enter_thread = enter;
   Result<EmulatedOptions> options = read_options();
@@ -78,12 +103,26 @@ int start(void (*enter)()) {
     say(fmt::format("shim: {}", options.status().message()));
     return -ENODEV;
   }
+  Result<std::shared_ptr<TraceRecorder>> trace = open_trace();
+  if (!trace.is_ok()) {
+    say(fmt::format("shim: {}", trace.status().message()));
+    return -ENODEV;
+  }
+  TraceRecorder* recorder = trace.value().get();
+  options.value().trace = std::move(trace).value();
   auto made = EmulatedDriver::create(std::move(options).value());
   if (!made.is_ok()) {
     say(fmt::format("shim: {}", made.status().message()));
     return -ENODEV;
   }
-  driver.store(std::move(made).value().release(), std::memory_order_release);
+  EmulatedDriver* machine = std::move(made).value().release();
+  kfd::KernelDriver* seen = machine;
+  if (recorder != nullptr) {
+    const kfd::TracingDriver::CallSink sink = call_sink(*recorder);
+    seen = std::make_unique<kfd::TracingDriver>(*machine, sink, copy_of_caller).release();
+  }
+  driver.store(machine, std::memory_order_release);
+  calls_driver.store(seen, std::memory_order_release);
   return 0;
 }
 
@@ -103,15 +142,19 @@ EmulatedDriver& machine() {
   return *driver.load(std::memory_order_acquire);
 }
 
+kfd::KernelDriver& calls() {
+  return *calls_driver.load(std::memory_order_acquire);
+}
+
 constexpr CardLibrary kLibrary = {
     .start = start,
     .tree = tree,
-    .open = [](const char* path, int flags) { return machine().open(path, flags); },
-    .close = [](int fd) { return machine().close(fd); },
-    .ioctl = [](int fd, unsigned long request, void* argument) { return machine().ioctl(fd, request, argument); },
+    .open = [](const char* path, int flags) { return calls().open(path, flags); },
+    .close = [](int fd) { return calls().close(fd); },
+    .ioctl = [](int fd, unsigned long request, void* argument) { return calls().ioctl(fd, request, argument); },
     .mmap = [](void* address, size_t length, int protection, int flags, int fd, off_t offset,
-               void** result) { return machine().mmap(address, length, protection, flags, fd, offset, result); },
-    .munmap = [](void* address, size_t length) { return machine().munmap(address, length); },
+               void** result) { return calls().mmap(address, length, protection, flags, fd, offset, result); },
+    .munmap = [](void* address, size_t length) { return calls().munmap(address, length); },
     .add_duplicate = [](int copy, int fd) { return machine().add_duplicate(copy, fd); },
     .forget = [](int fd) { machine().forget(fd); },
 };

@@ -47,8 +47,8 @@ TraceFormat trace_format_of(const std::string& path) {
 }
 
 Result<std::unique_ptr<TraceRecorder>> TraceRecorder::create(TraceOptions options) {
-  const bool is_new = options.file == TraceOptions::File::kNew;
-  const int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | (is_new ? O_TRUNC : 0);
+  const bool goes_on = options.file == TraceOptions::File::kShared;
+  const int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | (goes_on ? 0 : O_TRUNC);
   UniqueFd fd(::open(options.path.c_str(), flags, 0666));
   if (!fd.is_valid()) return Status::from_errno(errno, fmt::format("opening the trace file {}", options.path));
   if (UniqueFd high(::fcntl(fd.get(), F_DUPFD_CLOEXEC, kLowestFd)); high.is_valid()) fd = std::move(high);
@@ -72,7 +72,7 @@ TraceRecorder::TraceRecorder(TraceOptions options, UniqueFd fd)
       process_name_(process_name()) {}
 
 TraceRecorder::~TraceRecorder() {
-  if (options_.file == TraceOptions::File::kNew) write(formatter_->foot());
+  if (options_.file == TraceOptions::File::kOwn) write(formatter_->foot());
   if (!is_our_file()) static_cast<void>(fd_.release());
 }
 

@@ -24,12 +24,13 @@ enum class TraceFormat : uint8_t {
 
 struct TraceOptions {
   enum class File : uint8_t {
-    kNew,     // what is there is overwritten, and closed with a foot at the end
-    kShared,  // other processes write to it too: lines are appended, and who began it ends it
+    kOwn,     // begun here, over what is there, and ended here
+    kBegun,   // begun here; others go on with it, and nobody ends it
+    kShared,  // others have begun it, and write to it too
   };
   std::string path;
   TraceFormat format = TraceFormat::kText;
-  File file = File::kNew;
+  File file = File::kOwn;
   // Where the times of a text begin (CLOCK_MONOTONIC); 0: now.
   uint64_t start_ns = 0;
   // Is told once if writing fails, whereupon the trace ends.
@@ -83,9 +84,17 @@ class TraceRecorder {
   uint32_t queue_count_ = 0;
 };
 
-// What takes calls from a tracer of system calls (kfd/tracing_driver.h) to `recorder`.
+// What takes calls from a tracer of system calls (kfd/tracing_driver.h) to `recorder`, which outlives it.
 inline auto call_sink(TraceRecorder& recorder) {
-  return [&recorder](const auto& call) { recorder.add_call(call.begin_ns, call.end_ns, call.name, call.line); };
+  return [&recorder](const auto& call) {
+    if (call.begins) {
+      recorder.begin_call(call.begin_ns, call.name, call.line);
+    } else if (call.has_begun) {
+      recorder.end_call(call.begin_ns, call.end_ns, call.name, call.line);
+    } else {
+      recorder.add_call(call.begin_ns, call.end_ns, call.name, call.line);
+    }
+  };
 }
 
 }  // namespace bw::emulator

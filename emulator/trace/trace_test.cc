@@ -33,7 +33,7 @@ class Trace : public ::testing::Test {
   Trace() : path_(std::filesystem::temp_directory_path() / ("barewave-trace-test." + std::to_string(::getpid()))) {}
   ~Trace() override { std::filesystem::remove(path_); }
 
-  std::shared_ptr<TraceRecorder> record(TraceFormat format, TraceOptions::File file = TraceOptions::File::kNew) {
+  std::shared_ptr<TraceRecorder> record(TraceFormat format, TraceOptions::File file = TraceOptions::File::kOwn) {
     return TraceRecorder::create({.path = path_, .format = format, .file = file}).value();
   }
   std::string content() const {
@@ -223,7 +223,7 @@ TEST_F(Trace, OfAProcessThatIsKilledIsWholeUpToItsEnd) {
 
 TEST_F(Trace, IsSharedByThreadsAndProcessesLineByLine) {
   constexpr int kCalls = 500;
-  { const auto begin = record(TraceFormat::kText); }
+  { const auto begin = record(TraceFormat::kText, TraceOptions::File::kBegun); }
   const pid_t child = ::fork();
   const auto recorder = record(TraceFormat::kText, TraceOptions::File::kShared);
   const auto call = [&] {

@@ -24,6 +24,7 @@ const std::map<std::string, std::vector<std::string>>& arrows() {
       {"amdgpu/gfx11/", {"amdgpu/gfx11/", "base/"}},
       {"amdgpu/", {"amdgpu/", "kfd/", "base/"}},
       {"emulator/", {"emulator/", "kfd/driver.h", "kfd/uapi", "amdgpu/gfx11/", "base/", "llvm/", "llvm-c/"}},
+      {"emulator/shim/", {"emulator/", "kfd/driver.h", "kfd/tracing_driver.h", "kfd/uapi", "amdgpu/gfx11/", "base/"}},
       {"ir/", {"ir/", "base/"}},
       {"compiler/", {"compiler/", "ir/", "amdgpu/gfx11/", "base/", "llvm/", "llvm-c/", "lld/"}},
       {"tensor/", {"tensor/", "ir/", "compiler/", "amdgpu/", "kfd/driver.h", "emulator/driver.h", "base/"}},

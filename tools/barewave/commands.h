@@ -22,5 +22,6 @@ Command add_isa_command(CLI::App& app);
 Command add_isa_test_command(CLI::App& app);
 // `program`: the words after "--".
 Command add_shim_command(CLI::App& app, const std::vector<std::string>& program);
+Command add_trace_command(CLI::App& app, const std::vector<std::string>& program);
 
 }  // namespace bw::tools

@@ -7,6 +7,7 @@
 
 #include "amdgpu/gfx11/limits.h"
 #include "base/file_cache.h"
+#include "emulator/trace/recorder.h"
 #include "kfd/linux_driver.h"
 #include "kfd/topology.h"
 #include "kfd/tracing_driver.h"
@@ -27,9 +28,21 @@ Result<bool> has_real_card(kfd::KernelDriver& driver) {
   return false;
 }
 
+void warn(const Status& status) {
+  fmt::print(stderr, "barewave: warning: {}\n", status.message());
+}
+
+kfd::TracingDriver::CallSink call_sink_of(const DriverOptions& options, emulator::TraceRecorder* trace) {
+  return [is_verbose = options.verbosity == Verbosity::kVerbose, trace](const kfd::TracedCall& call) {
+    if (is_verbose && !call.begins) fmt::print(stderr, "{}\n", call.line);
+    if (trace != nullptr) emulator::call_sink (*trace)(call);
+  };
+}
+
 Status use_emulated(const DriverOptions& choice, ChosenDriver* chosen) {
   emulator::EmulatedOptions options;
   options.strictness = choice.strictness;
+  options.trace = chosen->trace;
   options.watchdog_instructions = choice.watchdog_instructions.value_or(0);
   if (choice.engine) options.engine = *choice.engine;
   if (choice.strictness != emulator::Strictness::kOff && choice.engine &&
@@ -38,7 +51,7 @@ Status use_emulated(const DriverOptions& choice, ChosenDriver* chosen) {
   }
   // What is to be translated at once is under test: neither is it to come from the disk, nor worth keeping there.
   if (options.engine != emulator::ShaderEngine::kJitAtOnce) options.cache_dir = default_cache_dir();
-  options.warn = [](const Status& status) { fmt::print(stderr, "barewave: warning: {}\n", status.message()); };
+  options.warn = warn;
   BW_ASSIGN(std::unique_ptr<emulator::EmulatedDriver> emulated, emulator::EmulatedDriver::create(std::move(options)));
   chosen->emulated = emulated.get();
   chosen->base = std::move(emulated);
@@ -49,6 +62,11 @@ Status use_emulated(const DriverOptions& choice, ChosenDriver* chosen) {
 
 Result<ChosenDriver> choose_driver(const DriverOptions& options) {
   ChosenDriver chosen;
+  if (!options.trace_path.empty()) {
+    BW_ASSIGN(chosen.trace,
+              emulator::TraceRecorder::create(
+                  {.path = options.trace_path, .format = emulator::trace_format_of(options.trace_path), .warn = warn}));
+  }
   if (options.device == DeviceChoice::kEmulated) {
     BW_RETURN_IF_ERROR(use_emulated(options, &chosen));
   } else {
@@ -58,9 +76,8 @@ Result<ChosenDriver> choose_driver(const DriverOptions& options) {
       if (!is_real) BW_RETURN_IF_ERROR(use_emulated(options, &chosen));
     }
   }
-  if (options.verbosity == Verbosity::kVerbose) {
-    chosen.tracing = std::make_unique<kfd::TracingDriver>(
-        *chosen.base, [](const std::string& line) { fmt::print(stderr, "{}\n", line); });
+  if (options.verbosity == Verbosity::kVerbose || chosen.trace != nullptr) {
+    chosen.tracing = std::make_unique<kfd::TracingDriver>(*chosen.base, call_sink_of(options, chosen.trace.get()));
   }
   return chosen;
 }

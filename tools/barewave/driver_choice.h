@@ -17,8 +17,10 @@ enum class Verbosity : uint8_t { kQuiet, kVerbose };
 
 // A driver ready to be opened, and how it came to be.
 struct ChosenDriver {
+  std::shared_ptr<emulator::TraceRecorder> trace;  // outlives all that writes to it
   std::unique_ptr<kfd::KernelDriver> base;
-  std::unique_ptr<kfd::KernelDriver> tracing;    // over `base`, writes every call to stderr; null unless verbose
+  std::unique_ptr<kfd::KernelDriver>
+      tracing;  // over `base`, writes every call to stderr or to the trace; null unless asked for
   emulator::EmulatedDriver* emulated = nullptr;  // `base`, where it is the emulated one
 
   kfd::KernelDriver& driver() const { return tracing != nullptr ? *tracing : *base; }
@@ -28,6 +30,7 @@ struct ChosenDriver {
 struct DriverOptions {
   DeviceChoice device = DeviceChoice::kAuto;
   Verbosity verbosity = Verbosity::kQuiet;
+  std::string trace_path;  // "": no trace
   // For the emulated card; a real one takes no notice.
   emulator::Strictness strictness = emulator::Strictness::kOff;
   std::optional<uint64_t> watchdog_instructions;  // nothing: as for the engine; 0: any number

@@ -24,6 +24,11 @@ void add_global_options(CLI::App& app, GlobalOptions* options) {
       ->default_str("auto");
   app.add_flag_callback(
       "--verbose", [options] { options->verbosity = Verbosity::kVerbose; }, "Write every system call to stderr");
+  app.add_option(
+         "--trace", options->trace_path,
+         "Write down each system call and, of the emulated card, each doorbell and packet: NAME.json for Perfetto, "
+         "else text")
+      ->type_name("FILE");
   const std::map<std::string, emulator::ShaderEngine> engines = {{"jit", emulator::ShaderEngine::kJit},
                                                                  {"interpreter", emulator::ShaderEngine::kInterpreter}};
   app.add_option_function<std::string>(
@@ -67,8 +72,12 @@ int run(int argc, char** argv) {
   app.fallthrough();  // global options may stand after the subcommand too
 
   const std::vector<std::pair<std::string, Command>> commands = {
-      {"info", add_info_command(app)},         {"generate", add_generate_command(app)},  {"isa", add_isa_command(app)},
-      {"isa-test", add_isa_test_command(app)}, {"shim", add_shim_command(app, program)},
+      {"info", add_info_command(app)},
+      {"generate", add_generate_command(app)},
+      {"isa", add_isa_command(app)},
+      {"isa-test", add_isa_test_command(app)},
+      {"shim", add_shim_command(app, program)},
+      {"trace", add_trace_command(app, program)},
   };
   try {
     std::reverse(words.begin(), words.end());  // the order that the parser takes them in
@@ -80,7 +89,7 @@ int run(int argc, char** argv) {
   }
   for (const auto& [name, command] : commands) {
     if (!app.got_subcommand(name)) continue;
-    if (!program.empty() && name != "shim") {
+    if (!program.empty() && name != "shim" && name != "trace") {
       fmt::print(stderr, "barewave: {} starts no other program (leave -- and what follows out)\n", name);
       return 2;
     }

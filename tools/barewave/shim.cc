@@ -12,17 +12,14 @@
 
 #include "emulator/shim/settings.h"
 #include "emulator/shim/sysfs_tree.h"
+#include "emulator/trace/recorder.h"
 #include "tools/barewave/commands.h"
+#include "tools/barewave/shim.h"
 
 namespace bw::tools {
 namespace {
 
 namespace shim = emulator::shim;
-
-struct ShimOptions {
-  uint32_t gpus = 1;
-  std::optional<uint32_t> kfd_minor;
-};
 
 void set(const char* name, const std::string& value) {
   ::setenv(name, value.c_str(), 1);
@@ -66,24 +63,54 @@ Status describe_machine(const GlobalOptions& global, const ShimOptions& options)
   return Status::ok();
 }
 
-Status run_shim(const GlobalOptions& global, const ShimOptions& options, const std::vector<std::string>& program) {
-  if (program.empty())
-    return error(StatusCode::kInvalidArgument, "shim: no program to start (see barewave shim --help)");
+// Begins the file of the trace, unless the caller has, and tells the program of it.
+Status describe_trace(const TraceChoice& trace) {
+  if (trace.path.empty()) return Status::ok();
+  std::error_code failure;
+  const std::string path = std::filesystem::absolute(trace.path, failure);  // the program may change its folder
+  if (failure) return Status::from_errno(failure.value(), "looking for the current folder");
+  const uint64_t now_ns = emulator::TraceRecorder::now_ns();
+  if (trace.begun_by == TraceChoice::BegunBy::kNobody) {
+    using File = emulator::TraceOptions::File;
+    BW_ASSIGN(const auto begun,
+              emulator::TraceRecorder::create({.path = path, .format = trace.format, .file = File::kBegun}));
+  }
+  set(shim::kTraceVariable, path);
+  set(shim::kTraceFormatVariable, trace.format == emulator::TraceFormat::kChrome ? "chrome" : "text");
+  set(shim::kTraceStartVariable, std::to_string(now_ns));
+  return Status::ok();
+}
+
+}  // namespace
+
+void add_shim_options(CLI::App* command, ShimOptions* options) {
+  command->add_option("--gpus", options->gpus, "How many cards there are")
+      ->check(CLI::Range(1, 7))
+      ->type_name("N")
+      ->capture_default_str();
+  command->add_option("--kfd-minor", options->kfd_minor, "Which minor version the driver gives itself: 12 to 17")
+      ->check(CLI::Range(12, 17))
+      ->type_name("M")
+      ->default_str(std::to_string(emulator::EmulatedOptions().kfd_minor_version));
+}
+
+Status exec_under_shim(const GlobalOptions& global, const ShimOptions& options, const TraceChoice& trace,
+                       const std::vector<std::string>& program) {
   if (global.device == DeviceChoice::kKfd) {
-    return error(StatusCode::kInvalidArgument, "shim: shows an emulated card only (leave --device kfd out)");
+    return error(StatusCode::kInvalidArgument,
+                 "it is an emulated card only that programs are shown (leave --device kfd out)");
   }
   BW_ASSIGN(const std::string library, find_library());
   BW_RETURN_IF_ERROR(describe_machine(global, options));
+  BW_RETURN_IF_ERROR(describe_trace(trace));
   put_first("LD_PRELOAD", library);
   std::vector<std::string> words = program;
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
   ::execvp(argv[0], argv.data());
-  return Status::from_errno(errno, fmt::format("shim: starting {}", words[0]));
+  return Status::from_errno(errno, fmt::format("starting {}", words[0]));
 }
-
-}  // namespace
 
 Command add_shim_command(CLI::App& app, const std::vector<std::string>& program) {
   auto options = std::make_shared<ShimOptions>();
@@ -95,15 +122,14 @@ Command add_shim_command(CLI::App& app, const std::vector<std::string>& program)
       "is\n"
       "preloaded into it and what it starts. Programs without the C library's calls (static ones, Go) do not see "
       "them.");
-  command->add_option("--gpus", options->gpus, "How many cards there are")
-      ->check(CLI::Range(1, 7))
-      ->type_name("N")
-      ->capture_default_str();
-  command->add_option("--kfd-minor", options->kfd_minor, "Which minor version the driver gives itself: 12 to 17")
-      ->check(CLI::Range(12, 17))
-      ->type_name("M")
-      ->default_str(std::to_string(emulator::EmulatedOptions().kfd_minor_version));
-  return [options, &program](const GlobalOptions& global) { return run_shim(global, *options, program); };
+  add_shim_options(command, options.get());
+  return [options, &program](const GlobalOptions& global) -> Status {
+    if (program.empty()) {
+      return error(StatusCode::kInvalidArgument, "shim: no program to start (see barewave shim --help)");
+    }
+    const TraceChoice trace{.path = global.trace_path, .format = emulator::trace_format_of(global.trace_path)};
+    return exec_under_shim(global, *options, trace, program).with_context("shim");
+  };
 }
 
 }  // namespace bw::tools
