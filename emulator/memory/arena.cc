@@ -23,6 +23,7 @@ constexpr uint64_t kGttBytes = 64 * kGiB;
 constexpr uint64_t kEventPageBase = 1ull << 42;
 constexpr uint64_t kMmioBase = 1ull << 43;
 constexpr uint64_t kMmioBytes = 4096;
+constexpr int kFirstDescriptor = 1000;
 constexpr uint64_t kImportBase = 1ull << 44;
 
 }  // namespace
@@ -33,7 +34,10 @@ Result<std::unique_ptr<Arena>> Arena::create(uint32_t card_count, uint64_t vram_
                  vram_bytes, kVramStride);
   }
   std::unique_ptr<Arena> arena(new Arena);
-  arena->fd_ = UniqueFd(::memfd_create("barewave-emulated-card", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  const UniqueFd made(::memfd_create("barewave-emulated-card", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  // Out of the way of clients that close or count on the lowest numbers; where the limit is lower, as it comes.
+  arena->fd_ = UniqueFd(::fcntl(made.get(), F_DUPFD_CLOEXEC, kFirstDescriptor));
+  if (!arena->fd_.is_valid()) arena->fd_ = UniqueFd(::fcntl(made.get(), F_DUPFD_CLOEXEC, 0));
   if (!arena->fd_.is_valid()) return Status::from_errno(errno, "emulated card: creating its memory (memfd_create)");
   if (::ftruncate(arena->fd_.get(), static_cast<off_t>(kArenaBytes)) != 0) {
     return Status::from_errno(errno, "emulated card: sizing its memory (ftruncate)");

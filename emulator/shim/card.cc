@@ -167,6 +167,12 @@ int require_own(int fd, DeviceKind kind) {
   return (kind_of(fd) & kInherited) == 0 ? 0 : renew(fd, kind);
 }
 
+// The first to find the root says where it is; others have found the same.
+const char* settle_root(const char* found) {
+  const char* other = nullptr;
+  return root.compare_exchange_strong(other, found) ? found : other;
+}
+
 }  // namespace
 
 Inside::Inside() {
@@ -182,28 +188,26 @@ bool is_inside() {
 }
 
 const char* known_tree_root() {
-  const char* known = root.load(std::memory_order_acquire);
-  return known == nullptr ? "" : known;
+  if (const char* known = root.load(std::memory_order_acquire); known != nullptr) return known;
+  const char* given = std::getenv(kTreeVariable);
+  if (given == nullptr) return "";
+  std::array<char, kMaxPathBytes> probe;
+  std::snprintf(probe.data(), probe.size(), "%s/dev/kfd", given);
+  const int before = errno;
+  const bool is_there = syscall(SYS_access, probe.data(), F_OK) == 0;
+  errno = before;
+  return is_there ? settle_root(strdup(given)) : "";  // a copy, as the program may change its environment
 }
 
 const char* tree_root() {
-  if (const char* known = root.load(std::memory_order_acquire); known != nullptr) return known;
+  const char* known = known_tree_root();
+  if (*known != '\0' || root.load() != nullptr) return known;
   const Inside inside;
   const int before = errno;
-  const char* found = std::getenv(kTreeVariable);
-  std::array<char, kMaxPathBytes> probe;
-  const bool is_there = found != nullptr && std::snprintf(probe.data(), probe.size(), "%s/dev/kfd", found) > 0 &&
-                        syscall(SYS_access, probe.data(), F_OK) == 0;
-  if (is_there) {
-    found = strdup(found);  // the program may change its environment
-  } else {
-    const CardLibrary* card = require_library();
-    found = card == nullptr ? "" : card->tree();
-  }
-  const char* other = nullptr;
-  if (!root.compare_exchange_strong(other, found)) found = other;  // another thread was faster, and found the same
+  const CardLibrary* card = require_library();
+  known = settle_root(card == nullptr ? "" : card->tree());
   errno = before;
-  return found;
+  return known;
 }
 
 DeviceKind device_of_descriptor(int fd) {

@@ -28,7 +28,8 @@ class Inside {
 };
 bool is_inside();
 
-// The root of the files that the machine shows; "" if there is none. The second does not make it.
+// The root of the files that the machine shows; "" if there is none. The second gives it only where
+// somebody has made it before.
 const char* tree_root();
 const char* known_tree_root();
 

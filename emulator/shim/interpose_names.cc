@@ -31,7 +31,7 @@ size_t show_device(const char* link, Target& target, size_t length) {
 }
 
 ssize_t read_link(int folder, const char* name, char* target, size_t capacity) {
-  const HostPath path(name);
+  const HostPath path(folder, name);
   Target found;
   if (is_inside() || capacity == 0) return syscall(SYS_readlinkat, folder, path.get(), target, capacity);
   const long length = syscall(SYS_readlinkat, folder, path.get(), found.data(), found.size());
@@ -51,9 +51,33 @@ char* resolve(const HostPath& path, char* resolved) {
   return result;
 }
 
+// The working folder where that is in the tree, as the program believes it to be; 0 elsewhere.
+size_t working_folder(Target& folder) {
+  if (is_inside()) return 0;
+  const long size = syscall(SYS_getcwd, folder.data(), folder.size());
+  if (size <= 1) return 0;
+  const size_t host_length = static_cast<size_t>(size) - 1;
+  const size_t length = strip_root(folder.data(), host_length);
+  return length == host_length ? 0 : length;
+}
+
+// What getcwd() gives for it.
+char* give_folder(const Target& found, size_t length, char* folder, size_t size) {
+  if (folder == nullptr && size == 0) size = length + 1;
+  if (size < length + 1) {
+    errno = ERANGE;
+    return nullptr;
+  }
+  char* given = folder != nullptr ? folder : static_cast<char*>(std::malloc(size));
+  if (given == nullptr) return nullptr;
+  std::memcpy(given, found.data(), length);
+  given[length] = '\0';
+  return given;
+}
+
 int check_access(int folder, const char* name, int mode, int flags) {
   static Real<int(int, const char*, int, int)> real("faccessat");
-  return real(folder, HostPath(name).get(), mode, flags);
+  return real(folder, HostPath(folder, name).get(), mode, flags);
 }
 
 }  // namespace
@@ -103,6 +127,35 @@ ssize_t interposed_readlinkat_chk(int folder, const char* name, char* target, si
 ssize_t interposed_readlinkat_chk(int folder, const char* name, char* target, size_t capacity, size_t size) {
   static Real<ssize_t(int, const char*, char*, size_t, size_t)> real("__readlinkat_chk");
   return capacity > size ? real(folder, name, target, capacity, size) : read_link(folder, name, target, capacity);
+}
+
+int interposed_chdir(const char* name) BW_INTERPOSES("chdir");
+int interposed_chdir(const char* name) {
+  return static_cast<int>(syscall(SYS_chdir, HostPath(name).get()));
+}
+
+char* interposed_getcwd(char* folder, size_t size) BW_INTERPOSES("getcwd");
+char* interposed_getcwd(char* folder, size_t size) {
+  static Real<char*(char*, size_t)> real("getcwd");
+  Target found;
+  const size_t length = working_folder(found);
+  return length == 0 ? real(folder, size) : give_folder(found, length, folder, size);
+}
+
+char* interposed_getcwd_chk(char* folder, size_t size, size_t capacity) BW_INTERPOSES("__getcwd_chk");
+char* interposed_getcwd_chk(char* folder, size_t size, size_t capacity) {
+  static Real<char*(char*, size_t, size_t)> real("__getcwd_chk");
+  Target found;
+  const size_t length = size > capacity ? 0 : working_folder(found);
+  return length == 0 ? real(folder, size, capacity) : give_folder(found, length, folder, size);
+}
+
+char* interposed_current_dir() BW_INTERPOSES("get_current_dir_name");
+char* interposed_current_dir() {
+  static Real<char*()> real("get_current_dir_name");
+  Target found;
+  const size_t length = working_folder(found);
+  return length == 0 ? real() : give_folder(found, length, nullptr, 0);
 }
 
 char* interposed_realpath(const char* name, char* resolved) BW_INTERPOSES("realpath");

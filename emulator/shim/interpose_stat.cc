@@ -23,7 +23,7 @@ void show_device(DeviceKind kind, struct stat* status) {
 }
 
 int status_at(int folder, const char* name, struct stat* status, int flags) {
-  const HostPath path(name);
+  const HostPath path(folder, name);
   const bool is_descriptor = name != nullptr && *name == '\0' && (flags & AT_EMPTY_PATH) != 0;
   const DeviceKind kind = is_descriptor ? device_of_descriptor(folder) : path.device();
   const long result = syscall(SYS_newfstatat, folder, path.get(), status, flags);
@@ -134,7 +134,7 @@ int interposed_fxstatat64(int version, int folder, const char* name, struct stat
 int interposed_statx(int folder, const char* name, int flags, unsigned mask, struct statx* status)
     BW_INTERPOSES("statx");
 int interposed_statx(int folder, const char* name, int flags, unsigned mask, struct statx* status) {
-  const HostPath path(name);
+  const HostPath path(folder, name);
   const bool is_descriptor = (name == nullptr || *name == '\0') && (flags & AT_EMPTY_PATH) != 0;
   const DeviceKind kind = is_descriptor ? device_of_descriptor(folder) : path.device();
   const long result = syscall(SYS_statx, folder, path.get(), flags, mask, status);

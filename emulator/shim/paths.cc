@@ -1,5 +1,6 @@
 #include "emulator/shim/paths.h"
 
+#include <fcntl.h>
 #include <sys/sysmacros.h>
 
 #include <cstdio>
@@ -7,6 +8,7 @@
 
 #include "emulator/owned_paths.h"
 #include "emulator/shim/card.h"
+#include "emulator/shim/real.h"
 
 namespace bw::emulator::shim {
 namespace {
@@ -68,6 +70,25 @@ DeviceKind device_of(std::string_view path) {
   return kNoDevice;
 }
 
+// Whether the last word of a path is one of those that devices have.
+bool may_name_device(const char* path) {
+  const char* slash = std::strrchr(path, '/');
+  const std::string_view name = slash == nullptr ? path : slash + 1;
+  return name.starts_with("renderD") || name.starts_with("card") || name == "kfd";
+}
+
+// The machine's path for a relative one; false if that does not lead into the tree.
+bool make_absolute(int folder, const char* path, char (&absolute)[kMaxPathBytes]) {
+  char link[32];
+  std::snprintf(link, sizeof(link), folder == AT_FDCWD ? "/proc/self/cwd" : "/proc/self/fd/%d", folder);
+  const long found = syscall(SYS_readlink, link, absolute, sizeof(absolute));
+  if (found <= 0) return false;
+  const size_t length = strip_root(absolute, static_cast<size_t>(found));
+  if (length == static_cast<size_t>(found)) return false;
+  return static_cast<size_t>(std::snprintf(absolute + length, sizeof(absolute) - length, "/%s", path)) <
+         sizeof(absolute) - length;
+}
+
 }  // namespace
 
 uint64_t device_number(DeviceKind kind) {
@@ -81,8 +102,18 @@ size_t device_path(DeviceKind kind, char* text, size_t capacity) {
   return static_cast<size_t>(length);
 }
 
-HostPath::HostPath(const char* path) : path_(path) {
-  if (path == nullptr || *path != '/' || !may_be_ours(path) || is_inside()) return;
+HostPath::HostPath(int folder, const char* path) : path_(path) {
+  if (path == nullptr || is_inside()) return;
+  if (*path == '/') {
+    if (may_be_ours(path)) place(path);
+    return;
+  }
+  if (!may_name_device(path) || *known_tree_root() == '\0') return;
+  char absolute[kMaxPathBytes];
+  if (make_absolute(folder, path, absolute)) place(absolute);
+}
+
+void HostPath::place(const char* path) {
   char* const meant = host_ + kMaxPathBytes;
   bool leaves_ours = false;
   const size_t length = normalise(path, meant, kMaxPathBytes, &leaves_ours);

@@ -26,8 +26,10 @@ size_t device_path(DeviceKind kind, char* text, size_t capacity);
 // A path as the kernel is to see it.
 class HostPath {
  public:
-  // `path` may be null or relative: then it is passed on as it is.
-  explicit HostPath(const char* path);
+  // `path` may be null: then it is passed on as it is. So are relative ones, which lead on in the tree if they begin
+  // there, but for those that name a device. `folder` is what they start from.
+  explicit HostPath(const char* path) : HostPath(kWorkingFolder, path) {}
+  HostPath(int folder, const char* path);
 
   const char* get() const { return path_; }
   // Whether it leads into the tree.
@@ -40,6 +42,10 @@ class HostPath {
   const char* path_;
   bool is_ours_ = false;
   DeviceKind device_ = kNoDevice;
+  void place(const char* path);
+
+  static constexpr int kWorkingFolder = -100;  // AT_FDCWD
+
   size_t root_length_ = 0;
   char host_[2 * kMaxPathBytes];
 };

@@ -1,6 +1,8 @@
 // Owns: a probe of paths and descriptors under the shim, by the C library's calls.
 #include <dirent.h>
+#include <drm.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -112,6 +114,37 @@ void probe_folders() {
   PROBE(scandir(kNodes, &entries, nullptr, alphasort) == 4);
   PROBE(std::string(entries[3]->d_name) == "1");
   PROBE(opendir("/dev/accel") == nullptr && errno == ENOENT);
+  glob_t found{};
+  PROBE(glob("/sys/class/kfd/kfd/topology/nodes/*/gpu_id", 0, nullptr, &found) == 0 && found.gl_pathc == 2);
+  PROBE(std::string(found.gl_pathv[1]) == kGpuId);
+  globfree(&found);
+  PROBE(glob("/dev/nul?", 0, nullptr, &found) == 0 && found.gl_pathc == 1);
+}
+
+// Paths from a folder of the machine.
+void probe_relative() {
+  struct stat status {};
+  const int folder = open("/dev/dri", O_RDONLY | O_DIRECTORY);
+  PROBE(fstatat(folder, "renderD128", &status, 0) == 0 && is_character_device(status, 226, 128));
+  drm_version version{};
+  PROBE(ioctl(openat(folder, "renderD128", O_RDWR), DRM_IOCTL_VERSION, &version) == 0 && version.version_major == 3);
+  PROBE_ERRNO(openat(folder, "renderD129", O_RDWR), ENOENT);
+  PROBE(chdir(kNodes) == 0);
+  char text[PATH_MAX];
+  PROBE(getcwd(text, sizeof(text)) != nullptr && std::string(text) == "/sys/devices/virtual/kfd/kfd/topology/nodes");
+  PROBE(read_all(open("1/gpu_id", O_RDONLY)) == "28445\n");
+  PROBE(chdir("..") == 0 && access("nodes", R_OK) == 0);
+  PROBE(chdir("/dev/dri") == 0 && access("renderD128", R_OK | W_OK) == 0);
+  PROBE(stat("./renderD128", &status) == 0 && is_character_device(status, 226, 128));
+  PROBE(std::system("cd /dev/dri && test -c renderD128") == 0);
+  PROBE(chdir("/usr") == 0 && getcwd(text, sizeof(text)) != nullptr && std::string(text) == "/usr");
+}
+
+void probe_streams() {
+  FILE* stream = fopen(kKfd, "r+");
+  PROBE(stream != nullptr && get_version(fileno(stream)) == 0);
+  PROBE(fclose(stream) == 0);
+  PROBE(get_version(open(kKfd, O_RDWR)) == 0);
 }
 
 void probe_names() {
@@ -234,16 +267,10 @@ void probe_bare_mmap() {
 
 int main(int argc, char** argv) {
   const std::map<std::string, void (*)()> probes = {
-      {"stat", bw::probe_stat},
-      {"old-stat", bw::probe_old_stat},
-      {"open", bw::probe_open},
-      {"folders", bw::probe_folders},
-      {"names", bw::probe_names},
-      {"duplicates", bw::probe_duplicates},
-      {"bare-close", bw::probe_bare_close},
-      {"many", bw::probe_many},
-      {"threads", bw::probe_threads},
-      {"bare-mmap", bw::probe_bare_mmap},
+      {"stat", bw::probe_stat},       {"old-stat", bw::probe_old_stat},     {"open", bw::probe_open},
+      {"folders", bw::probe_folders}, {"names", bw::probe_names},           {"relative", bw::probe_relative},
+      {"streams", bw::probe_streams}, {"duplicates", bw::probe_duplicates}, {"bare-close", bw::probe_bare_close},
+      {"many", bw::probe_many},       {"threads", bw::probe_threads},       {"bare-mmap", bw::probe_bare_mmap},
   };
   PROBE(argc == 2 && probes.contains(argv[1]));
   probes.at(argv[1])();

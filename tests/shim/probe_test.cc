@@ -28,8 +28,8 @@ std::string name_of(const testing::TestParamInfo<const char*>& test) {
 
 class ShimFiles : public testing::TestWithParam<const char*> {};
 INSTANTIATE_TEST_SUITE_P(Calls, ShimFiles,
-                         testing::Values("stat", "old-stat", "open", "folders", "names", "duplicates", "bare-close",
-                                         "many", "threads", "bare-mmap"),
+                         testing::Values("stat", "old-stat", "open", "folders", "names", "relative", "streams",
+                                         "duplicates", "bare-close", "many", "threads", "bare-mmap"),
                          name_of);
 
 TEST_P(ShimFiles, AreAsLinuxHasThem) {
