@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "amdgpu/gfx11/registers.h"
+#include "emulator/card_facts.h"
 #include "emulator/shader/step.h"
 
 namespace bw::emulator {
@@ -18,6 +19,9 @@ constexpr uint32_t kMaxGroupLanes = 1024;
 constexpr uint32_t kMaxUserSgprs = 16;
 // A dispatch can be cancelled between turns, so they are short; long enough that changing waves costs nothing.
 constexpr int64_t kLoopDwordsPerTurn = 1 << 16;
+// Rounds of turns until other workgroups may go on: so many that hardly any that computes is ever left half done, and
+// those that wait for others, but do not sleep, still come to an end.
+constexpr uint32_t kRoundsAlone = 64;
 
 uint32_t mode_bits(uint32_t rsrc1) {
   using Mode = amdgpu::gfx11::MODE;
@@ -25,6 +29,14 @@ uint32_t mode_bits(uint32_t rsrc1) {
   mode = Mode::dx10_clamp.set(mode, Rsrc1::dx10_clamp.get(rsrc1));
   mode = Mode::ieee.set(mode, Rsrc1::ieee_mode.get(rsrc1));
   return Mode::fp16_ovfl.set(mode, Rsrc1::fp16_ovfl.get(rsrc1));
+}
+
+// By waves, LDS and scratch memory. Registers may allow fewer on the card, which no program can count on.
+uint32_t room_for_groups(const DispatchShape& shape) {
+  constexpr uint32_t kWaves = facts::kComputeUnits * facts::kWaveSlotsPerComputeUnit;
+  uint32_t groups = kWaves / shape.waves_per_group;
+  if (shape.lds_bytes != 0) groups = std::min(groups, facts::kComputeUnits * (kMaxLdsBytes / shape.lds_bytes));
+  return shape.scratch_groups != 0 ? std::min(groups, shape.scratch_groups) : groups;
 }
 
 }  // namespace
@@ -58,14 +70,16 @@ std::optional<std::string> DispatchShape::make(const Dispatch& d, DispatchShape*
                          shape->waves_per_group);
     }
   }
+  shape->resident_groups = room_for_groups(*shape);
   return std::nullopt;
 }
 
 GroupRunner::GroupRunner(const Dispatch& dispatch, const DispatchShape& shape, Program& program, Tlb& tlb,
-                         std::vector<Row> registers, const GroupChecks& checks, Tiering* tiering)
+                         std::vector<Row> registers, uint32_t scratch_slot, const GroupChecks& checks, Tiering* tiering)
     : dispatch_(dispatch),
       shape_(shape),
       wave_budget_(checks.wave_budget),
+      scratch_slot_(scratch_slot),
       waves_(shape.waves_per_group),
       vgprs_(std::move(registers)),
       entry_(program.step_at(dispatch.program_address, tlb)),
@@ -110,7 +124,7 @@ void GroupRunner::start_lanes(Wave& wave) {
   wave.set_mask(kExecSlot, ~uint64_t{0} >> (64 - count));
 }
 
-void GroupRunner::start_wave(Wave& wave, uint32_t scratch_slot) {
+void GroupRunner::start_wave(Wave& wave) {
   wave.s.fill(0);
   start_lanes(wave);
   wave.rebuild_exec_rows();
@@ -127,7 +141,7 @@ void GroupRunner::start_wave(Wave& wave, uint32_t scratch_slot) {
   wave.scratch_base = 0;
   wave.scratch_bytes = 0;
   if (shape_.scratch_groups != 0) {
-    const uint64_t wave_slot = static_cast<uint64_t>(scratch_slot) * shape_.waves_per_group + wave.index;
+    const uint64_t wave_slot = static_cast<uint64_t>(scratch_slot_) * shape_.waves_per_group + wave.index;
     wave.scratch_base = dispatch_.scratch_address + wave_slot * dispatch_.scratch_bytes_per_wave;
     wave.scratch_bytes = dispatch_.scratch_bytes_per_wave;
   }
@@ -137,7 +151,8 @@ void GroupRunner::start_wave(Wave& wave, uint32_t scratch_slot) {
   wave.next = entry_;
 }
 
-void GroupRunner::start_group(uint64_t number, uint32_t scratch_slot) {
+void GroupRunner::start(uint64_t number) {
+  number_ = number;
   const uint64_t x = number % shape_.groups[0], rest = number / shape_.groups[0];
   const uint64_t position[3] = {x, rest % shape_.groups[1], rest / shape_.groups[1]};
   for (unsigned i = 0; i < 3; ++i) {
@@ -150,7 +165,10 @@ void GroupRunner::start_group(uint64_t number, uint32_t scratch_slot) {
   const uint32_t lanes = group_size_[0] * group_size_[1] * group_size_[2];
   wave_count_ = (lanes + dispatch_.wave_size - 1) / dispatch_.wave_size;
   group_.fault.reset();
-  for (uint32_t i = 0; i < wave_count_; ++i) start_wave(waves_[i], scratch_slot);
+  running_ = wave_count_;
+  const uint32_t host_csr = _mm_getcsr();
+  for (uint32_t i = 0; i < wave_count_; ++i) start_wave(waves_[i]);
+  load_csr(host_csr);
 }
 
 // A wave beyond its budget faults before its next instruction, if there is one.
@@ -168,6 +186,7 @@ template <class BeforeStep>
 void GroupRunner::run_turn(Wave& wave, BeforeStep before) {
   group_.tlb->renew();
   wave.stop = Stop::kNone;
+  wave.sleeps = false;
   wave.yield_after = kLoopDwordsPerTurn;
   if (wave_budget_ != 0)
     wave.yield_after =
@@ -187,8 +206,8 @@ void GroupRunner::run_turn(Wave& wave, BeforeStep before) {
   if (wave_budget_ != 0 && wave.instructions > wave_budget_) check_budget(wave);
 }
 
-uint32_t GroupRunner::run_turns(const std::atomic<bool>& stop, uint32_t running) {
-  uint32_t at_barrier = 0;
+uint32_t GroupRunner::run_turns(const std::atomic<bool>& stop) {
+  uint32_t at_barrier = 0, busy = 0;
   for (uint32_t i = 0; i < wave_count_ && !group_.fault && !stop.load(std::memory_order_relaxed); ++i) {
     Wave& wave = waves_[i];
     current_wave_ = i;
@@ -199,26 +218,28 @@ uint32_t GroupRunner::run_turns(const std::atomic<bool>& stop, uint32_t running)
       } else {
         run_turn(wave, [&](const Step& step) { return strict_->before(wave, step); });
       }
-      if (wave.stop == Stop::kEnd) --running;
+      busy += wave.stop != Stop::kYield || !wave.sleeps;
+      if (wave.stop == Stop::kEnd) --running_;
     }
     at_barrier += wave.stop == Stop::kBarrier;
   }
-  if (at_barrier != 0 && at_barrier == running) {
+  if (at_barrier != 0 && at_barrier == running_) {
     for (uint32_t i = 0; i < wave_count_; ++i) {
       if (waves_[i].stop == Stop::kBarrier) waves_[i].stop = Stop::kNone;
     }
   }
-  return running;
+  return busy;
 }
 
-std::optional<ShaderFault> GroupRunner::run(uint64_t number, uint32_t scratch_slot, const std::atomic<bool>& stop) {
+GroupRunner::Result GroupRunner::advance(const std::atomic<bool>& stop) {
   const uint32_t host_csr = _mm_getcsr();
-  start_group(number, scratch_slot);
+  Result result = Result::kEnded;
   // Handlers own nothing while they touch memory, so they can be left there.
-  const auto lost = touch_client_memory(*group_.tlb, [&] { run_waves(stop); });
+  const auto lost = touch_client_memory(*group_.tlb, [&] { result = run_waves(stop); });
   load_csr(host_csr);
-  if (lost) fail_client(*lost);
-  return std::move(group_.fault);
+  if (!lost) return result;
+  fail_client(*lost);
+  return Result::kEnded;
 }
 
 // The wave's next step is the one after that which it executed, or an earlier one if the program is translated.
@@ -233,13 +254,15 @@ void GroupRunner::fail_client(const ClientFault& fault) {
   group_.fault->access = fault.access;
 }
 
-void GroupRunner::run_waves(const std::atomic<bool>& stop) {
-  uint32_t running = wave_count_;
-  while (running != 0 && !stop.load(std::memory_order_relaxed) && !group_.fault) {
+GroupRunner::Result GroupRunner::run_waves(const std::atomic<bool>& stop) {
+  for (uint32_t round = 0; running_ != 0 && !stop.load(std::memory_order_relaxed) && !group_.fault; ++round) {
+    if (round == kRoundsAlone) return Result::kBusy;
     const uint64_t before = instructions_;
-    running = run_turns(stop, running);
+    const uint32_t busy = run_turns(stop);
     if (tiering_ != nullptr) tiering_->executed(*group_.program, instructions_ - before);
+    if (busy == 0 && running_ != 0) return Result::kWaiting;
   }
+  return Result::kEnded;
 }
 
 }  // namespace bw::emulator

@@ -25,6 +25,8 @@ struct DispatchShape {
   uint32_t lds_bytes = 0;
   uint32_t vgprs = 0;
   uint32_t scratch_groups = 0;  // workgroups that the scratch memory has room for; 0: no scratch needed
+  // Workgroups that may be in execution at a time, as the card has room for: at least 1.
+  uint32_t resident_groups = 1;
 
   // nullopt, or why the dispatch cannot run.
   static std::optional<std::string> make(const Dispatch& dispatch, DispatchShape* shape);
@@ -38,23 +40,33 @@ struct GroupChecks {
 
 class GroupRunner {
  public:
-  // `tiering` may be null. `registers` is memory for VGPRs, of any size and content; it grows as needed.
+  enum class Result : uint8_t {
+    kEnded,    // all waves have, or one has met a fault, or *stop was set
+    kBusy,     // has had many turns; others may go on in between
+    kWaiting,  // each wave sleeps or waits for one that does: for another workgroup, another queue, or the client
+  };
+
+  // `tiering` may be null. `registers` is memory for VGPRs, of any size and content; it grows as needed. Waves use slot
+  // `scratch_slot` of the scratch memory.
   GroupRunner(const Dispatch& dispatch, const DispatchShape& shape, Program& program, Tlb& tlb,
-              std::vector<Row> registers, const GroupChecks& checks, Tiering* tiering);
+              std::vector<Row> registers, uint32_t scratch_slot, const GroupChecks& checks, Tiering* tiering);
   std::vector<Row> take_registers() && { return std::move(vgprs_); }
 
-  // Runs workgroup `number`; waves use scratch memory slot `scratch_slot`. Gives up early once *stop is set. The fault,
-  // if any, has no disassembly yet.
-  std::optional<ShaderFault> run(uint64_t number, uint32_t scratch_slot, const std::atomic<bool>& stop);
+  // Begins with workgroup `number`, once the one before has ended.
+  void start(uint64_t number);
+  // Goes on with it. Gives up early once *stop is set.
+  Result advance(const std::atomic<bool>& stop);
+  uint64_t number() const { return number_; }
+  // After kEnded: without disassembly yet.
+  std::optional<ShaderFault> take_fault() { return std::move(group_.fault); }
   uint64_t instructions() const { return instructions_; }
 
  private:
-  void start_group(uint64_t number, uint32_t scratch_slot);
-  void start_wave(Wave& wave, uint32_t scratch_slot);
+  void start_wave(Wave& wave);
   void start_lanes(Wave& wave);
-  void run_waves(const std::atomic<bool>& stop);
-  // Gives each wave that can run a turn; returns how many have not ended.
-  uint32_t run_turns(const std::atomic<bool>& stop, uint32_t running);
+  Result run_waves(const std::atomic<bool>& stop);
+  // Gives each wave that can run a turn; returns how many of those did more than wait.
+  uint32_t run_turns(const std::atomic<bool>& stop);
   void check_budget(Wave& wave);
   template <class BeforeStep>
   void run_turn(Wave& wave, BeforeStep before);
@@ -63,11 +75,14 @@ class GroupRunner {
   const Dispatch& dispatch_;
   const DispatchShape& shape_;
   const uint64_t wave_budget_;
+  const uint32_t scratch_slot_;
+  uint64_t number_ = 0;
   Group group_;
   std::array<uint32_t, 3> group_size_{};  // of this workgroup: the last ones may be partial
   std::vector<Wave> waves_;
   std::vector<Row> vgprs_;
   uint32_t wave_count_ = 0;
+  uint32_t running_ = 0;       // waves that have not ended
   uint32_t current_wave_ = 0;  // that has its turn
   uint64_t instructions_ = 0;
   const Step* const entry_;

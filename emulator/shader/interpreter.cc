@@ -18,6 +18,9 @@ namespace {
 
 // One dispatch in execution. Threads take workgroups by incrementing next_group; who meets a fault, or cancels the
 // dispatch, sets `stop`. What has a comment 'pool mutex' is written and read under the mutex of the pool.
+//
+// A thread runs one workgroup at a time, but as on the card those that have begun need each other: while one waits, the
+// thread begins another and goes on with all it has in turn, as many as the card has room for.
 struct Job {
   Job(const Dispatch& d, const AddressSpace& m, const DispatchShape& s, Program& p)
       : dispatch(d), memory(m), shape(s), program(p) {}
@@ -29,7 +32,7 @@ struct Job {
   std::atomic<uint64_t> next_group{0};
   std::atomic<bool> stop{false};
   uint32_t threads = 0;              // inside work() now (pool mutex)
-  uint32_t joined = 0;               // threads that ever joined: their scratch slots (pool mutex)
+  uint32_t slots_taken = 0;          // by runners of workgroups; none is given back (pool mutex)
   uint64_t instructions = 0;         // (pool mutex)
   uint64_t fault_group = 0;          // (pool mutex)
   std::optional<ShaderFault> fault;  // of the lowest workgroup that met one (pool mutex)
@@ -37,8 +40,10 @@ struct Job {
   bool has_work() const {
     return !stop.load(std::memory_order_relaxed) && next_group.load(std::memory_order_relaxed) < shape.group_count;
   }
-  bool has_scratch_slot() const { return shape.scratch_groups == 0 || joined < shape.scratch_groups; }
+  bool has_slot() const { return slots_taken < shape.resident_groups; }
 };
+
+using Runners = std::vector<std::unique_ptr<GroupRunner>>;
 
 class Interpreter final : public ShaderCores {
  public:
@@ -65,7 +70,10 @@ class Interpreter final : public ShaderCores {
 
  private:
   void worker();
-  void work(Job& job, uint32_t scratch_slot);
+  void work(Job& job, uint32_t slot);
+  // Begins with one more workgroup, if there is one and room for it.
+  bool start_group(Job& job, Tlb& tlb, Runners& running, Runners& spare);
+  void end_group(Job& job, GroupRunner& runner);
   std::vector<Row> borrow_registers();
   Job* find_job();
 
@@ -130,7 +138,7 @@ std::optional<ShaderFault> Interpreter::run(const Dispatch& dispatch, const Addr
   {
     std::lock_guard lock(mutex_);
     jobs_.push_back(&job);
-    job.joined = job.threads = 1;
+    job.slots_taken = job.threads = 1;
   }
   if (shape.group_count > 1) wake_.notify_all();
   work(job, 0);
@@ -148,7 +156,7 @@ std::optional<ShaderFault> Interpreter::run(const Dispatch& dispatch, const Addr
 // Called under the mutex.
 Job* Interpreter::find_job() {
   for (Job* job : jobs_) {
-    if (job->has_work() && job->has_scratch_slot()) return job;
+    if (job->has_work() && job->has_slot()) return job;
   }
   return nullptr;
 }
@@ -159,7 +167,7 @@ void Interpreter::worker() {
     Job* job = nullptr;
     wake_.wait(lock, [&] { return quit_ || (job = find_job()) != nullptr; });
     if (quit_) return;
-    const uint32_t slot = job->joined++;
+    const uint32_t slot = job->slots_taken++;
     job->threads += 1;
     lock.unlock();
     work(*job, slot);
@@ -169,24 +177,70 @@ void Interpreter::worker() {
   }
 }
 
-void Interpreter::work(Job& job, uint32_t scratch_slot) {
+void Interpreter::work(Job& job, uint32_t slot) {
   Tlb tlb(job.memory);
-  GroupRunner runner(job.dispatch, job.shape, job.program, tlb, borrow_registers(), checks_, tiering_.get());
+  Runners running, spare;
+  spare.push_back(std::make_unique<GroupRunner>(job.dispatch, job.shape, job.program, tlb, borrow_registers(), slot,
+                                                checks_, tiering_.get()));
+  size_t current = 0, waiting = 0;
+  bool wants_more = true;
   while (!job.stop.load(std::memory_order_relaxed)) {
-    const uint64_t group = job.next_group.fetch_add(1, std::memory_order_relaxed);
-    if (group >= job.shape.group_count) break;
-    std::optional<ShaderFault> fault = runner.run(group, scratch_slot, job.stop);
-    if (!fault) continue;
-    job.stop.store(true, std::memory_order_relaxed);
-    std::lock_guard lock(mutex_);
-    if (!job.fault || group < job.fault_group) {
-      job.fault = std::move(fault);
-      job.fault_group = group;
+    if (wants_more && start_group(job, tlb, running, spare)) current = running.size() - 1;
+    if (running.empty()) break;
+    const GroupRunner::Result result = running[current]->advance(job.stop);
+    wants_more = result != GroupRunner::Result::kEnded;
+    waiting = result == GroupRunner::Result::kWaiting ? waiting + 1 : 0;
+    if (result == GroupRunner::Result::kEnded) {
+      end_group(job, *running[current]);
+      spare.push_back(std::move(running[current]));
+      running.erase(running.begin() + static_cast<std::ptrdiff_t>(current));
+      wants_more = running.empty();
+    } else {
+      ++current;
+    }
+    if (current >= running.size()) current = 0;
+    if (waiting > running.size()) {
+      std::this_thread::yield();
+      waiting = 0;
     }
   }
   std::lock_guard lock(mutex_);
-  job.instructions += runner.instructions();
-  spare_registers_.push_back(std::move(runner).take_registers());
+  for (Runners* runners : {&running, &spare}) {
+    for (const auto& runner : *runners) {
+      job.instructions += runner->instructions();
+      spare_registers_.push_back(std::move(*runner).take_registers());
+    }
+  }
+}
+
+bool Interpreter::start_group(Job& job, Tlb& tlb, Runners& running, Runners& spare) {
+  if (!job.has_work()) return false;
+  if (spare.empty()) {
+    uint32_t slot = 0;
+    {
+      std::lock_guard lock(mutex_);
+      if (!job.has_slot()) return false;
+      slot = job.slots_taken++;
+    }
+    spare.push_back(std::make_unique<GroupRunner>(job.dispatch, job.shape, job.program, tlb, borrow_registers(), slot,
+                                                  checks_, tiering_.get()));
+  }
+  const uint64_t group = job.next_group.fetch_add(1, std::memory_order_relaxed);
+  if (group >= job.shape.group_count) return false;
+  spare.back()->start(group);
+  running.push_back(std::move(spare.back()));
+  spare.pop_back();
+  return true;
+}
+
+void Interpreter::end_group(Job& job, GroupRunner& runner) {
+  std::optional<ShaderFault> fault = runner.take_fault();
+  if (!fault) return;
+  job.stop.store(true, std::memory_order_relaxed);
+  std::lock_guard lock(mutex_);
+  if (job.fault && job.fault_group < runner.number()) return;
+  job.fault = std::move(fault);
+  job.fault_group = runner.number();
 }
 
 std::vector<Row> Interpreter::borrow_registers() {

@@ -1,5 +1,6 @@
 // Owns: program control (SOPP, branches of SOP1 and SOPK), messages. Not here: hardware registers (hwreg.cc).
 // Source of the semantics: RDNA3 ISA guide, "SOPP", "SOPK".
+#include <algorithm>
 #include <chrono>
 
 #include "emulator/shader/handlers.h"
@@ -92,7 +93,6 @@ void bind_branches(HandlerTable& t) {
 void bind_waits_and_hints(HandlerTable& t) {
   // Every effect is complete when an instruction ends, so waits have nothing to wait for; hints have no effect to show.
   for (Op op : {Op::s_nop,
-                Op::s_sleep,
                 Op::s_set_inst_prefetch_distance,
                 Op::s_clause,
                 Op::s_delay_alu,
@@ -121,6 +121,11 @@ void bind_waits_and_hints(HandlerTable& t) {
                 Op::ds_nop}) {
     t.bind(op, run_nothing);
   }
+  // Who sleeps in a loop waits for others: the wave gives way where the loop turns.
+  t.bind(Op::s_sleep, [](Wave& w, const Step&) {
+    w.sleeps = true;
+    w.yield_after = std::min<int64_t>(w.yield_after, 1);
+  });
 }
 
 void halt(Wave& w, const Step& s) {

@@ -67,6 +67,7 @@ struct Wave {
   Row* vgprs = nullptr;  // register r of half h: vgprs[r * halves + h]
   uint32_t halves = 1;   // 1: wave32, 2: wave64
   Stop stop = Stop::kNone;
+  bool sleeps = false;               // has executed s_sleep in this turn
   int64_t yield_after = 0;           // dwords of loops until the wave gives way to the next
   uint64_t instructions = 0;         // executed so far
   uint64_t exec_rows_value = ~0ull;  // the EXEC that exec_rows hold
