@@ -13,10 +13,13 @@ inline constexpr uint32_t kComputeUnitsPerArray = 8;
 inline constexpr uint32_t kComputeUnits = kShaderEngines * kArraysPerEngine * kComputeUnitsPerArray;
 inline constexpr uint32_t kSimdsPerComputeUnit = 2;
 inline constexpr uint32_t kWaveSlotsPerComputeUnit = 32;
+inline constexpr uint32_t kMaxWavesPerSimd = 16;
 
 inline constexpr uint32_t kVendorId = 0x1002;
 inline constexpr uint32_t kDeviceId = 0x744c;
 inline constexpr uint32_t kPciRevision = 0xc8;
+inline constexpr uint32_t kSubsystemVendorId = 0x1002;
+inline constexpr uint32_t kSubsystemDeviceId = 0x0e3b;
 inline constexpr uint32_t kFamily = 145;  // AMDGPU_FAMILY_GC_11_0_0
 inline constexpr uint32_t kGfxTargetVersion = 110000;
 inline constexpr uint32_t kCapability = 0x2807a280;

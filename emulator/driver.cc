@@ -254,8 +254,7 @@ int EmulatedDriver::munmap(void* address, size_t length_bytes) {
     // Memory given to the card as USERPTR leaves its page tables when it leaves the client's (Linux: MMU notifier).
     std::lock_guard lock(machine_->process.mutex());
     const auto begin = reinterpret_cast<uint64_t>(address);
-    machine_->process.buffers().invalidate_user_range(begin, begin + length_bytes);
-    machine_->process.svm().forget(align_down(begin, 4096), align_up(begin + length_bytes, 4096));
+    machine_->process.invalidate_user_range(begin, begin + length_bytes);
   }
   return ::munmap(address, length_bytes) == 0 ? 0 : -errno;
 }

@@ -171,7 +171,7 @@ long status_mib(const std::string& name) {
 TEST(EmulatedDriver, TakesMemoryOfTheHostAsItIsUsed) {
   constexpr uint64_t kGiB = 1ull << 30;
   const long before = status_mib("VmRSS");
-  Machine machine;  // of a card with 24 GB
+  Machine machine;          // of a card with 24 GB
   machine.vram(20 * kGiB);  // never touched
   EXPECT_LT(status_mib("VmRSS"), before + 64);
   const long shared = status_mib("RssShmem");

@@ -133,8 +133,6 @@ void Sysfs::add_gpu_node(const Card& card) {
   add(node + "/gpu_id", fmt::format("{}\n", card.gpu_id));
   add(node + "/name", "ip discovery\n");
   constexpr uint32_t kCacheCount = 206;  // 96 vector, 48 instruction, 48 scalar, 12 GL1, L2, L3
-  const uint32_t location = (0x86 + card.index) << 8;
-  const uint64_t unique_id = 0x5b61'7265'7761'7600 + card.index;
   add(node + "/properties",
       fmt::format("cpu_cores_count 0\nsimd_count {}\nmem_banks_count 1\ncaches_count {}\nio_links_count 1\n"
                   "p2p_links_count 0\ncpu_core_id_base 0\nsimd_id_base 2147488032\nmax_waves_per_simd 16\n"
@@ -147,8 +145,8 @@ void Sysfs::add_gpu_node(const Card& card) {
                   "max_engine_clk_ccompute 2400\n",
                   kComputeUnits * kSimdsPerComputeUnit, kCacheCount, kShaderEngines * kArraysPerEngine,
                   kArraysPerEngine, kComputeUnitsPerArray, kSimdsPerComputeUnit, kWaveSlotsPerComputeUnit,
-                  kGfxTargetVersion, kVendorId, kDeviceId, location, card.render_minor, kSdmaEngines,
-                  kSdmaQueuesPerEngine, kMaxEngineClockMhz, kFirmwareMec, kCapability, kFirmwareSdma, unique_id));
+                  kGfxTargetVersion, kVendorId, kDeviceId, card.location_id, card.render_minor, kSdmaEngines,
+                  kSdmaQueuesPerEngine, kMaxEngineClockMhz, kFirmwareMec, kCapability, kFirmwareSdma, card.unique_id));
   // Heap type 1: VRAM that the host sees.
   add(node + "/mem_banks/0/properties", bank_properties(1, card.vram_bytes, kVramWidthBits, kMaxMemoryClockMhz));
   add(node + "/io_links/0/properties", link_properties(card.node_id, 0));

@@ -182,13 +182,16 @@ bool BufferTable::has_user_buffer(uint64_t begin, uint64_t end) const {
   });
 }
 
-void BufferTable::invalidate_user_range(uint64_t begin, uint64_t end) {
+std::set<uint32_t> BufferTable::invalidate_user_range(uint64_t begin, uint64_t end) {
+  std::set<uint32_t> cards;
   for (auto& [handle, buffer] : buffers_) {
     if ((buffer.flags & alloc_flag::kUserptr) == 0) continue;
     const uint64_t host = reinterpret_cast<uint64_t>(buffer.host);
     if (host >= end || host + buffer.size_bytes <= begin) continue;
     for (uint32_t card : buffer.mapped) space(card).unmap(buffer.va, buffer.va + buffer.size_bytes);
+    cards.insert(buffer.mapped.begin(), buffer.mapped.end());
   }
+  return cards;
 }
 
 }  // namespace bw::emulator

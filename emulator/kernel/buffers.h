@@ -58,8 +58,9 @@ class BufferTable {
   bool has_mapped(uint32_t card, uint64_t begin, uint64_t end) const;
   // Whether the client's memory in [begin, end) is, in part, that of a USERPTR buffer.
   bool has_user_buffer(uint64_t begin, uint64_t end) const;
-  // The client takes [begin, end) of its own memory away: buffers over it leave the page tables.
-  void invalidate_user_range(uint64_t begin, uint64_t end);
+  // The client takes [begin, end) of its own memory away: buffers over it leave the page tables. The cards
+  // that had any.
+  std::set<uint32_t> invalidate_user_range(uint64_t begin, uint64_t end);
 
   AddressSpace& space(uint32_t card) { return devices_[card]->space; }
   DeviceMemory& memory() { return memory_; }

@@ -219,6 +219,11 @@ void EventTable::signal_from_gpu(uint32_t context_id) {
 }
 
 void EventTable::raise_memory_exception(const MemoryExceptionData& data) {
+  if (watcher_ && watcher_(data)) return;
+  signal_memory_exception(data);
+}
+
+void EventTable::signal_memory_exception(const MemoryExceptionData& data) {
   std::lock_guard lock(mutex_);
   for (auto& [id, event] : events_) {
     if (event.type != static_cast<uint32_t>(EventType::kMemory)) continue;

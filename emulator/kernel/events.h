@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <span>
@@ -40,6 +41,12 @@ class EventTable {
   // An interrupt with `context_id`: the event whose slot the GPU has written, or else every event whose slot it has.
   void signal_from_gpu(uint32_t context_id);
   void raise_memory_exception(const kfd::uapi::MemoryExceptionData& data);
+  // As raise_memory_exception(), without asking anybody.
+  void signal_memory_exception(const kfd::uapi::MemoryExceptionData& data);
+  // Who hears of memory exceptions first, and may keep them from the process by answering true. To be called before
+  // there are any.
+  using Watcher = std::function<bool(const kfd::uapi::MemoryExceptionData&)>;
+  void watch_memory_exceptions(Watcher watcher) { watcher_ = std::move(watcher); }
   void raise_hw_exception(const kfd::uapi::HwExceptionData& data);
 
  private:
@@ -73,6 +80,7 @@ class EventTable {
   static kfd::uapi::WaitResult test(const std::vector<Waiter>& waiters, bool all);
   static void report(const Waiter& waiter, kfd::uapi::EventData* data);
 
+  Watcher watcher_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::map<uint32_t, Event> events_;

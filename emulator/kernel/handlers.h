@@ -31,6 +31,11 @@ int set_trap_handler(Process& process, kfd::uapi::SetTrapHandlerArgs& args);
 int get_tile_config(Process& process, kfd::uapi::GetTileConfigArgs& args);
 int set_xnack_mode(Process& process, kfd::uapi::SetXnackModeArgs& args);
 int runtime_enable(Process& process, kfd::uapi::RuntimeEnableArgs& args);
+int smi_events(Process& process, kfd::uapi::SmiEventsArgs& args);
+int criu_op(Process& process, kfd::uapi::CriuArgs& args);
+
+// debug_ioctls.cc
+int dbg_trap(Process& process, kfd::uapi::DbgTrapArgs& args);
 
 // memory_ioctls.cc
 int alloc_memory_of_gpu(Process& process, kfd::uapi::AllocMemoryArgs& args);

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <vector>
 
+#include "base/bits.h"
 #include "emulator/kernel/handlers.h"
 #include "emulator/kernel/user_memory.h"
 
@@ -79,11 +80,14 @@ constexpr Request kRequests[] = {
     {uapi::kGetDmabufInfo, 0, Entry<ioctls::get_dmabuf_info>::kCall},
     {uapi::kImportDmabuf, 0, Entry<ioctls::import_dmabuf>::kCall},
     {uapi::kAllocQueueGws, 0, Entry<ioctls::alloc_queue_gws>::kCall},
+    {uapi::kSmiEvents, 0, Entry<ioctls::smi_events>::kCall},
     {uapi::kSvm, 0, ioctls::svm},
     {uapi::kSetXnackMode, 0, Entry<ioctls::set_xnack_mode>::kCall},
+    {uapi::kCriuOp, 0, Entry<ioctls::criu_op>::kCall},
     {uapi::kAvailableMemory, 0, Entry<ioctls::available_memory>::kCall},
     {uapi::kExportDmabuf, 0, Entry<ioctls::export_dmabuf>::kCall},
     {uapi::kRuntimeEnable, uapi::kMinorRuntimeEnable, Entry<ioctls::runtime_enable>::kCall},
+    {uapi::kDbgTrap, uapi::kMinorRuntimeEnable, Entry<ioctls::dbg_trap>::kCall},
 };
 
 const Request* find_request(unsigned nr, uint32_t minor_version) {
@@ -100,11 +104,16 @@ Process::Process(const Arena& arena, const FileTable& files, std::span<const Car
     : files_(files),
       owner_(::getpid()),
       minor_version_(minor_version),
+      debug_(cards),
       events_(arena.event_page().host),
       buffers_(arena, cards),
       svm_(buffers_, cards),
       queues_(arena, cards, buffers_, events_, std::move(make_shader_cores), std::move(trace)) {
   for (const Card& card : cards) devices_.emplace_back().card = card;
+  events_.watch_memory_exceptions([this](const uapi::MemoryExceptionData& data) {
+    if (const ProcessDevice* device = find_device(data.gpu_id)) smi_.vm_fault(device->card.index);
+    return debug_.memory_violation(data);
+  });
 }
 
 // As Linux: the number alone tells requests apart; sizes may differ between versions. What the caller's size says is
@@ -130,6 +139,14 @@ int Process::ioctl(unsigned long request, void* argument) {
     if (int status = copy_to_user(user_address, copy.data(), size); status != 0) return status;
   }
   return result;
+}
+
+void Process::invalidate_user_range(uint64_t begin, uint64_t end) {
+  for (uint32_t card : buffers_.invalidate_user_range(begin, end)) {
+    smi_.queues_evicted_and_restored(devices_[card].card, SmiClients::EvictionTrigger::kUserptr);
+  }
+  constexpr uint64_t kPageBytes = 4096;
+  svm_.forget(align_down(begin, kPageBytes), align_up(end, kPageBytes));
 }
 
 ProcessDevice* Process::find_device(uint32_t gpu_id) {

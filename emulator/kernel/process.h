@@ -15,9 +15,11 @@
 
 #include "emulator/card.h"
 #include "emulator/kernel/buffers.h"
+#include "emulator/kernel/debug_session.h"
 #include "emulator/kernel/events.h"
 #include "emulator/kernel/gem.h"
 #include "emulator/kernel/queues.h"
+#include "emulator/kernel/smi_events.h"
 #include "emulator/kernel/svm.h"
 #include "emulator/memory/arena.h"
 
@@ -46,7 +48,8 @@ class Process {
   int bind(uint32_t gpu_id, ProcessDevice** device);
   ProcessDevice* find_device(uint32_t gpu_id);
 
-  // Guards devices(), buffers(), svm() and queues(); events() have their own.
+  // Guards devices(), buffers(), svm(), queues() and what openings of render nodes hold; events(), smi() and debug()
+  // have their own, which are taken last.
   std::mutex& mutex() { return mutex_; }
   std::span<ProcessDevice> devices() { return devices_; }
   BufferTable& buffers() { return buffers_; }
@@ -61,7 +64,14 @@ class Process {
   EventTable& events() { return events_; }
   const FileTable& files() const { return files_; }
   uint32_t minor_version() const { return minor_version_; }
-  bool is_runtime_enabled = false;
+  SmiClients& smi() { return smi_; }
+  DebugSession& debug() { return debug_; }
+  bool is_runtime_enabled() const {
+    return runtime.runtime_state == static_cast<uint32_t>(kfd::uapi::RuntimeState::kEnabled);
+  }
+  kfd::uapi::RuntimeInfo runtime{};  // guarded by mutex()
+  // The client takes [begin, end) of its own memory away. With mutex() held.
+  void invalidate_user_range(uint64_t begin, uint64_t end);
 
  private:
   const FileTable& files_;
@@ -69,6 +79,8 @@ class Process {
   const uint32_t minor_version_;
   std::mutex mutex_;
   std::vector<ProcessDevice> devices_;
+  SmiClients smi_;
+  DebugSession debug_;
   EventTable events_;
   BufferTable buffers_;
   SvmTable svm_;

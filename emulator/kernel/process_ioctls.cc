@@ -6,6 +6,7 @@
 
 #include "emulator/card_facts.h"
 #include "emulator/files.h"
+#include "emulator/kernel/apertures.h"
 #include "emulator/kernel/clock.h"
 #include "emulator/kernel/handlers.h"
 #include "emulator/kernel/user_memory.h"
@@ -14,21 +15,6 @@ namespace bw::emulator::ioctls {
 namespace {
 
 using namespace kfd::uapi;
-
-// Linux kfd_flat_memory.c, kfd_init_apertures_v9(): the high words tell LDS, scratch and memory apart.
-DeviceApertures apertures_of(const Card& card) {
-  constexpr uint64_t kLdsBase = 1ull << 48;
-  constexpr uint64_t kScratchBase = 2ull << 48;
-  constexpr uint64_t kApertureMask = 0xffffffff;
-  return {.lds_base = kLdsBase,
-          .lds_limit = kLdsBase | kApertureMask,
-          .scratch_base = kScratchBase,
-          .scratch_limit = kScratchBase | kApertureMask,
-          .gpuvm_base = 0x1000000,
-          .gpuvm_limit = (1ull << 47) - 1,
-          .gpu_id = card.gpu_id,
-          .pad = 0};
-}
 
 bool is_cache_policy(uint32_t policy) {
   return policy == static_cast<uint32_t>(CachePolicy::kCoherent) ||
@@ -141,15 +127,34 @@ int set_xnack_mode(Process& process, SetXnackModeArgs& args) {
   return args.xnack_enabled == 0 ? 0 : -EPERM;  // gfx11 cannot retry a faulting access
 }
 
+// A debugger hears of it, but the runtime does not wait for it.
 int runtime_enable(Process& process, RuntimeEnableArgs& args) {
   std::lock_guard lock(process.mutex());
   if ((args.mode_mask & kRuntimeModeEnable) == 0) {
-    process.is_runtime_enabled = false;
+    process.runtime = {};
+    process.debug().runtime_changed();
     return 0;
   }
-  if (process.is_runtime_enabled) return -EBUSY;
+  if (process.is_runtime_enabled()) return -EBUSY;
   if (!process.queues().empty()) return -EEXIST;
-  process.is_runtime_enabled = true;
+  process.runtime = {.r_debug = args.r_debug,
+                     .runtime_state = static_cast<uint32_t>(RuntimeState::kEnabled),
+                     .ttmp_setup = (args.mode_mask & kRuntimeModeTtmpSave) != 0};
+  process.debug().runtime_changed();
+  return 0;
+}
+
+// Checkpoints take rights that Linux asks for before anything else, and that no client of the emulator has.
+int criu_op(Process&, CriuArgs&) {
+  return -EACCES;
+}
+
+int smi_events(Process& process, SmiEventsArgs& args) {
+  const ProcessDevice* device = process.find_device(args.gpu_id);
+  if (device == nullptr) return -EINVAL;
+  const int fd = process.smi().open(device->card.index);
+  if (fd < 0) return fd;
+  args.anon_fd = static_cast<uint32_t>(fd);
   return 0;
 }
 

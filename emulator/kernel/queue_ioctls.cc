@@ -43,13 +43,16 @@ int create_queue(Process& process, CreateQueueArgs& args) {
   std::lock_guard lock(process.mutex());
   ProcessDevice* device = nullptr;
   if (int status = process.bind(args.gpu_id, &device); status != 0) return status == -ENODEV ? -ESRCH : status;
-  return process.queues().create(device->card.index, process.is_runtime_enabled, args);
+  const int status = process.queues().create(device->card.index, process.is_runtime_enabled(), args);
+  if (status == 0) process.debug().queue_created(args.queue_id, args.gpu_id);
+  return status;
 }
 
 int destroy_queue(Process& process, DestroyQueueArgs& args) {
   std::lock_guard lock(process.mutex());
   const int status = process.queues().destroy(args.queue_id);
   if (!process.queues().find(args.queue_id)) {
+    process.debug().queue_destroyed(args.queue_id);
     for (ProcessDevice& device : process.devices()) {
       if (device.gws_queue == args.queue_id) device.gws_queue.reset();
     }
