@@ -192,11 +192,12 @@ AqlQueue::Outcome AqlQueue::run_indirect_buffer() {
 }
 
 AqlQueue::Outcome AqlQueue::complete() {
+  // Before the client is told: who is woken may take this thread's processor.
+  if (context_.trace && phase_ == Phase::kPacket) context_.trace->end_packet(gfx11::describe_aql(packet_));
   time_.end = gpu_clock();
   const uint64_t signal = packet_as<gfx11::hsa_kernel_dispatch_packet_t>().completion_signal;
   if (const Outcome outcome = free_slot(); outcome != Outcome::kDone) return outcome;
   if (signal != 0 && !signals_.complete(signal, time_)) return memory_fault();
-  if (context_.trace && phase_ == Phase::kPacket) context_.trace->end_packet(gfx11::describe_aql(packet_));
   phase_ = Phase::kFetch;
   may_have_packets_ = true;
   ++next_;

@@ -37,7 +37,7 @@ void QueueTrace::instant(const char* category, std::string_view name, std::strin
 void QueueTrace::note_doorbell(uint64_t value) {
   const auto by = static_cast<int64_t>(value - doorbell_);
   doorbell_ = value;
-  instant("doorbell", "doorbell", fmt::format("doorbell {:#x} ({:+} {})", value, by, doorbell_unit_));
+  instant("doorbell", "doorbell", fmt::format("doorbell {} ({:+} {})", value, by, doorbell_unit_));
 }
 
 void QueueTrace::open(uint64_t begin_ns, const std::string& name, std::span<const FieldText> fields) {
@@ -84,7 +84,10 @@ void QueueTrace::begin_dispatch(PacketText packet, Dispatch* dispatch) {
   if (dispatch->scratch_bytes_per_wave != 0) {
     fields.push_back({"scratch", fmt::format("{}/wave", dispatch->scratch_bytes_per_wave)});
   }
-  if (is_open_) close({});  // it has waited
+  if (is_open_) {  // it has waited
+    close({});
+    begin_ns_ = TraceRecorder::now_ns();
+  }
   instructions_ = 0;
   dispatch->instructions = &instructions_;
   is_open_ = true;

@@ -89,7 +89,7 @@ TEST_F(Trace, WritesDoorbellsPacketsAndDispatchesOfAQueueAsText) {
       if (!line.starts_with("doorbell")) packets.push_back(line);
     }
     EXPECT_LT(packets.size(), all.size());
-    EXPECT_THAT(all[0], ContainsRegex("^doorbell 0x[0-9a-f]+ ..[0-9]+ dwords.$"));
+    EXPECT_THAT(all[0], ContainsRegex("^doorbell [0-9]+ ..[0-9]+ dwords.$"));
     EXPECT_THAT(packets,
                 ElementsAre("SET_SH_REG COMPUTE_PGM_LO=0x7f0010 COMPUTE_PGM_HI=0",
                             "SET_SH_REG COMPUTE_NUM_THREAD_X={num_thread_full=64} "
@@ -117,10 +117,10 @@ TEST_F(Trace, TellsOfAWaitWhenItBeginsAndWhenItEnds) {
       "WAIT_REG_MEM function=equal_to_the_reference_value mem_space=memory_space mem_poll_addr={:#x} reference=3 "
       "mask=0xffffffff poll_interval=4 waits",
       memory.va);
-  EXPECT_THAT(lines("compute"), ElementsAre("doorbell 0x7 (+7 dwords)", wait));
+  EXPECT_THAT(lines("compute"), ElementsAre("doorbell 7 (+7 dwords)", wait));
   memory.dword(0) = 3;
   ASSERT_TRUE(machine.drain(queue));
-  EXPECT_THAT(lines("compute"), ElementsAre("doorbell 0x7 (+7 dwords)", wait, "end of WAIT_REG_MEM"));
+  EXPECT_THAT(lines("compute"), ElementsAre("doorbell 7 (+7 dwords)", wait, "end of WAIT_REG_MEM"));
 }
 
 TEST_F(Trace, TellsOfAqlPacketsWithTheirDispatchesAndBuffers) {
@@ -136,17 +136,17 @@ TEST_F(Trace, TellsOfAqlPacketsWithTheirDispatchesAndBuffers) {
   ASSERT_TRUE(eventually([&] { return lines("aql 0").size() == 9; }));
   EXPECT_THAT(
       lines("aql 0"),
-      ElementsAre("doorbell 0x0 (+1 packets)",
+      ElementsAre("doorbell 0 (+1 packets)",
                   AllOf(StartsWith(fmt::format("KERNEL_DISPATCH {:#x} acquire=system release=system "
                                                "dimensions=1 workgroup=64x1x1 grid=100x1x1 ",
                                                kernel + 256)),
                         HasSubstr(" workgroups=2x1x1 of=64x1x1 last=36x0x0 wave=32")),
                   fmt::format("end of KERNEL_DISPATCH {:#x}", kernel + 256),  //
-                  "doorbell 0x1 (+1 packets)",                                //
+                  "doorbell 1 (+1 packets)",                                //
                   StartsWith("VENDOR_SPECIFIC PM4_IB acquire=system release=system ib_jump_cmd=INDIRECT_BUFFER"),
                   "  NOP",                          //
                   "end of VENDOR_SPECIFIC PM4_IB",  //
-                  "doorbell 0x2 (+1 packets)",      //
+                  "doorbell 2 (+1 packets)",      //
                   StartsWith("BARRIER_AND acquire=system release=system completion_signal=0x")));
 }
 

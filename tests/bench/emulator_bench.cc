@@ -1,12 +1,16 @@
 // Figures of the emulated machine: opening it, round trips through a queue, and what being idle costs.
 #include <benchmark/benchmark.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
+#include <filesystem>
+#include <string>
 #include <thread>
 
 #include "amdgpu/device.h"
 #include "emulator/driver.h"
 #include "emulator/testing/machine.h"
+#include "emulator/trace/recorder.h"
 
 namespace bw::emulator {
 namespace {
@@ -89,9 +93,8 @@ void BM_Idle(benchmark::State& state) {
 }
 BENCHMARK(BM_Idle)->Unit(benchmark::kSecond)->UseRealTime()->Iterations(1);
 
-// NOPs and register writes of a command buffer of 64 Ki dwords.
-void BM_Packets(benchmark::State& state) {
-  Machine machine;
+// Register writes of a command buffer of 64 Ki dwords, `packets` of them at a time.
+void run_packets(benchmark::State& state, Machine& machine, uint32_t packets) {
   TestQueue queue = machine.compute_queue();
   const TestBuffer data = machine.gtt();
   const TestBuffer commands = machine.gtt(65536 * 4);
@@ -102,14 +105,35 @@ void BM_Packets(benchmark::State& state) {
   uint32_t value = 0;
   for (auto _ : state) {
     std::vector<uint32_t> submission = {0xc0023f00, static_cast<uint32_t>(commands.va),
-                                        static_cast<uint32_t>(commands.va >> 32), 0x00810000};
+                                        static_cast<uint32_t>(commands.va >> 32), 0x00800000 | packets * 4};
     for (uint32_t dword : write_one(data.va, ++value)) submission.push_back(dword);
     machine.submit(queue, submission);
     while (data.dword(0).load(std::memory_order_acquire) != value) std::this_thread::yield();
   }
-  state.SetItemsProcessed(static_cast<int64_t>(state.iterations()) * 16384);
+  state.SetItemsProcessed(static_cast<int64_t>(state.iterations()) * packets);
+}
+
+void BM_Packets(benchmark::State& state) {
+  Machine machine;
+  run_packets(state, machine, 16384);
 }
 BENCHMARK(BM_Packets)->Unit(benchmark::kMillisecond)->UseRealTime();
+
+// The same with a trace of them, in the format of the argument. The file is the temporary folder's, and deleted.
+void BM_PacketsTraced(benchmark::State& state) {
+  const std::string path = std::filesystem::temp_directory_path() / ("barewave-bench." + std::to_string(::getpid()));
+  EmulatedOptions options;
+  options.trace = TraceRecorder::create({.path = path, .format = static_cast<TraceFormat>(state.range(0))}).value();
+  Machine machine(std::move(options));
+  run_packets(state, machine, 1024);
+  std::filesystem::remove(path);
+}
+BENCHMARK(BM_PacketsTraced)
+    ->ArgName("format")
+    ->Arg(static_cast<int>(TraceFormat::kText))
+    ->Arg(static_cast<int>(TraceFormat::kChrome))
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
 
 }  // namespace
 }  // namespace bw::emulator

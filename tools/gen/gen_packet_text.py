@@ -53,6 +53,8 @@ CONDITIONS = {
     ("DMA_DATA", "src_addr"): ("src_sel", (0, 3)),
     ("DMA_DATA", "data"): ("src_sel", (2,)),
 }
+# Packets that may end earlier: an event without an address has 2 dwords.
+SHORTER = {"EVENT_WRITE"}
 # What another row says already.
 DROPPED = {("WAIT_REG_MEM", "reg_write_addr1"), ("WAIT_REG_MEM64", "reg_write_addr1"), ("ACQUIRE_MEM", "gcr_cntl"),
            ("RELEASE_MEM", "gcr_cntl"), ("COPY_DATA", "src_64b_addr_lo"), ("COPY_DATA", "dst_64b_addr_lo"),
@@ -68,7 +70,8 @@ OPTIONAL = {("EVENT_WRITE", "address"), ("RELEASE_MEM", "address"), ("indirect",
 DECIMAL = {"ib_size", "exec_count", "byte_count", "poll_interval", "loop_interval", "interval", "retry_count",
            "num_dwords", "size", "int_ctxid", "int_context", "vmid", "count", "dim_x", "dim_y", "dim_z", "rect_x", "rect_y",
            "rect_z", "src_x", "src_y", "src_z", "dst_x", "dst_y", "dst_z", "src_pitch", "dst_pitch", "src_slice_pitch",
-           "dst_slice_pitch", "num_thread_full", "num_thread_partial"}
+           "dst_slice_pitch", "num_thread_full", "num_thread_partial", "vgprs", "sgprs", "user_sgpr", "lds_size", "waves", "wavesize",
+           "inst_pref_size", "waves_per_sh", "tg_per_cu", "lock_threshold", "shared_vgpr_cnt"}
 REGISTERS = {"src_reg_offset", "dst_reg_offset", "reg_poll_addr", "reg_write_addr2", "dst_mmreg_addr"}
 # Fields whose values enums.csv names.
 ENUM_OF = {"event_type": "VGT_EVENT_TYPE", "atomic": "TC_OP", "atomic_op": "TC_OP", "mtype": "MTYPE"}
@@ -245,6 +248,8 @@ def pm4_packets(tables, registers, enums):
             rows = [row for row in rows if row.name != "reg_offset"]  # the names of the registers say it
         rows.sort(key=lambda row: row.parts[0][0])
         dwords = packet["dwords"].split("/")[engines.index("mec")] if is_mec else ""
+        if packet["name"] in SHORTER:
+            dwords = ""
         candidate = (int(packet["opcode"]), 0, packet["name"], int(dwords or 0), dress(packet["name"], rows))
         # Where several names share a number: as gen_packets.py chooses.
         best = found.get(candidate[0])

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <random>
+
 namespace bw::amdgpu::gfx11 {
 namespace {
 
@@ -63,12 +65,33 @@ TEST(Pm4Text, EndsListsAfterEightValues) {
   EXPECT_EQ(pm4({0xffff1000}), "NOP");
 }
 
+TEST(Pm4Text, TakesAnEventWithoutAnAddressAsItIs) {
+  EXPECT_EQ(pm4({0xc0004600, 0x407}), "EVENT_WRITE event_type=CS_PARTIAL_FLUSH event_index=cs_partial_flush");
+}
+
 TEST(Pm4Text, SurvivesWhatIsMalformed) {
   EXPECT_EQ(pm4({}), "nothing");
   EXPECT_EQ(pm4({0x00000001}), "header 0x00000001");
   EXPECT_EQ(pm4({0xc0000300, 7}), "opcode 0x3 data=[7]");
   EXPECT_EQ(pm4({0xc0001500, 16}), "DISPATCH_DIRECT dim_x=16 dwords=2 instead of 5");
   EXPECT_EQ(pm4({0xc0007600}), "SET_SH_REG");
+}
+
+// Whatever a ring holds: headers of packets that exist, with any number of any dwords behind them.
+TEST(PacketText, SurvivesRandomPackets) {
+  constexpr uint64_t kSeed = 4;
+  std::mt19937_64 random(kSeed);
+  size_t total = 0;
+  for (int i = 0; i < 50'000; ++i) {
+    std::vector<uint32_t> packet(1 + random() % 24);
+    for (uint32_t& dword : packet) dword = static_cast<uint32_t>(random() % 3 == 0 ? random() : random() % 4);
+    if (random() % 4 != 0) packet[0] = 0xc0000000 | static_cast<uint32_t>(random() % 256) << 8;
+    if (random() % 4 == 0) packet[0] = static_cast<uint32_t>(random() % 0x2000);
+    total += to_string(describe_pm4(packet)).size() + to_string(describe_sdma(packet)).size();
+    packet.resize(random() % 8 == 0 ? packet.size() : 16);
+    total += to_string(describe_aql(packet)).size();
+  }
+  EXPECT_GT(total, 1'000'000u);
 }
 
 TEST(SdmaText, NamesPacketsBySubOpcodeToo) {
