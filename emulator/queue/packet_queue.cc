@@ -39,6 +39,7 @@ StepResult PacketQueue::step(Turn turn) {
     if (blocked_) return i == 0 ? StepResult::kBlocked : StepResult::kProgress;
     has_packet_ = false;
     if (!retire()) return stop();
+    if (interrupt_) context_.listener.interrupt(*std::exchange(interrupt_, std::nullopt));
     // What comes after a wait may take long: a turn of its own, which has_work() announces.
     if (was_blocked) return StepResult::kProgress;
   }

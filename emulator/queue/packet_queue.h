@@ -55,6 +55,9 @@ class PacketQueue : public QueueProcessor {
   const AddressSpace& space() const { return context_.memory; }
   GpuMemory& memory() { return memory_; }
   QueueListener& listener() { return context_.listener; }
+  // When the packet at hand is done, and the client has seen the read pointer that says so: who is woken by an
+  // interrupt may look at once for room in the ring.
+  void interrupt_when_done(uint32_t context_id) { interrupt_ = context_id; }
   // Null unless there is one.
   QueueTrace* trace() const { return context_.trace.get(); }
 
@@ -113,7 +116,8 @@ class PacketQueue : public QueueProcessor {
   std::vector<uint32_t> packet_;
   uint64_t packet_address_ = 0;
   bool has_packet_ = false;
-  bool blocked_ = false;  // on the packet at hand
+  bool blocked_ = false;               // on the packet at hand
+  std::optional<uint32_t> interrupt_;  // context id of what the packet at hand raises
   bool stopped_ = false;
 
   std::string reason_;

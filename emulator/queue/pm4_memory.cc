@@ -67,7 +67,7 @@ PacketQueue::Outcome Pm4Queue::release_mem() {
   if (interrupt == Packet::int_sel__send_interrupt_only ||
       interrupt == Packet::int_sel__send_interrupt_after_write_confirm ||
       interrupt == Packet::int_sel__unconditionally_send_int_ctxid) {
-    listener().interrupt(Packet::int_ctxid.get(data));
+    interrupt_when_done(Packet::int_ctxid.get(data));
   }
   return Outcome::kDone;
 }

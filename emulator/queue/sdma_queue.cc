@@ -156,7 +156,7 @@ PacketQueue::Outcome SdmaQueue::cond_exe() {
 }
 
 PacketQueue::Outcome SdmaQueue::trap() {
-  listener().interrupt(sdma::TRAP::int_context.get(packet().data()));
+  interrupt_when_done(sdma::TRAP::int_context.get(packet().data()));
   return Outcome::kDone;
 }
 

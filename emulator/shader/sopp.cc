@@ -132,6 +132,10 @@ void halt(Wave& w, const Step& s) {
   w.fail(s, ShaderFaultKind::kTrap, "the wave halts itself and nobody can resume it");
 }
 
+// LLVM AMDGPUUsage, "Trap Handler ABI": llvm.debugtrap. Without a debugger, which there never is, trap handlers return
+// from it (ROCr, trap_handler.s).
+constexpr uint32_t kDebugTrap = 3;
+
 void bind_ends(HandlerTable& t) {
   t.bind(Op::s_endpgm, [](Wave& w, const Step&) { w.stop = Stop::kEnd; });
   t.bind(Op::s_endpgm_saved, t[Op::s_endpgm]);
@@ -139,8 +143,10 @@ void bind_ends(HandlerTable& t) {
   t.bind(Op::s_code_end, [](Wave& w, const Step& s) {
     w.fail(s, ShaderFaultKind::kIllegal, "the program runs past its end into s_code_end");
   });
-  t.bind(Op::s_trap,
-         [](Wave& w, const Step& s) { w.fail(s, ShaderFaultKind::kTrap, fmt::format("s_trap {}", s.imm & 0xff)); });
+  t.bind(Op::s_trap, [](Wave& w, const Step& s) {
+    if ((s.imm & 0xff) == kDebugTrap) return;
+    w.fail(s, ShaderFaultKind::kTrap, fmt::format("s_trap {}", s.imm & 0xff));
+  });
   t.bind(Op::s_sethalt, [](Wave& w, const Step& s) {
     if ((s.imm & 1) != 0) halt(w, s);
   });

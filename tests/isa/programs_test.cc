@@ -109,6 +109,14 @@ TEST_F(Programs, UnsupportedInstructionsAndTrapsSayWhatTheyAre) {
   EXPECT_EQ(fault_of("s_trap 2\n s_endpgm\n", 0).kind, ShaderFaultKind::kTrap);
 }
 
+TEST_F(Programs, GoOnAfterATrapForADebuggerThatIsNotThere) {
+  const uint64_t out = gpu_.allocate(4096);
+  const uint64_t program =
+      load("s_trap 3\n v_mov_b32 v1, 7\n v_mov_b32 v2, 0\n global_store_b32 v2, v1, s[0:1]\n s_endpgm\n");
+  ASSERT_FALSE(gpu_.run(Gpu::dispatch(program, 1, out)).has_value());
+  EXPECT_EQ(*gpu_.at<uint32_t>(out), 7u);
+}
+
 TEST_F(Programs, ProgramsAreDecodedAgainWhenTheirBytesChange) {
   const uint64_t out = gpu_.allocate(4096);
   const uint64_t program = load("v_mov_b32 v1, 1\n v_mov_b32 v2, 0\n global_store_b32 v2, v1, s[0:1]\n s_endpgm\n");
