@@ -265,6 +265,7 @@ StepResult AqlQueue::stop() {
   const bool has_packet = phase_ != Phase::kFetch;
   if (has_packet) report.dwords.assign(packet_.begin(), packet_.end());
   for (uint32_t dword : report.dwords) dwords += fmt::format(" {:08x}", dword);
+  if (has_packet) dwords += fmt::format(" ({})", gfx11::to_string(gfx11::describe_aql(packet_)));
   report.message = fmt::format("gpu {:#x}, aql queue {}: {} {} at {:#x}: {}; packet:{}", setup_.gpu_id, setup_.queue_id,
                                has_packet ? packet_name() : "fetch of packet", next_, packet_address_, reason_, dwords);
   tell_client(report);

@@ -206,6 +206,7 @@ StepResult PacketQueue::stop() {
   std::string dwords;
   for (size_t i = 0; i < std::min(packet_.size(), kReportedDwords); ++i) dwords += fmt::format(" {:08x}", packet_[i]);
   if (packet_.size() > kReportedDwords) dwords += " ...";
+  if (!packet_.empty()) dwords += fmt::format(" ({})", amdgpu::gfx11::to_string(describe_packet()));
   report.message = fmt::format("gpu {:#x}, {} queue {}: {} at {:#x} (dword {} of the ring): {}; packet:{}",
                                setup_.gpu_id, engine_, setup_.queue_id, packet_.empty() ? "fetch" : packet_name(),
                                packet_address_, report.ring_offset_dwords, reason_, dwords);

@@ -26,6 +26,15 @@ QueueTrace::QueueTrace(TraceRecorder& recorder, QueueListener& inner, const Queu
       track_(recorder.add_queue(setup.gpu_id, setup.queue_id, engine)),
       doorbell_(setup.doorbell->load(std::memory_order_relaxed)) {}
 
+QueueTrace::~QueueTrace() {
+  abandon();
+}
+
+void QueueTrace::abandon() {
+  const FieldText fields[] = {{"abandoned", ""}};
+  while (!open_.empty()) close(fields);
+}
+
 void QueueTrace::instant(const char* category, std::string_view name, std::string_view text) {
   recorder_.add(track_, {.category = category,
                          .begin_ns = TraceRecorder::now_ns(),
@@ -128,6 +137,7 @@ void QueueTrace::interrupt(uint32_t context_id) {
 
 void QueueTrace::fault(FaultReport report) {
   instant("fault", "fault", "fault: " + report.message);
+  abandon();
   inner_.fault(std::move(report));
 }
 

@@ -20,6 +20,8 @@ class QueueTrace final : public QueueListener {
   // first value.
   QueueTrace(TraceRecorder& recorder, QueueListener& inner, const QueueSetup& setup, const std::string& engine,
              std::string doorbell_unit);
+  // What the queue was at is told to be abandoned.
+  ~QueueTrace() override;
 
   // The doorbell as the queue finds it; noted if it has changed.
   void see_doorbell(uint64_t value) {
@@ -49,6 +51,7 @@ class QueueTrace final : public QueueListener {
   void note_doorbell(uint64_t value);
   void open(uint64_t begin_ns, const std::string& name, std::span<const amdgpu::gfx11::FieldText> fields);
   void close(std::span<const amdgpu::gfx11::FieldText> fields);
+  void abandon();
   void instant(const char* category, std::string_view name, std::string_view text);
 
   TraceRecorder& recorder_;

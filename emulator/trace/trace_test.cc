@@ -19,6 +19,7 @@ using nlohmann::json;
 using ::testing::AllOf;
 using ::testing::ContainsRegex;
 using ::testing::ElementsAre;
+using ::testing::EndsWith;
 using testing::eventually;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -142,20 +143,42 @@ TEST_F(Trace, TellsOfAqlPacketsWithTheirDispatchesAndBuffers) {
                                                kernel + 256)),
                         HasSubstr(" workgroups=2x1x1 of=64x1x1 last=36x0x0 wave=32")),
                   fmt::format("end of KERNEL_DISPATCH {:#x}", kernel + 256),  //
-                  "doorbell 1 (+1 packets)",                                //
+                  "doorbell 1 (+1 packets)",                                  //
                   StartsWith("VENDOR_SPECIFIC PM4_IB acquire=system release=system ib_jump_cmd=INDIRECT_BUFFER"),
                   "  NOP",                          //
                   "end of VENDOR_SPECIFIC PM4_IB",  //
-                  "doorbell 2 (+1 packets)",      //
+                  "doorbell 2 (+1 packets)",        //
                   StartsWith("BARRIER_AND acquire=system release=system completion_signal=0x")));
 }
 
-TEST_F(Trace, TellsOfFaults) {
+TEST_F(Trace, TellsOfFaultsAndOfWhatEndsWithThem) {
   Machine machine(traced(record(TraceFormat::kText)));
   TestQueue queue = machine.sdma_queue();
   machine.submit(queue, {1, 3, 0, 0x1000, 0, 0x2000, 0});
   machine.wait_fault();
-  EXPECT_THAT(lines("sdma").back(), StartsWith("fault: gpu 0x"));
+  EXPECT_THAT(lines("sdma").back(),
+              AllOf(StartsWith("fault: gpu 0x"), EndsWith("(COPY_LINEAR bytes=4 src_addr=0x1000 dst_addr=0x2000)")));
+  TestQueue compute = machine.compute_queue();
+  const TestBuffer buffer = machine.gtt();
+  buffer.dwords()[0] = 0xc0000300;
+  machine.submit(compute,
+                 {0xc0023f00, static_cast<uint32_t>(buffer.va), static_cast<uint32_t>(buffer.va >> 32), 0x00800002});
+  machine.wait_fault(2);
+  ASSERT_TRUE(eventually([&] { return lines("compute").size() == 4; }));
+  EXPECT_THAT(lines("compute")[2], StartsWith("  fault: gpu 0x"));
+  EXPECT_EQ(lines("compute")[3], "end of INDIRECT_BUFFER abandoned");
+}
+
+TEST_F(Trace, EndsWhatADestroyedQueueWasAt) {
+  Machine machine(traced(record(TraceFormat::kText)));
+  TestQueue queue = machine.compute_queue();
+  const TestBuffer memory = machine.gtt();
+  machine.submit(queue, {0xc0053c00, 0x13, static_cast<uint32_t>(memory.va), static_cast<uint32_t>(memory.va >> 32), 3,
+                         0xffffffff, 4});
+  ASSERT_TRUE(eventually([&] { return lines("compute").size() == 2; }));
+  EXPECT_EQ(machine.destroy(queue), 0);
+  ASSERT_TRUE(eventually([&] { return lines("compute").size() == 3; }));
+  EXPECT_EQ(lines("compute")[2], "end of WAIT_REG_MEM abandoned");
 }
 
 TEST_F(Trace, IsAJsonArrayOfSlicesThatNestWithATrackForEachQueue) {
