@@ -83,6 +83,7 @@ TEST_F(Trace, WritesDoorbellsPacketsAndDispatchesOfAQueueAsText) {
     TestQueue queue = machine.compute_queue();
     const TestBuffer memory = machine.gtt();
     run_dispatch(machine, queue, memory);
+    ASSERT_TRUE(eventually([&] { return content().find("interrupt event=5") != std::string::npos; }));
     const std::string address = fmt::format("{:#x}", memory.va);
     const std::vector<std::string> all = lines("compute 0");
     std::vector<std::string> packets;
@@ -100,8 +101,8 @@ TEST_F(Trace, WritesDoorbellsPacketsAndDispatchesOfAQueueAsText) {
                             "cs_w32_en workgroups=4x1x1 of=64x1x1 wave=32",
                             "  end of DISPATCH_DIRECT 0x7f001000 instructions=12",  //
                             "end of INDIRECT_BUFFER",                               //
-                            "interrupt event=5",                                    //
-                            AllOf(StartsWith("RELEASE_MEM event_type="), HasSubstr("data=7 int_ctxid=5"))));
+                            AllOf(StartsWith("RELEASE_MEM event_type="), HasSubstr("data=7 int_ctxid=5")),
+                            "interrupt event=5"));
   }
   EXPECT_THAT(content(), StartsWith("#           us         took  where"));
 }
