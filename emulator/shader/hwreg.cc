@@ -1,6 +1,9 @@
 // Owns: hardware registers: s_getreg, s_setreg, and what sets parts of MODE. Source: RDNA3 ISA guide, "Mode register",
 // "Hardware Internal Registers", and Linux, cwsr_trap_handler_gfx10.asm, for GPR_ALLOC, LDS_ALLOC and IB_STS2.
+#include <chrono>
+
 #include "amdgpu/gfx11/registers.h"
+#include "emulator/card_facts.h"
 #include "emulator/shader/handlers.h"
 #include "emulator/shader/step.h"
 
@@ -40,6 +43,13 @@ uint32_t read_hw_id2() {
   constexpr unsigned kMeId = 8;
   constexpr uint32_t kFirstComputeEngine = 1;
   return kFirstComputeEngine << kMeId;
+}
+
+// 20 bits of a counter that runs with the shader clock: here as fast as at the card's highest, of the host's time.
+uint32_t shader_cycles() {
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  const auto ns = static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(now).count());
+  return static_cast<uint32_t>(ns * facts::kMaxEngineClockMhz / 1000) & 0xfffff;
 }
 
 // Sizes in the granules of the dispatch registers; where the registers lie is not predictable.
@@ -82,7 +92,7 @@ std::optional<uint32_t> read_hwreg(const Wave& w, const Step& s, HwReg id) {
     case HwReg::hw_reg_ib_sts2:
       return w.halves == 2 ? 1u << kWave64 : 0;
     case HwReg::hw_reg_shader_cycles:
-      return static_cast<uint32_t>(w.instructions) & 0xfffff;
+      return shader_cycles();
     case HwReg::hw_reg_ib_sts:         // nothing is ever outstanding
     case HwReg::hw_reg_shader_tba_lo:  // for trap handlers only
     case HwReg::hw_reg_shader_tba_hi:

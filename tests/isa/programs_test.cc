@@ -109,6 +109,26 @@ TEST_F(Programs, UnsupportedInstructionsAndTrapsSayWhatTheyAre) {
   EXPECT_EQ(fault_of("s_trap 2\n s_endpgm\n", 0).kind, ShaderFaultKind::kTrap);
 }
 
+TEST_F(Programs, SeeTheShaderClockRunWithinATurn) {
+  // 1024 cycles later, as device code measures: LLVM reads this register for __builtin_readcyclecounter().
+  const uint64_t out = gpu_.allocate(4096);
+  const uint64_t program = load(R"(
+    s_getreg_b32 s4, hwreg(HW_REG_SHADER_CYCLES, 0, 20)
+    again:
+    s_getreg_b32 s5, hwreg(HW_REG_SHADER_CYCLES, 0, 20)
+    s_sub_i32 s6, s5, s4
+    s_and_b32 s6, s6, 0xfffff
+    s_cmp_lt_u32 s6, 0x400
+    s_cbranch_scc1 again
+    v_mov_b32 v1, s6
+    v_mov_b32 v2, 0
+    global_store_b32 v2, v1, s[0:1]
+    s_endpgm
+  )");
+  ASSERT_FALSE(gpu_.run(Gpu::dispatch(program, 1, out)).has_value());
+  EXPECT_GE(*gpu_.at<uint32_t>(out), 0x400u);
+}
+
 TEST_F(Programs, GoOnAfterATrapForADebuggerThatIsNotThere) {
   const uint64_t out = gpu_.allocate(4096);
   const uint64_t program =
