@@ -114,5 +114,15 @@ TEST_F(TraceCommand, OptionTracesOwnRunsInTheProcess) {
                                         ContainsRegex("sdma 1 +COPY_LINEAR bytes=[0-9]+ src_addr=0x")));
 }
 
+TEST_F(TraceCommand, OptionHasAllMachinesOfACommandInOneFile) {
+  const CommandResult result = tests::run_barewave({"--device", "emulated", "--trace", path("two.json"), "isa-test",
+                                                    BAREWAVE_TEST_DATA_DIR "/isa-vectors/dpp.jsonl"},
+                                                   kEnvironment);
+  EXPECT_EQ(result.exit_status, 0) << result.err;
+  size_t opened = 0;
+  for (const json& event : json::parse(content("two.json"))) opened += event["name"] == "ACQUIRE_VM";
+  EXPECT_EQ(opened, 2u);  // one for each engine
+}
+
 }  // namespace
 }  // namespace bw

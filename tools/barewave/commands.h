@@ -11,7 +11,9 @@
 
 namespace bw::tools {
 
-using GlobalOptions = DriverOptions;
+struct GlobalOptions : DriverOptions {
+  std::string trace_path;  // of `trace`, which commands that start another program leave to that; "": none
+};
 
 using Command = std::function<Status(const GlobalOptions&)>;
 

@@ -28,10 +28,6 @@ Result<bool> has_real_card(kfd::KernelDriver& driver) {
   return false;
 }
 
-void warn(const Status& status) {
-  fmt::print(stderr, "barewave: warning: {}\n", status.message());
-}
-
 kfd::TracingDriver::CallSink call_sink_of(const DriverOptions& options, emulator::TraceRecorder* trace) {
   return [is_verbose = options.verbosity == Verbosity::kVerbose, trace](const kfd::TracedCall& call) {
     if (is_verbose && !call.begins) fmt::print(stderr, "{}\n", call.line);
@@ -60,13 +56,13 @@ Status use_emulated(const DriverOptions& choice, ChosenDriver* chosen) {
 
 }  // namespace
 
+void warn(const Status& status) {
+  fmt::print(stderr, "barewave: warning: {}\n", status.message());
+}
+
 Result<ChosenDriver> choose_driver(const DriverOptions& options) {
   ChosenDriver chosen;
-  if (!options.trace_path.empty()) {
-    BW_ASSIGN(chosen.trace,
-              emulator::TraceRecorder::create(
-                  {.path = options.trace_path, .format = emulator::trace_format_of(options.trace_path), .warn = warn}));
-  }
+  chosen.trace = options.trace;
   if (options.device == DeviceChoice::kEmulated) {
     BW_RETURN_IF_ERROR(use_emulated(options, &chosen));
   } else {

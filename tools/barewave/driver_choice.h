@@ -7,6 +7,7 @@
 
 #include "base/status.h"
 #include "emulator/driver.h"
+#include "emulator/trace/recorder.h"
 #include "kfd/driver.h"
 
 namespace bw::tools {
@@ -30,12 +31,15 @@ struct ChosenDriver {
 struct DriverOptions {
   DeviceChoice device = DeviceChoice::kAuto;
   Verbosity verbosity = Verbosity::kQuiet;
-  std::string trace_path;  // "": no trace
+  std::shared_ptr<emulator::TraceRecorder> trace;  // null: none
   // For the emulated card; a real one takes no notice.
   emulator::Strictness strictness = emulator::Strictness::kOff;
   std::optional<uint64_t> watchdog_instructions;  // nothing: as for the engine; 0: any number
   std::optional<emulator::ShaderEngine> engine;   // nothing: the user leaves it to the command
 };
+
+// To stderr, one line.
+void warn(const Status& status);
 
 // kAuto takes the real card where the system lists a gfx1100 GPU, and the emulated one where it lists none. A card that
 // is there but cannot be used is an error, never a reason to emulate.

@@ -62,6 +62,14 @@ std::vector<std::string> take_program(std::vector<std::string>* words) {
   return program;
 }
 
+Status begin_trace(GlobalOptions* options) {
+  if (options->trace_path.empty()) return Status::ok();
+  BW_ASSIGN(options->trace,
+            emulator::TraceRecorder::create(
+                {.path = options->trace_path, .format = emulator::trace_format_of(options->trace_path), .warn = warn}));
+  return Status::ok();
+}
+
 int run(int argc, char** argv) {
   std::vector<std::string> words(argv + 1, argv + argc);
   const std::vector<std::string> program = take_program(&words);
@@ -89,11 +97,13 @@ int run(int argc, char** argv) {
   }
   for (const auto& [name, command] : commands) {
     if (!app.got_subcommand(name)) continue;
-    if (!program.empty() && name != "shim" && name != "trace") {
+    const bool starts_program = name == "shim" || name == "trace";
+    if (!program.empty() && !starts_program) {
       fmt::print(stderr, "barewave: {} starts no other program (leave -- and what follows out)\n", name);
       return 2;
     }
-    Status status = command(options);
+    Status status = starts_program ? Status::ok() : begin_trace(&options);
+    if (status.is_ok()) status = command(options);
     if (status.is_ok()) return 0;
     fmt::print(stderr, "barewave: {}\n", status.message());
     return 1;
