@@ -1,6 +1,7 @@
 #include "emulator/sysfs.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -46,13 +47,15 @@ std::string resolve(const std::string& path) {
   return clean;
 }
 
-std::string link_properties(uint32_t from, uint32_t to) {
+constexpr uint32_t kPcieWeight = 20;
+
+std::string link_properties(uint32_t from, uint32_t to, uint32_t weight = kPcieWeight) {
   // PCIe 4.0 x16; the direction back exists because all VRAM is visible to the host.
   return fmt::format(
-      "type 2\nversion_major 0\nversion_minor 0\nnode_from {}\nnode_to {}\nweight 20\nmin_latency 0\nmax_latency 0\n"
+      "type 2\nversion_major 0\nversion_minor 0\nnode_from {}\nnode_to {}\nweight {}\nmin_latency 0\nmax_latency 0\n"
       "min_bandwidth 312\nmax_bandwidth 31504\nrecommended_transfer_size 0\nrecommended_sdma_engine_id_mask 0\n"
       "flags 1\n",
-      from, to);
+      from, to, weight);
 }
 
 std::string bank_properties(uint32_t heap_type, uint64_t size_bytes, uint32_t width, uint32_t clock_mhz) {
@@ -68,7 +71,7 @@ Sysfs::Sysfs(std::span<const Card> cards) {
   add_module();
   add_host_node(cards);
   for (const Card& card : cards) {
-    add_gpu_node(card);
+    add_gpu_node(card, cards);
     add_drm(card);
   }
 }
@@ -76,6 +79,7 @@ Sysfs::Sysfs(std::span<const Card> cards) {
 std::vector<std::pair<std::string, std::string>> Sysfs::links() const {
   std::vector<std::pair<std::string, std::string>> links;
   for (const auto& [from, to] : kLinks) links.emplace_back(from, to);
+  links.insert(links.end(), outside_links_.begin(), outside_links_.end());
   for (const auto& [path, content] : files_) {
     // A device's number, as in /sys/class/drm/renderD128/device/drm/renderD128/dev, names the device.
     const std::string_view whole = path;
@@ -108,26 +112,27 @@ void Sysfs::add_module() {
 }
 
 void Sysfs::add_host_node(std::span<const Card> cards) {
-  constexpr uint64_t kHostMemoryBytes = 64ull << 30;
+  const auto host_memory_bytes =
+      static_cast<uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
   const std::string node = kTopology + "/nodes/0";
   add(node + "/gpu_id", "0\n");
   add(node + "/name", "\n");
   add(node + "/properties",
-      fmt::format("cpu_cores_count 2\nsimd_count 0\nmem_banks_count 1\ncaches_count 0\nio_links_count {}\n"
+      fmt::format("cpu_cores_count {}\nsimd_count 0\nmem_banks_count 1\ncaches_count 0\nio_links_count {}\n"
                   "p2p_links_count 0\ncpu_core_id_base 0\nsimd_id_base 0\nmax_waves_per_simd 0\nlds_size_in_kb 0\n"
                   "gds_size_in_kb 0\nnum_gws 0\nwave_front_size 0\narray_count 0\nsimd_arrays_per_engine 0\n"
                   "cu_per_simd_array 0\nsimd_per_cu 0\nmax_slots_scratch_cu 0\ngfx_target_version 0\nvendor_id 0\n"
                   "device_id 0\nlocation_id 0\ndomain 0\ndrm_render_minor 0\nhive_id 0\nnum_sdma_engines 0\n"
                   "num_sdma_xgmi_engines 0\nnum_sdma_queues_per_engine 0\nnum_cp_queues 0\n"
                   "max_engine_clk_ccompute 2400\n",
-                  cards.size()));
-  add(node + "/mem_banks/0/properties", bank_properties(0, kHostMemoryBytes, 64, 3200));
+                  ::sysconf(_SC_NPROCESSORS_ONLN), cards.size()));
+  add(node + "/mem_banks/0/properties", bank_properties(0, host_memory_bytes, 64, 3200));
   for (const Card& card : cards) {
     add(fmt::format("{}/io_links/{}/properties", node, card.index), link_properties(0, card.node_id));
   }
 }
 
-void Sysfs::add_gpu_node(const Card& card) {
+void Sysfs::add_gpu_node(const Card& card, std::span<const Card> cards) {
   using namespace facts;
   const std::string node = fmt::format("{}/nodes/{}", kTopology, card.node_id);
   add(node + "/gpu_id", fmt::format("{}\n", card.gpu_id));
@@ -135,7 +140,7 @@ void Sysfs::add_gpu_node(const Card& card) {
   constexpr uint32_t kCacheCount = 206;  // 96 vector, 48 instruction, 48 scalar, 12 GL1, L2, L3
   add(node + "/properties",
       fmt::format("cpu_cores_count 0\nsimd_count {}\nmem_banks_count 1\ncaches_count {}\nio_links_count 1\n"
-                  "p2p_links_count 0\ncpu_core_id_base 0\nsimd_id_base 2147488032\nmax_waves_per_simd 16\n"
+                  "p2p_links_count {}\ncpu_core_id_base 0\nsimd_id_base 2147488032\nmax_waves_per_simd 16\n"
                   "lds_size_in_kb 64\ngds_size_in_kb 0\nnum_gws 64\nwave_front_size 32\narray_count {}\n"
                   "simd_arrays_per_engine {}\ncu_per_simd_array {}\nsimd_per_cu {}\nmax_slots_scratch_cu {}\n"
                   "gfx_target_version {}\nvendor_id {}\ndevice_id {}\nlocation_id {}\ndomain 0\n"
@@ -143,13 +148,21 @@ void Sysfs::add_gpu_node(const Card& card) {
                   "num_sdma_queues_per_engine {}\nnum_cp_queues 8\nmax_engine_clk_fcompute {}\nlocal_mem_size 0\n"
                   "fw_version {}\ncapability {}\ndebug_prop 1495\nsdma_fw_version {}\nunique_id {}\nnum_xcc 1\n"
                   "max_engine_clk_ccompute 2400\n",
-                  kComputeUnits * kSimdsPerComputeUnit, kCacheCount, kShaderEngines * kArraysPerEngine,
-                  kArraysPerEngine, kComputeUnitsPerArray, kSimdsPerComputeUnit, kWaveSlotsPerComputeUnit,
-                  kGfxTargetVersion, kVendorId, kDeviceId, card.location_id, card.render_minor, kSdmaEngines,
-                  kSdmaQueuesPerEngine, kMaxEngineClockMhz, kFirmwareMec, kCapability, kFirmwareSdma, card.unique_id));
+                  kComputeUnits * kSimdsPerComputeUnit, kCacheCount, cards.size() - 1,
+                  kShaderEngines * kArraysPerEngine, kArraysPerEngine, kComputeUnitsPerArray, kSimdsPerComputeUnit,
+                  kWaveSlotsPerComputeUnit, kGfxTargetVersion, kVendorId, kDeviceId, card.location_id,
+                  card.render_minor, kSdmaEngines, kSdmaQueuesPerEngine, kMaxEngineClockMhz, kFirmwareMec, kCapability,
+                  kFirmwareSdma, card.unique_id));
   // Heap type 1: VRAM that the host sees.
   add(node + "/mem_banks/0/properties", bank_properties(1, card.vram_bytes, kVramWidthBits, kMaxMemoryClockMhz));
   add(node + "/io_links/0/properties", link_properties(card.node_id, 0));
+  // Cards reach each other through the host's bridge. Linux kfd_topology.c, kfd_build_p2p_node_entry().
+  uint32_t peers = 0;
+  for (const Card& peer : cards) {
+    if (peer.index == card.index) continue;
+    add(fmt::format("{}/p2p_links/{}/properties", node, peers++),
+        link_properties(card.node_id, peer.node_id, 2 * kPcieWeight));
+  }
   add_caches(card, node);
 }
 
@@ -185,18 +198,41 @@ void Sysfs::add_caches(const Card& card, const std::string& node) {
 void Sysfs::add_drm(const Card& card) {
   for (const std::string& name :
        {fmt::format("renderD{}", card.render_minor), fmt::format("card{}", card.card_minor)}) {
-    const std::string device = fmt::format("/sys/class/drm/{}/device", name);
+    const std::string folder = "/sys/class/drm/" + name;
+    const uint32_t minor = name.starts_with("render") ? card.render_minor : card.card_minor;
+    add(folder + "/dev", fmt::format("226:{}\n", minor));
+    add(folder + "/uevent", fmt::format("MAJOR=226\nMINOR={}\nDEVNAME=dri/{}\nDEVTYPE=drm_minor\n", minor, name));
+    const std::string device = folder + "/device";
+    add_pci_device(card, device);
     add(device + "/vendor", fmt::format("0x{:04x}\n", facts::kVendorId));
     add(device + "/device", fmt::format("0x{:04x}\n", facts::kDeviceId));
     add(device + "/revision", fmt::format("0x{:02x}\n", facts::kPciRevision));
-    add(device + "/subsystem_vendor", "0x1002\n");
-    add(device + "/subsystem_device", "0x0e3b\n");
+    add(device + "/subsystem_vendor", fmt::format("0x{:04x}\n", facts::kSubsystemVendorId));
+    add(device + "/subsystem_device", fmt::format("0x{:04x}\n", facts::kSubsystemDeviceId));
+    add(device + "/unique_id", fmt::format("{:016x}\n", card.unique_id));
     add(device + "/mem_info_vram_total", fmt::format("{}\n", card.vram_bytes));
     add(device + "/mem_info_vis_vram_total", fmt::format("{}\n", card.vram_bytes));
     add(device + fmt::format("/drm/card{}/dev", card.card_minor), fmt::format("226:{}\n", card.card_minor));
     add(device + fmt::format("/drm/renderD{}/dev", card.render_minor), fmt::format("226:{}\n", card.render_minor));
     add_ip_discovery(device);
   }
+}
+
+// What the PCI bus tells of the card.
+void Sysfs::add_pci_device(const Card& card, const std::string& device) {
+  const std::string slot = fmt::format("0000:{:02x}:00.0", card.location_id >> 8);
+  add(device + "/uevent",
+      fmt::format("DRIVER=amdgpu\nPCI_CLASS=30000\nPCI_ID={:04X}:{:04X}\nPCI_SUBSYS_ID={:04X}:{:04X}\n"
+                  "PCI_SLOT_NAME={}\n",
+                  facts::kVendorId, facts::kDeviceId, facts::kSubsystemVendorId, facts::kSubsystemDeviceId, slot));
+  add(device + "/class", "0x030000\n");
+  add(device + "/numa_node", "-1\n");
+  add(device + "/current_link_speed", "16.0 GT/s PCIe\n");
+  add(device + "/current_link_width", "16\n");
+  add(device + "/max_link_speed", "16.0 GT/s PCIe\n");
+  add(device + "/max_link_width", "16\n");
+  outside_links_.emplace(device + "/subsystem", "/sys/bus/pci");
+  outside_links_.emplace(device + "/driver", "/sys/bus/pci/drivers/amdgpu");
 }
 
 void Sysfs::add_ip_discovery(const std::string& device) {

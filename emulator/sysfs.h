@@ -31,13 +31,15 @@ class Sysfs {
   void add(const std::string& path, std::string content);
   void add_module();
   void add_host_node(std::span<const Card> cards);
-  void add_gpu_node(const Card& card);
+  void add_gpu_node(const Card& card, std::span<const Card> cards);
   void add_caches(const Card& card, const std::string& node);
   void add_drm(const Card& card);
+  void add_pci_device(const Card& card, const std::string& device);
   void add_ip_discovery(const std::string& device);
   bool is_folder(const std::string& path) const;
 
-  std::map<std::string, std::string> files_;  // by path, links resolved
+  std::map<std::string, std::string> files_;          // by path, links resolved
+  std::map<std::string, std::string> outside_links_;  // to folders of the host's tree, of which the name matters
 };
 
 }  // namespace bw::emulator

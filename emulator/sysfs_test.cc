@@ -74,8 +74,30 @@ TEST_F(SysfsTree, CountsAgreeWithTheFilesThatThereAre) {
     EXPECT_EQ(counts["io_links_count"], std::to_string(list(path + "/io_links").size()));
     const size_t caches = node == "0" ? 0 : list(path + "/caches").size();
     EXPECT_EQ(counts["caches_count"], std::to_string(caches));
+    const size_t peers = node == "0" ? 0 : list(path + "/p2p_links").size();
+    EXPECT_EQ(counts["p2p_links_count"], std::to_string(peers));
   }
   EXPECT_EQ(list(nodes_ + "/1/caches").size(), 206u);
+}
+
+TEST_F(SysfsTree, CardsReachEachOtherThroughTheHost) {
+  auto link = properties(nodes_ + "/2/p2p_links/0/properties");
+  EXPECT_EQ(link["node_from"], "2");
+  EXPECT_EQ(link["node_to"], "1");
+  EXPECT_EQ(link["type"], "2");
+  EXPECT_EQ(link["weight"], "40");
+  EXPECT_EQ(properties(nodes_ + "/2/io_links/0/properties")["weight"], "20");
+}
+
+// libdrm's drmGetDevice2() goes by these.
+TEST_F(SysfsTree, TheRenderNodeIsOfAPciDevice) {
+  const std::string device = "/sys/dev/char/226:129/device";
+  EXPECT_THAT(read(device + "/uevent"), ::testing::HasSubstr("PCI_SLOT_NAME=0000:87:00.0\n"));
+  EXPECT_THAT(read(device + "/uevent"), ::testing::HasSubstr("PCI_ID=1002:744C\n"));
+  EXPECT_EQ(read("/sys/class/drm/renderD129/dev"), "226:129\n");
+  EXPECT_EQ(read(device + "/unique_id").size(), 17u);
+  EXPECT_THAT(sysfs_.links(), ::testing::Contains(std::pair<std::string, std::string>(
+                                  "/sys/class/drm/renderD129/device/subsystem", "/sys/bus/pci")));
 }
 
 TEST_F(SysfsTree, MemoryBankIsAllOfVram) {

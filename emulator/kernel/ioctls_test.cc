@@ -333,6 +333,24 @@ TEST_F(Ioctls, QueuesHaveDoorbellsOfTheirOwnAndEnginesAreLimited) {
   EXPECT_EQ(machine_.ioctl(kCreateQueue, args), 0);
 }
 
+// Found by the fuzzer: such a ring had no packets to count.
+TEST_F(Ioctls, NoRingIsTooSmallToRun) {
+  for (const uint32_t type : {0u, 1u, 2u}) {
+    TestQueue queue;
+    CreateQueueArgs args = machine_.queue_args(&queue, type, 4096);
+    ASSERT_EQ(machine_.ioctl(kCreateQueue, args), 0);
+    UpdateQueueArgs update{.ring_base_address = args.ring_base_address + 4,
+                           .queue_id = args.queue_id,
+                           .ring_size = 1,
+                           .queue_percentage = 100,
+                           .queue_priority = 7};
+    EXPECT_EQ(machine_.ioctl(kUpdateQueue, update), 0);
+    ::usleep(2000);
+    DestroyQueueArgs destroy{.queue_id = args.queue_id, .pad = 0};
+    EXPECT_EQ(machine_.ioctl(kDestroyQueue, destroy), 0);
+  }
+}
+
 TEST_F(Ioctls, QueuesAreSuspendedAndResumed) {
   TestQueue queue = machine_.compute_queue();
   UpdateQueueArgs args{};

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cerrno>
 
+#include "base/bits.h"
 #include "emulator/kernel/handlers.h"
 #include "emulator/kernel/user_memory.h"
 
@@ -65,6 +66,9 @@ int update_queue(Process& process, UpdateQueueArgs& args) {
       status != 0) {
     return status;
   }
+  // Linux 6.17 and later: no ring is smaller. The hardware holds the address in units of 256.
+  if (args.ring_size != 0) args.ring_size = std::max(args.ring_size, kMinQueueRingBytes);
+  args.ring_base_address = align_down(args.ring_base_address, 256);
   std::lock_guard lock(process.mutex());
   return process.queues().update(args);
 }
