@@ -50,6 +50,10 @@ class GpuMemory {
     });
   }
 
+  // While one lives, several accesses share what each would do by itself, so they are quicker; what is unmapped stays
+  // in place meanwhile. To be held shortly.
+  Tlb::Use hold() { return Tlb::Use(tlb_); }
+
   // An access that the caller has found to be impossible: notes it as a fault; always false.
   bool refuse(uint64_t address, Access access) {
     fault_ = {address, access, MemoryFaultReason::kNotPresent};

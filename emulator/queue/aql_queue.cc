@@ -12,6 +12,7 @@ using Header = gfx11::hsa_packet_header;
 using Type = gfx11::hsa_packet_type_t;
 
 constexpr int kPacketsPerTurn = 64;
+constexpr uint32_t kLooksPerCount = 16;
 // The header of a slot that belongs to the client.
 constexpr uint16_t kInvalidHeader = static_cast<uint16_t>(Type::invalid);
 // Of vendor packets, in the byte after the header. ROCr: amd_aql_queue.cpp, AqlQueue::ExecutePM4(); hsa_ext_amd.h.
@@ -48,17 +49,12 @@ bool AqlQueue::has_work() const {
   if (stopped_ || blocked_ || stalled_) return false;
   if (phase_ == Phase::kIndirectBuffer) return buffers_.has_work();
   if (phase_ != Phase::kFetch) return true;
-  return may_have_packets_ || setup_.doorbell->load(std::memory_order_relaxed) != kNoDoorbell;
+  return may_have_packets_ || setup_.doorbell->load(std::memory_order_relaxed) != last_doorbell_;
 }
 
 StepResult AqlQueue::step(Turn turn) {
   if (stopped_ || is_cancelled()) return StepResult::kStopped;
-  if (turn == Turn::kLook && phase_ == Phase::kFetch) {
-    if (!stalled_) return StepResult::kIdle;
-    const Outcome outcome = look_at_header();
-    if (outcome == Outcome::kFault) return stop();
-    return outcome == Outcome::kDone ? StepResult::kProgress : StepResult::kIdle;
-  }
+  if (turn == Turn::kLook && phase_ == Phase::kFetch) return look();
   for (int i = 0; i < kPacketsPerTurn && !stop_requested(); ++i) {
     const bool was_blocked = blocked_;
     const Outcome outcome = advance();
@@ -71,7 +67,7 @@ StepResult AqlQueue::step(Turn turn) {
     if (outcome == Outcome::kNothing) return i == 0 ? StepResult::kIdle : StepResult::kProgress;
     if (blocked_) return i == 0 ? StepResult::kBlocked : StepResult::kProgress;
     // What comes after a wait may take long: a turn of its own, which has_work() announces.
-    if (was_blocked) return StepResult::kProgress;
+    if (was_blocked || (phase_ == Phase::kFetch && !may_have_packets_)) return StepResult::kProgress;
   }
   return StepResult::kProgress;
 }
@@ -100,21 +96,36 @@ AqlQueue::Outcome AqlQueue::advance() {
   return Outcome::kNothing;
 }
 
+// A producer that rings late may store the very value that was seen last; so now and then the client's count is looked
+// at too. Not always: that would take it from the client's cache while he writes packets.
+StepResult AqlQueue::look() {
+  Outcome outcome = Outcome::kNothing;
+  if (stalled_) {
+    outcome = look_at_header();
+  } else if (++looks_ % kLooksPerCount == 0) {
+    outcome = look_at_count();
+  }
+  if (outcome == Outcome::kFault) return stop();
+  return outcome == Outcome::kDone ? StepResult::kProgress : StepResult::kIdle;
+}
+
 // A doorbell tells that there is something to look at, no more: of several producers the last to ring need not be the
 // one with the last packet. What was rung for is known by write_dispatch_id and the headers.
 AqlQueue::Outcome AqlQueue::fetch() {
-  if (setup_.doorbell->load(std::memory_order_relaxed) != kNoDoorbell) {
-    const uint64_t rung = setup_.doorbell->exchange(kNoDoorbell, std::memory_order_acquire);
-    if (context_.trace) context_.trace->see_doorbell(rung);
-  }
-  uint64_t written = 0;
+  const auto hold = memory_.hold();
+  const uint64_t rung = setup_.doorbell->load(std::memory_order_acquire);
+  if (std::exchange(last_doorbell_, rung) != rung && context_.trace) context_.trace->see_doorbell(rung);
+  if (const Outcome outcome = look_at_count(); outcome != Outcome::kDone) return outcome;
   packet_address_ = setup_.ring_address + next_ % slots() * sizeof(packet_);
-  if (!memory_.load_u64(setup_.write_pointer_address, &written)) return memory_fault();
-  may_have_packets_ = static_cast<int64_t>(written - next_) > 0;
-  if (!may_have_packets_) return Outcome::kNothing;
   if (const Outcome outcome = look_at_header(); outcome != Outcome::kDone) return outcome;
   if (!memory_.read(packet_address_, packet_.data(), sizeof(packet_))) return memory_fault();
   return Outcome::kDone;
+}
+
+AqlQueue::Outcome AqlQueue::look_at_count() {
+  if (!memory_.load_u64(setup_.write_pointer_address, &written_)) return memory_fault();
+  may_have_packets_ = has_packets();
+  return may_have_packets_ ? Outcome::kDone : Outcome::kNothing;
 }
 
 AqlQueue::Outcome AqlQueue::look_at_header() {
@@ -195,12 +206,13 @@ AqlQueue::Outcome AqlQueue::complete() {
   // Before the client is told: who is woken may take this thread's processor.
   if (context_.trace && phase_ == Phase::kPacket) context_.trace->end_packet(gfx11::describe_aql(packet_));
   time_.end = gpu_clock();
+  const auto hold = memory_.hold();
   const uint64_t signal = packet_as<gfx11::hsa_kernel_dispatch_packet_t>().completion_signal;
   if (const Outcome outcome = free_slot(); outcome != Outcome::kDone) return outcome;
   if (signal != 0 && !signals_.complete(signal, time_)) return memory_fault();
   phase_ = Phase::kFetch;
-  may_have_packets_ = true;
   ++next_;
+  may_have_packets_ = has_packets();
   return returns_scratch_ ? return_scratch() : Outcome::kDone;
 }
 

@@ -67,7 +67,10 @@ class AqlQueue final : public QueueProcessor {
   };
 
   Outcome advance();
+  StepResult look();
   Outcome fetch();
+  // Whether the client has begun to write a packet at next_, or beyond; kNothing, kDone or kFault.
+  Outcome look_at_count();
   // Whether the packet at next_ is the queue's (its type is not INVALID); kNothing, kDone or kFault.
   Outcome look_at_header();
   Outcome execute();
@@ -112,6 +115,7 @@ class AqlQueue final : public QueueProcessor {
   }
   amdgpu::gfx11::hsa_packet_type_t packet_type() const;
   std::string packet_name() const;
+  bool has_packets() const { return static_cast<int64_t>(written_ - next_) > 0; }
   uint64_t slots() const { return setup_.ring_bytes / sizeof(packet_); }
   uint64_t queue_address() const {
     return setup_.read_pointer_address - offsetof(amdgpu::gfx11::amd_queue_t, read_dispatch_id);
@@ -130,8 +134,11 @@ class AqlQueue final : public QueueProcessor {
   const std::stop_callback<std::function<void()>> cancel_buffers_;
 
   Phase phase_ = Phase::kFetch;
-  uint64_t next_ = 0;             // index of the packet at hand or, while fetching, of the next one
-  bool may_have_packets_ = true;  // not known to be empty since the last look
+  uint64_t next_ = 0;     // index of the packet at hand or, while fetching, of the next one
+  uint64_t written_ = 0;  // the client's count of packets, as last seen
+  uint64_t last_doorbell_ = kNoDoorbell;
+  uint32_t looks_ = 0;            // that found nothing
+  bool may_have_packets_ = true;  // as written_ has it, once it is known
   bool stalled_ = false;          // there is a packet at next_, whose header is not written yet
   bool blocked_ = false;          // on what the phase waits for
   bool stopped_ = false;

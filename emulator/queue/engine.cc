@@ -1,8 +1,10 @@
 #include "emulator/queue/engine.h"
 
+#include <immintrin.h>
 #include <sys/prctl.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "emulator/thread_signals.h"
 
@@ -11,8 +13,10 @@ namespace {
 
 using std::chrono::steady_clock;
 
-// Shorter pauses are spent yielding: a sleep would cost more than the pause.
+// Shorter pauses are spent looking: a sleep would cost more than the pause. Now and then the thread yields, for on a
+// busy machine the client may be waiting for this processor.
 constexpr std::chrono::microseconds kSpin{50};
+constexpr uint32_t kLooksPerYield = 16;
 // The host's default slack is as long as the shortest sleeps here.
 constexpr unsigned long kTimerSlackNs = 10'000;
 
@@ -45,20 +49,20 @@ void Engine::add(std::shared_ptr<QueueProcessor> queue, uint32_t priority) {
   slot->is_leaving = false;
   const auto lower = [&](const auto& other) { return other->priority < priority; };
   slots_.insert(std::find_if(slots_.begin(), slots_.end(), lower), slot);
-  while (threads_.size() < first_threads_) start_thread();
+  while (threads_.size() < first_threads_) start_thread(Start::kLooking);
   changed_.notify_all();
 }
 
-void Engine::start_thread() {
+void Engine::start_thread(Start start) {
   const ThreadSignals signals;
-  threads_.emplace_back([this] { run(); });
-  ++awake_;
+  ++(start == Start::kLooking ? awake_ : napping_);
+  threads_.emplace_back([this, start] { run(start); });
 }
 
-void Engine::call_lookout() {
-  if (awake_ == threads_.size()) return start_thread();
+void Engine::call_standby() {
+  if (napping_ + calls_ != 0) return;
+  if (lying_ == 0) return start_thread(Start::kStandingBy);
   ++calls_;
-  ++awake_;
   called_.notify_one();
 }
 
@@ -79,19 +83,23 @@ bool Engine::remove(const QueueProcessor* queue, std::chrono::milliseconds patie
   return true;
 }
 
-void Engine::run() {
+void Engine::run(Start start) {
   prctl(PR_SET_NAME, "bw-emu-engine");
   prctl(PR_SET_TIMERSLACK, kTimerSlackNs);
   std::unique_lock lock(mutex_);
+  if (start == Start::kStandingBy) nap(lock);
   auto last_progress = steady_clock::now();
-  while (!ending_) {
+  for (uint32_t look = 0; !ending_; ++look) {
     if (slots_.empty()) {
       changed_.wait(lock, [&] { return ending_ || !slots_.empty(); });
       last_progress = steady_clock::now();
     } else if (give_turns(lock)) {
       last_progress = steady_clock::now();
+    } else if (lookouts() > 1) {
+      stand_by(lock);
+      last_progress = steady_clock::now();
     } else {
-      pause(lock, &last_progress);
+      pause(lock, last_progress, look);
     }
   }
 }
@@ -121,7 +129,10 @@ bool Engine::give_turns_above(std::unique_lock<std::mutex>& lock, uint32_t prior
 }
 
 bool Engine::give_turn(std::unique_lock<std::mutex>& lock, const std::shared_ptr<Slot>& slot, Turn turn) {
-  if (turn == Turn::kWork && lookouts() == 1) call_lookout();
+  if (turn == Turn::kWork) {
+    ++turns_of_work_;
+    if (lookouts() == 1) call_standby();
+  }
   slot->has_turn = true;
   ++in_turn_;
   lock.unlock();
@@ -135,21 +146,52 @@ bool Engine::give_turn(std::unique_lock<std::mutex>& lock, const std::shared_ptr
   return result == StepResult::kProgress;
 }
 
-void Engine::pause(std::unique_lock<std::mutex>& lock, steady_clock::time_point* last_progress) {
-  const auto idle = steady_clock::now() - *last_progress;
+void Engine::pause(std::unique_lock<std::mutex>& lock, steady_clock::time_point last_progress, uint32_t look) {
+  const auto idle = steady_clock::now() - last_progress;
   if (idle < kSpin) {
     lock.unlock();
-    std::this_thread::yield();
+    look % kLooksPerYield == 0 ? std::this_thread::yield() : _mm_pause();
     lock.lock();
-  } else if (idle > kDrowsy && lookouts() > 1) {
-    --awake_;  // who calls counts this thread as awake again
-    called_.wait(lock, [&] { return ending_ || calls_ != 0; });
-    if (calls_ != 0) --calls_;
-    *last_progress = steady_clock::now();
   } else {
     const auto longest = idle > kDeepIdle ? 2 * kLongestSleep : kLongestSleep;
     changed_.wait_until(lock, steady_clock::now() + std::min<steady_clock::duration>(idle / 8, longest));
   }
+}
+
+void Engine::stand_by(std::unique_lock<std::mutex>& lock) {
+  --awake_;
+  if (napping_ + calls_ != 0) {
+    lie_down(lock);
+  } else {
+    ++napping_;
+  }
+  nap(lock);
+}
+
+// Counted as napping from the call on.
+void Engine::lie_down(std::unique_lock<std::mutex>& lock) {
+  ++lying_;
+  called_.wait(lock, [&] { return ending_ || calls_ != 0; });
+  --lying_;
+  if (calls_ != 0) --calls_;
+  ++napping_;
+}
+
+void Engine::nap(std::unique_lock<std::mutex>& lock) {
+  uint64_t turns_before = turns_of_work_;
+  uint32_t quiet_naps = 0;
+  while (!ending_) {
+    called_.wait_for(lock, kNap);
+    const bool same_turns = std::exchange(turns_before, turns_of_work_) == turns_of_work_;
+    if (same_turns && in_turn_ != 0 && lookouts() == 0) break;
+    quiet_naps = same_turns && in_turn_ == 0 ? quiet_naps + 1 : 0;
+    if (quiet_naps < kNapsBeforeLyingDown) continue;
+    --napping_;
+    lie_down(lock);
+    quiet_naps = 0;
+  }
+  --napping_;
+  ++awake_;
 }
 
 }  // namespace bw::emulator

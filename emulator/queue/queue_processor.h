@@ -71,7 +71,7 @@ struct QueueSetup {
   uint64_t read_pointer_address = 0;
   // Written by the client with release, read by the engine with acquire: the write pointer, counting up for ever, in
   // dwords (compute) or bytes (SDMA).
-  // For AQL it says no more than that there is something to look at; the engine puts kNoDoorbell back.
+  // For AQL it says no more than that there is something to look at; kNoDoorbell: it has not been rung yet.
   std::atomic<uint64_t>* doorbell = nullptr;
   // AQL: where the client counts the packets that it has begun to write.
   uint64_t write_pointer_address = 0;
