@@ -1,6 +1,8 @@
 // Traces in Chrome's trace event format ("Trace Event Format", JSON array form), as chrome://tracing and Perfetto read.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "emulator/trace/format.h"
 
 namespace bw::emulator {
@@ -22,30 +24,53 @@ size_t utf8_length(std::string_view text) {
   return length;
 }
 
+bool is_plain(char c) {
+  return c >= 0x20 && c != '"' && c != '\\' && static_cast<uint8_t>(c) < 0x80;
+}
+
 // A JSON string with its quotes; a byte that is no UTF-8 becomes '?'.
-std::string quoted(std::string_view text) {
-  std::string result = "\"";
+void add_quoted(std::string_view text, std::string* line) {
+  *line += '"';
   while (!text.empty()) {
+    const auto plain = static_cast<size_t>(std::find_if_not(text.begin(), text.end(), is_plain) - text.begin());
+    line->append(text.substr(0, plain));
+    text.remove_prefix(plain);
+    if (text.empty()) break;
     const char c = text[0];
     const size_t length = utf8_length(text);
     if (c == '"' || c == '\\') {
-      result += '\\';
-      result += c;
+      *line += '\\';
+      *line += c;
     } else if (static_cast<uint8_t>(c) < 0x20) {
-      result += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
+      *line += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
     } else if (length == 0) {
-      result += '?';
+      *line += '?';
     } else {
-      result += text.substr(0, length);
+      line->append(text.substr(0, length));
     }
     text.remove_prefix(std::max<size_t>(length, 1));
   }
-  return result + '"';
+  *line += '"';
+}
+
+std::string quoted(std::string_view text) {
+  std::string result;
+  add_quoted(text, &result);
+  return result;
+}
+
+void add_number(std::string_view before, uint64_t value, std::string* line) {
+  const fmt::format_int digits(value);
+  line->append(before);
+  line->append(digits.data(), digits.size());
 }
 
 // Microseconds, to the nanosecond.
-std::string time_text(uint64_t nanoseconds) {
-  return fmt::format("{}.{:03}", nanoseconds / 1000, nanoseconds % 1000);
+void add_time(std::string_view before, uint64_t nanoseconds, std::string* line) {
+  const fmt::format_int part(1000 + nanoseconds % 1000);
+  add_number(before, nanoseconds / 1000, line);
+  *line += '.';
+  line->append(part.data() + 1, 3);
 }
 
 class ChromeFormatter final : public TraceFormatter {
@@ -62,14 +87,22 @@ class ChromeFormatter final : public TraceFormatter {
   }
 
   std::string event(const TraceTrack& track, const TraceEvent& event) const override {
-    const bool is_end = event.phase == TracePhase::kEnd;
-    std::string line =
-        fmt::format("{{\"ph\":\"{}\",\"pid\":{},\"tid\":{},\"ts\":{},\"cat\":\"{}\",\"name\":{}",
-                    phase_letter(event.phase), track.process, track.thread,
-                    time_text(is_end ? event.end_ns : event.begin_ns), event.category, quoted(event.name));
-    if (event.phase == TracePhase::kSlice) line += fmt::format(",\"dur\":{}", time_text(event.end_ns - event.begin_ns));
+    std::string line;
+    line.reserve(512);
+    line += "{\"ph\":\"";
+    line += phase_letter(event.phase);
+    add_number("\",\"pid\":", static_cast<uint64_t>(track.process), &line);
+    add_number(",\"tid\":", static_cast<uint64_t>(track.thread), &line);
+    add_time(",\"ts\":", event.phase == TracePhase::kEnd ? event.end_ns : event.begin_ns, &line);
+    if (event.phase == TracePhase::kSlice) add_time(",\"dur\":", event.end_ns - event.begin_ns, &line);
     if (event.phase == TracePhase::kInstant) line += ",\"s\":\"t\"";
-    return line + arguments(event) + "},\n";
+    line += ",\"cat\":\"";
+    line += event.category;
+    line += "\",\"name\":";
+    add_quoted(event.name, &line);
+    add_arguments(event, &line);
+    line += "},\n";
+    return line;
   }
 
  private:
@@ -87,14 +120,18 @@ class ChromeFormatter final : public TraceFormatter {
     return 'i';
   }
 
-  static std::string arguments(const TraceEvent& event) {
-    std::string text;
+  static void add_arguments(const TraceEvent& event, std::string* line) {
+    std::string_view before = ",\"args\":{";
     const auto add = [&](std::string_view name, std::string_view value) {
-      text += fmt::format("{}{}:{}", text.empty() ? ",\"args\":{" : ",", quoted(name), quoted(value));
+      line->append(before);
+      add_quoted(name, line);
+      *line += ':';
+      add_quoted(value, line);
+      before = ",";
     };
     if (!event.text.empty()) add("text", event.text);
     for (const auto& field : event.fields) add(field.name, field.value.empty() ? "1" : field.value);
-    return text.empty() ? text : text + '}';
+    if (before == ",") *line += '}';
   }
 };
 

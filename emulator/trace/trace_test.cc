@@ -46,8 +46,8 @@ class Trace : public ::testing::Test {
     std::vector<std::string> result;
     std::ifstream in(path_);
     for (std::string line; std::getline(in, line);) {
-      if (line[0] == '#' || line.substr(29, 24).find(where) == std::string::npos) continue;
-      result.push_back(line.substr(55));
+      if (line[0] == '#' || line.substr(30, 24).find(where) == std::string::npos) continue;
+      result.push_back(line.substr(56));
     }
     return result;
   }
@@ -104,7 +104,7 @@ TEST_F(Trace, WritesDoorbellsPacketsAndDispatchesOfAQueueAsText) {
                             AllOf(StartsWith("RELEASE_MEM event_type="), HasSubstr("data=7 int_ctxid=5")),
                             "interrupt event=5"));
   }
-  EXPECT_THAT(content(), StartsWith("#           us         took  where"));
+  EXPECT_THAT(content(), StartsWith("#           us          took  where"));
 }
 
 TEST_F(Trace, TellsOfAWaitWhenItBeginsAndWhenItEnds) {

@@ -55,7 +55,7 @@ TEST_F(TraceCommand, WritesTheCallsOfAForeignProgramAsText) {
   EXPECT_EQ(result.err, "");
   EXPECT_THAT(
       content("calls.txt"),
-      AllOf(StartsWith("#           us         took  where"), ContainsRegex("open\\(/dev/dri/renderD128, .* = [0-9]"),
+      AllOf(StartsWith("#           us          took  where"), ContainsRegex("open\\(/dev/dri/renderD128, .* = [0-9]"),
             ContainsRegex("shim_libdrm_pro/[0-9]+ +ioctl\\([0-9]+, AMDGPU_INFO, query=DEV_INFO room=[0-9]+\\) = 0")));
 }
 
