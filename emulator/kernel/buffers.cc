@@ -1,6 +1,7 @@
 #include "emulator/kernel/buffers.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <bit>
@@ -29,6 +30,20 @@ int check_user_range(uint64_t address, uint64_t size_bytes, bool writable) {
   return ::madvise(own_page, kPageBytes, MADV_POPULATE_WRITE) == 0 ? -EFAULT : 0;
 }
 
+// What all buffers may take of the host's memory, and GTT of that.
+struct SystemLimits {
+  uint64_t all_bytes;
+  uint64_t gtt_bytes;
+};
+
+// Linux amdgpu_amdkfd_gpuvm.c, amdgpu_amdkfd_gpuvm_init_mem_limits(); half of it for GTT: ttm_device.c, pages_limit.
+SystemLimits system_limits() {
+  constexpr uint64_t kReservedBytes = 1ull << 30;
+  const uint64_t total = static_cast<uint64_t>(::sysconf(_SC_PHYS_PAGES)) * kPageBytes;
+  const uint64_t most = total - total / 64;
+  return {most < 2 * kReservedBytes ? most / 2 : most - kReservedBytes, total / 2};
+}
+
 }  // namespace
 
 BufferTable::BufferTable(const Arena& arena, std::span<const Card> cards) : arena_(arena), memory_(arena, cards) {
@@ -53,6 +68,8 @@ const Buffer* BufferTable::store(Buffer buffer) {
   Device& device = *devices_[buffer.card];
   buffer.handle = make_u64(device.next_index++, device.gpu_id);
   const uint64_t handle = buffer.handle;
+  system_bytes_ += buffer.system_bytes;
+  if ((buffer.flags & alloc_flag::kGtt) != 0) gtt_bytes_ += buffer.system_bytes;
   return &buffers_.emplace(handle, std::move(buffer)).first->second;
 }
 
@@ -77,9 +94,12 @@ int BufferTable::place(const BufferRequest& request, Buffer* buffer) {
   if ((request.flags & alloc_flag::kAqlQueueMem) != 0) return -EINVAL;
   switch (type) {
     case alloc_flag::kVram:
+      return place_in_memory(buffer);
     case alloc_flag::kGtt:
+      if (int status = reserve_system_memory(buffer); status != 0) return status;
       return place_in_memory(buffer);
     case alloc_flag::kUserptr:
+      if (int status = reserve_system_memory(buffer); status != 0) return status;
       return place_user(request, buffer);
     case alloc_flag::kDoorbell:
       if (request.size_bytes != kfd::uapi::kDoorbellAreaBytes) return -EINVAL;
@@ -93,6 +113,16 @@ int BufferTable::place(const BufferRequest& request, Buffer* buffer) {
       return 0;
   }
   return -EINVAL;
+}
+
+// Linux amdgpu_amdkfd_gpuvm.c, amdgpu_amdkfd_reserve_mem_limit().
+int BufferTable::reserve_system_memory(Buffer* buffer) {
+  static const SystemLimits limits = system_limits();
+  const bool is_gtt = (buffer->flags & alloc_flag::kGtt) != 0;
+  if (buffer->size_bytes > limits.all_bytes - std::min(system_bytes_, limits.all_bytes)) return -ENOMEM;
+  if (is_gtt && buffer->size_bytes > limits.gtt_bytes - std::min(gtt_bytes_, limits.gtt_bytes)) return -ENOMEM;
+  buffer->system_bytes = buffer->size_bytes;
+  return 0;
 }
 
 int BufferTable::place_in_memory(Buffer* buffer) {
@@ -126,6 +156,8 @@ int BufferTable::release(uint64_t handle) {
   const Buffer* buffer = find(handle);
   if (buffer == nullptr) return -EINVAL;
   if (!buffer->mapped.empty()) return -EBUSY;
+  system_bytes_ -= buffer->system_bytes;
+  if ((buffer->flags & alloc_flag::kGtt) != 0) gtt_bytes_ -= buffer->system_bytes;
   buffers_.erase(handle);
   return 0;
 }

@@ -28,6 +28,7 @@ struct Buffer {
   uint64_t arena_offset = 0;            // 0 for USERPTR, which is the client's own memory
   std::shared_ptr<MemoryBlock> memory;  // VRAM and GTT
   std::set<uint32_t> mapped;            // cards
+  uint64_t system_bytes = 0;            // of the host's memory, as far as that is counted
 };
 
 struct BufferRequest {
@@ -75,6 +76,8 @@ class BufferTable {
 
   int place(const BufferRequest& request, Buffer* buffer);
   int place_in_memory(Buffer* buffer);
+  // The host's memory is limited, before programs take so much that the host is without.
+  int reserve_system_memory(Buffer* buffer);
   const Buffer* store(Buffer buffer);
   int place_user(const BufferRequest& request, Buffer* buffer) const;
   Buffer* find_mutable(uint64_t handle);
@@ -83,6 +86,8 @@ class BufferTable {
   std::vector<std::unique_ptr<Device>> devices_;
   DeviceMemory memory_;
   std::map<uint64_t, Buffer> buffers_;  // by handle
+  uint64_t system_bytes_ = 0;           // GTT and USERPTR
+  uint64_t gtt_bytes_ = 0;
 };
 
 }  // namespace bw::emulator

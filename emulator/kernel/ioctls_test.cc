@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
@@ -165,6 +166,21 @@ TEST_F(Ioctls, AllocationRefusesWhatTheCardCannotGive) {
   AllocMemoryArgs foreign = alloc_args(4096, alloc_flag::kVram);
   foreign.gpu_id = 1;
   EXPECT_EQ(machine_.ioctl(kAllocMemory, foreign), -EINVAL);
+}
+
+TEST_F(Ioctls, AllocationLeavesTheHostSomeMemory) {
+  const uint64_t host_bytes = static_cast<uint64_t>(::sysconf(_SC_PHYS_PAGES)) * 4096;
+  AllocMemoryArgs user = alloc_args(host_bytes, alloc_flag::kUserptr | alloc_flag::kWritable);
+  user.mmap_offset = 0x7000'0000'0000;
+  EXPECT_EQ(machine_.ioctl(kAllocMemory, user), -ENOMEM) << "before it looks whether there is any memory";
+  const uint64_t third = host_bytes / 3 / 4096 * 4096;
+  AllocMemoryArgs first = alloc_args(third, alloc_flag::kGtt);
+  ASSERT_EQ(machine_.ioctl(kAllocMemory, first), 0);
+  AllocMemoryArgs second = alloc_args(third, alloc_flag::kGtt);
+  EXPECT_EQ(machine_.ioctl(kAllocMemory, second), -ENOMEM) << "GTT may have half of it";
+  FreeMemoryArgs free{.handle = first.handle};
+  EXPECT_EQ(machine_.ioctl(kFreeMemory, free), 0);
+  EXPECT_EQ(machine_.ioctl(kAllocMemory, second), 0);
 }
 
 TEST_F(Ioctls, UserMemoryMustBeThere) {
