@@ -109,6 +109,13 @@ TEST(ShimCommand, SaysInOneLineWhatIsWrong) {
   expect_error({"info", "--", "ls"}, "info starts no other program");
 }
 
+TEST(ShimCommand, WarnsOfProgramsThatWillNotSeeTheCard) {
+  const CommandResult result = run_shim({}, {STATIC_PROGRAM});
+  EXPECT_EQ(result.exit_status, 0);
+  EXPECT_THAT(result.err, HasSubstr("linked statically"));
+  EXPECT_EQ(run_shim({}, {"true"}).err, "");
+}
+
 TEST(ShimCommand, ExplainsItself) {
   const CommandResult help = tests::run_barewave({"shim", "--help"});
   for (const char* word : {"--gpus", "--kfd-minor", "-- COMMAND"}) EXPECT_THAT(help.out, HasSubstr(word));

@@ -14,6 +14,7 @@
 #include "emulator/shim/sysfs_tree.h"
 #include "emulator/trace/recorder.h"
 #include "tools/barewave/commands.h"
+#include "tools/barewave/program_file.h"
 #include "tools/barewave/shim.h"
 
 namespace bw::tools {
@@ -103,6 +104,10 @@ Status exec_under_shim(const GlobalOptions& global, const ShimOptions& options, 
   BW_ASSIGN(const std::string library, find_library());
   BW_RETURN_IF_ERROR(describe_machine(global, options));
   BW_RETURN_IF_ERROR(describe_trace(trace));
+  if (const std::string file = find_program(program[0]); is_static_program(file)) {
+    fmt::print(stderr, "barewave: warning: {} is linked statically: it will not see the card, what it starts may\n",
+               file);
+  }
   put_first("LD_PRELOAD", library);
   std::vector<std::string> words = program;
   std::vector<char*> argv;
@@ -118,10 +123,9 @@ Command add_shim_command(CLI::App& app, const std::vector<std::string>& program)
       "shim",
       "Run any program with the emulated card in the place of a real one: barewave shim [OPTIONS] -- COMMAND...");
   command->footer(
-      "COMMAND finds /dev/kfd, /dev/dri and their sysfs files as on a machine with the cards, through a library that "
-      "is\n"
-      "preloaded into it and what it starts. Programs without the C library's calls (static ones, Go) do not see "
-      "them.");
+      "COMMAND finds /dev/kfd, /dev/dri and their sysfs files as on a machine with the cards, through a library that\n"
+      "is preloaded into it and what it starts. Programs without the C library's calls (static ones, Go) do not see\n"
+      "them. Faults of the emulated card go to stderr, and `barewave trace` shows what the program does with it.");
   add_shim_options(command, options.get());
   return [options, &program](const GlobalOptions& global) -> Status {
     if (program.empty()) {
