@@ -61,5 +61,14 @@ TEST(ShimExports, PreloadedLibraryNeedsNothingButTheCLibrary) {
   EXPECT_THAT(needed, testing::Not(testing::HasSubstr("LLVM")));
 }
 
+// An operator new of the program's is not to meet an operator delete of the card's.
+TEST(ShimExports, CardLibraryHoldsAllItsCpp) {
+  const std::string needed = output_of("readelf -d " CARD_LIBRARY " | grep NEEDED");
+  EXPECT_THAT(needed, testing::HasSubstr("[libc.so.6]"));
+  for (const char* library : {"libstdc++", "libfmt", "libLLVM", "libgcc_s"}) {
+    EXPECT_THAT(needed, testing::Not(testing::HasSubstr(library)));
+  }
+}
+
 }  // namespace
 }  // namespace bw
