@@ -286,6 +286,18 @@ std::string in_text(const drm_amdgpu_info& a) {
   }
   return fmt::format("{} room={}", text, a.return_size);
 }
+std::string in_text(const drm_amdgpu_gem_create& a) {
+  return fmt::format("size={:#x} domains={:#x} flags={:#x}", a.in.bo_size, a.in.domains, a.in.domain_flags);
+}
+std::string out_text(const drm_amdgpu_gem_create& a) {
+  return fmt::format("handle={}", handle_text(a.out.handle));
+}
+std::string in_text(const drm_amdgpu_gem_mmap& a) {
+  return fmt::format("handle={}", handle_text(a.in.handle));
+}
+std::string out_text(const drm_amdgpu_gem_mmap& a) {
+  return fmt::format("mmap_offset={}", handle_text(a.out.addr_ptr));
+}
 std::string in_text(const drm_amdgpu_gem_va& a) {
   return fmt::format("handle={} operation={} va={} size={:#x}", handle_text(a.handle), a.operation,
                      address_text(a.va_address), a.map_size);
@@ -389,8 +401,8 @@ constexpr std::array kDecoders = {
     decoder<drm_gem_close>(DRM_IOCTL_GEM_CLOSE, "DRM_GEM_CLOSE"),
     decoder<drm_prime_handle>(DRM_IOCTL_PRIME_HANDLE_TO_FD, "DRM_PRIME_HANDLE_TO_FD"),
     decoder<drm_prime_handle>(DRM_IOCTL_PRIME_FD_TO_HANDLE, "DRM_PRIME_FD_TO_HANDLE"),
-    decoder<NoArgs>(DRM_IOCTL_AMDGPU_GEM_CREATE, "AMDGPU_GEM_CREATE"),
-    decoder<NoArgs>(DRM_IOCTL_AMDGPU_GEM_MMAP, "AMDGPU_GEM_MMAP"),
+    decoder<drm_amdgpu_gem_create>(DRM_IOCTL_AMDGPU_GEM_CREATE, "AMDGPU_GEM_CREATE"),
+    decoder<drm_amdgpu_gem_mmap>(DRM_IOCTL_AMDGPU_GEM_MMAP, "AMDGPU_GEM_MMAP"),
     decoder<NoArgs>(DRM_IOCTL_AMDGPU_GEM_METADATA, "AMDGPU_GEM_METADATA"),
     decoder<NoArgs>(DRM_IOCTL_AMDGPU_GEM_WAIT_IDLE, "AMDGPU_GEM_WAIT_IDLE"),
     decoder<NoArgs>(DRM_IOCTL_AMDGPU_GEM_OP, "AMDGPU_GEM_OP"),

@@ -16,7 +16,7 @@ struct TraceTrack {
   int thread = 0;
   std::string process_name;
   std::string name;   // "compute queue 0"
-  std::string label;  // of both, short: "c79e compute 0", "rocminfo/4711"
+  std::string label;  // of both, short: "gpu 28445 compute 0", "rocminfo/4711"
 };
 
 enum class TracePhase : uint8_t {

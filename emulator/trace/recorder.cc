@@ -98,9 +98,9 @@ const TraceTrack& TraceRecorder::add_queue(uint32_t gpu_id, uint32_t queue_id, c
     track.process = static_cast<int>(card - gpu_ids_.begin() + 1) << kCardShift | process_;
     track.thread = static_cast<int>(++queue_count_);
   }
-  track.process_name = fmt::format("card {:x} of {} ({})", gpu_id, process_name_, process_);
+  track.process_name = fmt::format("card {} of {} ({})", gpu_id, process_name_, process_);
   track.name = fmt::format("{} queue {}", engine, queue_id);
-  track.label = fmt::format("{:x} {} {}", gpu_id, engine, queue_id);
+  track.label = fmt::format("gpu {} {} {}", gpu_id, engine, queue_id);
   return keep(std::move(track));
 }
 

@@ -59,9 +59,11 @@ SHORTER = {"EVENT_WRITE"}
 DROPPED = {("WAIT_REG_MEM", "reg_write_addr1"), ("WAIT_REG_MEM64", "reg_write_addr1"), ("ACQUIRE_MEM", "gcr_cntl"),
            ("RELEASE_MEM", "gcr_cntl"), ("COPY_DATA", "src_64b_addr_lo"), ("COPY_DATA", "dst_64b_addr_lo"),
            ("RELEASE_MEM", "address_lo_64b"), ("gcr_req", "gcr_control_15_0"), ("gcr_req", "gcr_control_18_16")}
-# Counts less one, under the name of what they count.
+# Counts less one, under the name of what they count (ROCr's blit_sdma has those of sub-windows so).
 COUNTS_LESS_ONE = {("copy_linear", "count"): "bytes", ("constant_fill", "count"): "bytes",
                    ("write_untiled", "count"): "dwords"}
+COUNTS_LESS_ONE |= {("copy_linear_subwin", name): name for name in
+                    ("src_pitch", "src_slice_pitch", "dst_pitch", "dst_slice_pitch", "rect_x", "rect_y", "rect_z")}
 ALWAYS = {"function", "func", "src_sel", "dst_sel", "data", "reference", "value", "mask", "imm_data", "event_type",
           "atomic", "atomic_op", "int_context", "int_ctxid", "ib_size", "exec_count", "byte_count", "dim_x", "dim_y",
           "dim_z", "rect_x", "rect_y", "rect_z", "src_data"}

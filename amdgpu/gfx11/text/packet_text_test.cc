@@ -106,6 +106,11 @@ TEST(SdmaText, NamesPacketsBySubOpcodeToo) {
             "WRITE_UNTILED dst_addr=0x7f0000001000 dwords=2 data=[0x11 0x22]");
   EXPECT_EQ(sdma({0x111, 0, 0x43810000, 0, 0}),
             "GCR_REQ base_va=0 limit_va=0 gli_inv=all glk_inv glv_inv gl1_inv gl2_inv");
+  EXPECT_EQ(
+      sdma({0x40000401, 0x1000, 0x7f00, 1 | 2 << 16, 63u << 13, 4095, 0x2000, 0x7f00, 0, 63u << 13, 4095, 23 | 48 << 16,
+            0}),
+      "COPY_LINEAR_SUBWIN elementsize=2 src_addr=0x7f0000001000 src_x=1 src_y=2 src_pitch=64 src_slice_pitch=4096 "
+      "dst_addr=0x7f0000002000 dst_pitch=64 dst_slice_pitch=4096 rect_x=24 rect_y=49 rect_z=1");
   EXPECT_EQ(sdma({0xee, 1}), "opcode 238 data=[1]");
   EXPECT_EQ(sdma({0x7701, 1}), "COPY sub_op 119 data=[1]");
 }
