@@ -201,6 +201,17 @@ TEST_F(Ioctls, UserMemoryMustBeThere) {
   ::munmap(memory, 8192);
 }
 
+// Found by the fuzzer, which ran out of memory: pages of such a mapping appear as they are read.
+TEST_F(Ioctls, UserMemoryIsNoMoreThanTheHostHas) {
+  constexpr uint64_t kSize = 1ull << 42;
+  void* memory = ::mmap(nullptr, kSize, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  ASSERT_NE(memory, MAP_FAILED);
+  AllocMemoryArgs args = alloc_args(kSize, alloc_flag::kUserptr);
+  args.mmap_offset = reinterpret_cast<uint64_t>(memory);
+  EXPECT_EQ(machine_.ioctl(kAllocMemory, args), -ENOMEM);
+  ::munmap(memory, kSize);
+}
+
 TEST_F(Ioctls, VramRunsOutAndComesBack) {
   AllocMemoryArgs first = alloc_args(20ull << 30, alloc_flag::kVram);
   ASSERT_EQ(machine_.ioctl(kAllocMemory, first), 0);

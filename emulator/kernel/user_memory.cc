@@ -54,6 +54,11 @@ int probe_user_range(uint64_t user_address, uint64_t size_bytes) {
   return 0;
 }
 
+uint64_t user_memory_limit_bytes() {
+  const auto total = static_cast<uint64_t>(::sysconf(_SC_PHYS_PAGES)) * kPageBytes;
+  return total - (total >> 6);
+}
+
 Status check_user_memory_access() {
   const uint64_t value = 1;
   uint64_t copy = 0;

@@ -34,6 +34,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr uint64_t kPage = 4096;
 constexpr uint64_t kRegionPages = 64;
+constexpr uint64_t kReservedBytes = 16ull << 30;
 constexpr int kCallsPerMachine = 400;
 constexpr auto kPatience = std::chrono::seconds(120);
 
@@ -90,7 +91,10 @@ class Pool {
 class Life {
  public:
   explicit Life(uint32_t seed) : machine_(options(seed)) {
-    region_ = static_cast<std::byte*>(map_region(nullptr));
+    // What lies behind the region shall not be the emulator's own memory, which a long range would take in.
+    region_ = static_cast<std::byte*>(
+        ::mmap(nullptr, kReservedBytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
+    ::mprotect(region_, kRegionPages * kPage, PROT_READ | PROT_WRITE);
     TestQueue queue;
     good_queue_ = machine_.queue_args(&queue, 0, 4096);
     ring_ = queue.ring;
@@ -104,7 +108,7 @@ class Life {
   }
   ~Life() {
     for (int fd : descriptors_) ::close(fd);
-    ::munmap(region_, kRegionPages * kPage);
+    ::munmap(region_, kReservedBytes);
   }
 
   std::string run(uint32_t seed, std::atomic<uint64_t>* calls, std::atomic<uint64_t>* successes) {
@@ -133,11 +137,6 @@ class Life {
     result.card_count = 1 + seed % 2;
     result.kfd_minor_version = 12 + seed % 6;
     return result;
-  }
-
-  void* map_region(void* at) {
-    const int fixed = at == nullptr ? 0 : MAP_FIXED;
-    return ::mmap(at, kRegionPages * kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | fixed, -1, 0);
   }
 
   uint64_t doorbells_offset() {
