@@ -22,6 +22,10 @@ constexpr uint32_t kLdsGranuleBytes = 512;     // LLVM AMDGPUUsage, GRANULATED_L
 constexpr uint64_t kDescriptorAlignment = 64;  // LLVM AMDGPUUsage, "Kernel Descriptor"
 constexpr uint64_t kEntryAlignment = 256;
 constexpr uint32_t kScratchUnitBytes = 256;  // of WAVESIZE
+// Of one SIMD, for wave32; a wave64 takes two of each. LLVM AMDGPU.td, FeatureGFX11FullVGPRs; AMDGPUBaseInfo.cpp,
+// getTotalNumVGPRs(), getVGPRAllocGranule().
+constexpr uint32_t kVgprsOfSimd = 1536;
+constexpr uint32_t kVgprGranule = 24;
 // The older amd_kernel_code_t has them, after all others; in a kernel descriptor these bits are 0.
 constexpr BitField kWorkgroupCounts[] = {{7, 7}, {8, 8}, {9, 9}};
 
@@ -40,6 +44,22 @@ Geometry geometry_of(const Packet& packet) {
 
 uint32_t wave_size_of(const Descriptor& kernel) {
   return Properties::enable_wavefront_size32.get(kernel.kernel_code_properties) != 0 ? 32 : 64;
+}
+
+uint32_t align_to_granule(uint32_t vgprs) {
+  return (vgprs + kVgprGranule - 1) / kVgprGranule * kVgprGranule;
+}
+
+// Whether the waves of a workgroup, which are on one compute unit or, in WGP mode, on one pair of them, find room for
+// their VGPRs.
+bool has_vgprs(const Dispatch& dispatch) {
+  using Rsrc1 = gfx11::compute_pgm_rsrc1;
+  const auto& [x, y, z] = dispatch.workgroup_size;
+  const uint32_t waves = (x * y * z + dispatch.wave_size - 1) / dispatch.wave_size;
+  const uint32_t simds = facts::kSimdsPerComputeUnit * (Rsrc1::wgp_mode.get(dispatch.pgm_rsrc1) != 0 ? 2 : 1);
+  // Counted in units of 8 for wave32, and of 4 for wave64: the same room.
+  const uint64_t vgprs = align_to_granule((Rsrc1::granulated_workitem_vgpr_count.get(dispatch.pgm_rsrc1) + 1) * 8);
+  return (waves + simds - 1) / simds * vgprs <= kVgprsOfSimd;
 }
 
 // User SGPRs in the order of LLVM's AMDGPU usage guide, "Initial kernel execution state".
@@ -124,6 +144,14 @@ AqlQueue::Outcome AqlQueue::describe_dispatch(const Packet& packet, Dispatch* di
     dispatch->workgroup_count[i] = grid / size + (grid % size != 0);
     dispatch->partial_size[i] = grid % size;
   }
+  if (!has_vgprs(*dispatch)) {
+    return fail(queue_error::kRegisters, "a workgroup's waves do not find room for their VGPRs (RSRC1 {:#010x})",
+                dispatch->pgm_rsrc1);
+  }
+  return describe_user_data(packet, kernel, dispatch);
+}
+
+AqlQueue::Outcome AqlQueue::describe_user_data(const Packet& packet, const Descriptor& kernel, Dispatch* dispatch) {
   const uint32_t properties = kernel.kernel_code_properties;
   gfx11::amd_queue_t queue{};
   const bool reads_queue = packet.private_segment_size != 0 ||

@@ -22,6 +22,12 @@ constexpr BitField kVendorFormat{23, 16};
 // What is left of the packet behind dw_cnt_remain, in dwords.
 constexpr uint32_t kRemainingDwords = 10;
 
+// Addresses have 48 bits, and the ones above repeat the highest or are that of an aperture.
+bool is_canonical(uint64_t address) {
+  const uint64_t above = address >> 48;
+  return above == 0 || above == 0xffff;
+}
+
 QueueSetup buffer_setup(const QueueSetup& queue, std::atomic<uint64_t>* doorbell) {
   QueueSetup setup = queue;
   setup.doorbell = doorbell;
@@ -232,7 +238,9 @@ AqlQueue::Outcome AqlQueue::memory_fault() {
 
 AqlQueue::Outcome AqlQueue::shader_fault(ShaderFault fault) {
   QueueError error = queue_error::kIllegalInstruction;
-  if (fault.kind == ShaderFaultKind::kMemory) {
+  if (fault.kind == ShaderFaultKind::kMemory && !is_canonical(fault.address)) {
+    error = queue_error::kApertureViolation;  // never gets as far as the page tables
+  } else if (fault.kind == ShaderFaultKind::kMemory) {
     memory_fault_ = explain_fault(context_.memory, fault.address, fault.access);
     memory_fault_->address = fault.address;
   } else if (fault.kind == ShaderFaultKind::kTrap) {

@@ -90,6 +90,8 @@ class AqlQueue final : public QueueProcessor {
   Outcome dispatch();
   Outcome check_geometry(const amdgpu::gfx11::hsa_kernel_dispatch_packet_t& packet);
   Outcome describe_dispatch(const amdgpu::gfx11::hsa_kernel_dispatch_packet_t& packet, Dispatch* dispatch);
+  Outcome describe_user_data(const amdgpu::gfx11::hsa_kernel_dispatch_packet_t& packet,
+                             const amdgpu::gfx11::amdhsa_kernel_descriptor_t& kernel, Dispatch* dispatch);
   Outcome describe_scratch(const amdgpu::gfx11::amd_queue_t& queue, uint32_t private_bytes, Dispatch* dispatch);
   Outcome ask_for_scratch(const amdgpu::gfx11::amd_queue_t& queue, uint32_t private_bytes, uint32_t wave_size);
   Outcome return_scratch();

@@ -289,6 +289,25 @@ TEST_F(AqlVendor, IndirectBufferWithABadPacketStopsTheQueue) {
   EXPECT_EQ(report.dwords.size(), 16u);
 }
 
+using AqlDestroy = Aql;
+TEST_F(AqlDestroy, OfABusyQueueAbandonsItsProgram) {
+  std::atomic<bool> runs{false};
+  machine_.cores().tell([&](const Dispatch&, const AddressSpace&, std::stop_token cancel) {
+    runs = true;
+    while (!cancel.stop_requested()) std::this_thread::yield();
+    return std::optional<ShaderFault>();
+  });
+  const AqlSignal done = client_.signal(), dependency = client_.signal();
+  client_.submit(dispatch_of(kernel_, done));
+  ASSERT_TRUE(eventually([&] { return runs.load(); }));
+  EXPECT_EQ(machine_.destroy(client_.queue()), 0);
+  EXPECT_EQ(done.value(), 1);
+  EXPECT_EQ(client_.read_index(), 0u);
+  AqlClient waiting(machine_);
+  waiting.submit(testing::barrier_packet(testing::kAqlBarrierAnd, {dependency.handle}, done));
+  EXPECT_EQ(machine_.destroy(waiting.queue()), 0);
+}
+
 // What a queue without an enabled runtime tells by its inactive signal, for each kind of bad packet.
 class AqlErrors : public Aql {
  protected:
@@ -327,6 +346,26 @@ TEST_F(AqlErrors, AgentDispatch) {
 }
 TEST_F(AqlErrors, WorkgroupTooLarge) {
   EXPECT_EQ(error_of(testing::dispatch_packet({{64, 64, 1}, {64, 17, 1}, 2}, kernel_, 0, {})), 0x40);
+}
+TEST_F(AqlErrors, NoRoomForTheRegisters) {
+  // 256 VGPRs take 264 of the 1536 of a SIMD: 5 waves fit on each of the 2 of a compute unit, or of the 4 in WGP mode.
+  const uint64_t kernel = client_.load(0x40af001f, 0x84, 0x408, {0xbfb00000});
+  const uint64_t in_wgp_mode = client_.load(0x60af001f, 0x84, 0x408, {0xbfb00000});
+  for (const uint16_t fits : {256, 320}) {
+    ASSERT_TRUE(client_.run(testing::dispatch_packet({{fits, 1, 1}, {fits, 1, 1}, 1}, kernel, 0, {})));
+  }
+  ASSERT_TRUE(client_.run(testing::dispatch_packet({{640, 1, 1}, {640, 1, 1}, 1}, in_wgp_mode, 0, {})));
+  const AqlSignal inactive = client_.watch_inactive();
+  client_.submit(testing::dispatch_packet({{352, 1, 1}, {352, 1, 1}, 1}, kernel, 0, {}));
+  EXPECT_TRUE(eventually([&] { return inactive.value() == 0x80; }));
+}
+TEST_F(AqlErrors, AddressOfMoreThan48Bits) {
+  machine_.cores().tell([](const Dispatch&, const AddressSpace&, std::stop_token) {
+    std::optional<ShaderFault> fault = fault_of(ShaderFaultKind::kMemory);
+    fault->address = 0x0123'4567'89ab'cdef;
+    return fault;
+  });
+  EXPECT_EQ(error_of(dispatch_of(kernel_)), 0x20000000);
 }
 TEST_F(AqlErrors, UnknownVendorFormat) {
   AqlPacket packet{};
