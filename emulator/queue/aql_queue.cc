@@ -67,7 +67,8 @@ StepResult AqlQueue::step(Turn turn) {
     blocked_ = outcome == Outcome::kBlocked;
     if (outcome == Outcome::kFault) return stop();
     if (is_cancelled()) return StepResult::kStopped;
-    if (blocked_ && context_.trace && phase_ != Phase::kIndirectBuffer && phase_ != Phase::kScratchReturned) {
+    if (blocked_ && !was_blocked && context_.trace && phase_ != Phase::kIndirectBuffer &&
+        phase_ != Phase::kScratchReturned) {
       context_.trace->packet_waits(gfx11::describe_aql(packet_));
     }
     if (outcome == Outcome::kNothing) return i == 0 ? StepResult::kIdle : StepResult::kProgress;

@@ -35,7 +35,8 @@ StepResult PacketQueue::step(Turn turn) {
     const Outcome outcome = execute();
     if (outcome == Outcome::kFault) return stop();
     const bool was_blocked = std::exchange(blocked_, outcome == Outcome::kBlocked);
-    if (trace() != nullptr) blocked_ ? trace()->packet_waits(describe_packet()) : trace_packet(depth);
+    if (trace() != nullptr && !blocked_) trace_packet(depth);
+    if (trace() != nullptr && blocked_ && !was_blocked) trace()->packet_waits(describe_packet());
     if (blocked_) return i == 0 ? StepResult::kBlocked : StepResult::kProgress;
     has_packet_ = false;
     if (!retire()) return stop();

@@ -29,7 +29,7 @@ class QueueTrace final : public QueueListener {
   }
   // A packet is begun. Nothing is written before it ends, or waits, or runs a program.
   void begin_packet() { begin_ns_ = TraceRecorder::now_ns(); }
-  // It goes on waiting for memory; may be told again and again.
+  // It waits for memory.
   void packet_waits(amdgpu::gfx11::PacketText packet);
   // It runs a program, which is to count its instructions for the trace.
   void begin_dispatch(amdgpu::gfx11::PacketText packet, Dispatch* dispatch);
