@@ -13,12 +13,15 @@
 namespace bw::emulator::jit {
 namespace {
 
-enum class Space : uint8_t { kGlobal, kLds };
+enum class Space : uint8_t { kGlobal, kFlat, kLds };
 
 constexpr unsigned kStep = 8;                   // lanes of a host vector
 constexpr uint32_t kMaxSpan = (1u << 31) - 64;  // gathers take signed offsets
 constexpr uint32_t kHasSgpr = 2;                // in Step::extra, as resolve.cc sets it
 static_assert(kLanes % kStep == 0);
+// High dwords of the addresses that FLAT takes for LDS and scratch memory.
+constexpr uint32_t kSharedHigh = kSharedApertureHi << 16;
+constexpr uint32_t kPrivateHigh = kPrivateApertureHi << 16;
 
 __m256i load8(const uint32_t* row) {
   return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(row));
@@ -94,6 +97,7 @@ bool find_span(Wave& w, const Step& s, unsigned half, uint32_t active, uint32_t 
   } else {
     const uint32_t* high = w.vgpr(s.src[0].index + 1u, half);
     if (!is_uniform(high, exec, high[first])) return false;
+    if (kSpace == Space::kFlat && (high[first] == kSharedHigh || high[first] == kPrivateHigh)) return false;
     base += static_cast<uint64_t>(high[first]) << 32;
   }
   span->host = w.group->tlb->translate(base, span->size_bytes + bytes, access);
@@ -117,15 +121,31 @@ void blend_into(uint32_t* row, const uint32_t* exec, unsigned lane, __m256i valu
 }
 
 // One dword of each lane, `at` bytes behind its address.
-void gather_dwords(const Span& span, unsigned at, Row* out) {
+void gather_dwords(const Span& span, unsigned at, uint32_t* row) {
   for (unsigned l = 0; l < kLanes; l += kStep) {
-    store8(out->lane + l,
-           _mm256_i32gather_epi32(reinterpret_cast<const int*>(span.host + at), load8(span.offset + l), 1));
+    store8(row + l, _mm256_i32gather_epi32(reinterpret_cast<const int*>(span.host + at), load8(span.offset + l), 1));
   }
 }
 
+// Rows 0 to 3 of eight lanes from four vectors, each with the four dwords of lane i and of lane i + 4; or the other way
+// round: it is its own inverse.
+void transpose_quads(__m256 q[4]) {
+  const __m256 a = _mm256_unpacklo_ps(q[0], q[1]), b = _mm256_unpackhi_ps(q[0], q[1]);
+  const __m256 c = _mm256_unpacklo_ps(q[2], q[3]), d = _mm256_unpackhi_ps(q[2], q[3]);
+  const auto low = [](__m256 x, __m256 y) {
+    return _mm256_castpd_ps(_mm256_unpacklo_pd(_mm256_castps_pd(x), _mm256_castps_pd(y)));
+  };
+  const auto high = [](__m256 x, __m256 y) {
+    return _mm256_castpd_ps(_mm256_unpackhi_pd(_mm256_castps_pd(x), _mm256_castps_pd(y)));
+  };
+  q[0] = low(a, c);
+  q[1] = high(a, c);
+  q[2] = low(b, d);
+  q[3] = high(b, d);
+}
+
 // Four dwords of each lane to four rows, eight lanes at a time.
-void load_quads(const Span& span, Row* rows) {
+void load_quads(const Span& span, uint32_t* const* rows) {
   const auto quad = [&](unsigned lane) {
     return _mm_loadu_ps(reinterpret_cast<const float*>(span.host + span.offset[lane]));
   };
@@ -133,54 +153,73 @@ void load_quads(const Span& span, Row* rows) {
     __m256 q[4];
     for (unsigned i = 0; i < 4; ++i)
       q[i] = _mm256_insertf128_ps(_mm256_castps128_ps256(quad(l + i)), quad(l + i + 4), 1);
-    const __m256 a = _mm256_unpacklo_ps(q[0], q[1]), b = _mm256_unpackhi_ps(q[0], q[1]);
-    const __m256 c = _mm256_unpacklo_ps(q[2], q[3]), d = _mm256_unpackhi_ps(q[2], q[3]);
-    const auto put = [&](unsigned row, __m256d value) {
-      _mm256_storeu_pd(reinterpret_cast<double*>(rows[row].lane + l), value);
-    };
-    const auto pd = [](__m256 value) { return _mm256_castps_pd(value); };
-    put(0, _mm256_unpacklo_pd(pd(a), pd(c)));
-    put(1, _mm256_unpackhi_pd(pd(a), pd(c)));
-    put(2, _mm256_unpacklo_pd(pd(b), pd(d)));
-    put(3, _mm256_unpackhi_pd(pd(b), pd(d)));
+    transpose_quads(q);
+    for (unsigned i = 0; i < 4; ++i) _mm256_storeu_ps(reinterpret_cast<float*>(rows[i] + l), q[i]);
+  }
+}
+
+// Four rows to four dwords of each lane, all of which are active.
+void store_quads(const Span& span, const uint32_t* const* rows) {
+  const auto put = [&](unsigned lane, __m128 value) {
+    _mm_storeu_ps(reinterpret_cast<float*>(span.host + span.offset[lane]), value);
+  };
+  for (unsigned l = 0; l < kLanes; l += kStep) {
+    __m256 q[4];
+    for (unsigned i = 0; i < 4; ++i) q[i] = _mm256_loadu_ps(reinterpret_cast<const float*>(rows[i] + l));
+    transpose_quads(q);
+    // In the order of the lanes: of two that write the same bytes the last one stays.
+    for (unsigned i = 0; i < 4; ++i) put(l + i, _mm256_castps256_ps128(q[i]));
+    for (unsigned i = 0; i < 4; ++i) put(l + 4 + i, _mm256_extractf128_ps(q[i], 1));
   }
 }
 
 template <unsigned kBytes>
-void load_rows(const Span& span, uint32_t active, Row* rows) {
+void load_rows(const Span& span, uint32_t active, uint32_t* const* rows) {
   if constexpr (kBytes == 4) {
     if (is_contiguous(span, active)) {
-      std::memcpy(rows, span.host, sizeof(Row));
+      std::memcpy(rows[0], span.host, sizeof(Row));
     } else {
-      gather_dwords(span, 0, rows);
+      gather_dwords(span, 0, rows[0]);
     }
   } else if constexpr (kBytes == 16) {
     load_quads(span, rows);
   } else {
-    for (unsigned i = 0; i < kBytes / 4; ++i) gather_dwords(span, i * 4, &rows[i]);
+    for (unsigned i = 0; i < kBytes / 4; ++i) gather_dwords(span, i * 4, rows[i]);
   }
 }
 
+// To the registers of one half.
+template <unsigned kBytes>
+void load_half(Wave& w, const Step& s, unsigned half, uint32_t active, const Span& span) {
+  constexpr unsigned kDwords = kBytes / 4;
+  uint32_t* registers[kDwords];
+  for (unsigned i = 0; i < kDwords; ++i) registers[i] = w.vgpr(s.dst + i, half);
+  if (active == ~0u) return load_rows<kBytes>(span, active, registers);
+  Row loaded[kDwords];
+  uint32_t* rows[kDwords];
+  for (unsigned i = 0; i < kDwords; ++i) rows[i] = loaded[i].lane;
+  load_rows<kBytes>(span, active, rows);
+  for (unsigned i = 0; i < kDwords; ++i) {
+    for (unsigned l = 0; l < kLanes; l += kStep) blend_into(registers[i], w.exec_row(half), l, load8(rows[i] + l));
+  }
+}
+
+// Both halves are found before either is loaded, so that the handler can start over, and since the registers loaded may
+// be those of the addresses.
 template <Space kSpace, unsigned kBytes>
 void run_load(Wave& w, const Step& s) {
   w.sync_exec();
   const ClientAccess client;
-  Row rows[2][kBytes / 4];
+  Span spans[2];
   for (unsigned h = 0; h < w.halves; ++h) {
     const uint32_t active = static_cast<uint32_t>(w.exec() >> (h * kLanes));
     if (active == 0) continue;
-    Span span;
-    if (!find_span<kSpace>(w, s, h, active, kBytes, static_cast<uint32_t>(s.imm), Access::kRead, &span))
+    if (!find_span<kSpace>(w, s, h, active, kBytes, static_cast<uint32_t>(s.imm), Access::kRead, &spans[h]))
       return s.run(w, s);
-    load_rows<kBytes>(span, active, rows[h]);
   }
   for (unsigned h = 0; h < w.halves; ++h) {
     const uint32_t active = static_cast<uint32_t>(w.exec() >> (h * kLanes));
-    if (active == 0) continue;
-    for (unsigned i = 0; i < kBytes / 4; ++i) {
-      uint32_t* out = w.vgpr(s.dst + i, h);
-      for (unsigned l = 0; l < kLanes; l += kStep) blend_into(out, w.exec_row(h), l, load8(rows[h][i].lane + l));
-    }
+    if (active != 0) load_half<kBytes>(w, s, h, active, spans[h]);
   }
 }
 
@@ -219,6 +258,9 @@ void store_half(Wave& w, const Step& s, unsigned half, uint32_t active, const Sp
     std::memcpy(span.host, rows[0], sizeof(Row));
     return;
   }
+  if constexpr (kBytes == 16) {
+    if (active == ~0u) return store_quads(span, rows);
+  }
   for (uint32_t left = active; left != 0; left &= left - 1) {
     const unsigned l = static_cast<unsigned>(std::countr_zero(left));
     uint32_t data[kDwords];
@@ -245,23 +287,27 @@ void run_store(Wave& w, const Step& s) {
   }
 }
 
+#define BW_ADD_SPACE(prefix, space)                                  \
+  table[h[Op::prefix##_load_b32]] = run_load<space, 4>;              \
+  table[h[Op::prefix##_load_b64]] = run_load<space, 8>;              \
+  table[h[Op::prefix##_load_b96]] = run_load<space, 12>;             \
+  table[h[Op::prefix##_load_b128]] = run_load<space, 16>;            \
+  table[h[Op::prefix##_load_u8]] = run_small_load<space, uint8_t>;   \
+  table[h[Op::prefix##_load_i8]] = run_small_load<space, int8_t>;    \
+  table[h[Op::prefix##_load_u16]] = run_small_load<space, uint16_t>; \
+  table[h[Op::prefix##_load_i16]] = run_small_load<space, int16_t>;  \
+  table[h[Op::prefix##_store_b8]] = run_store<space, 1>;             \
+  table[h[Op::prefix##_store_b16]] = run_store<space, 2>;            \
+  table[h[Op::prefix##_store_b32]] = run_store<space, 4>;            \
+  table[h[Op::prefix##_store_b64]] = run_store<space, 8>;            \
+  table[h[Op::prefix##_store_b128]] = run_store<space, 16>
+
 }  // namespace
 
 void add_memory(FastHandlerTable& table) {
   const HandlerTable& h = handlers();
-  table[h[Op::global_load_b32]] = run_load<Space::kGlobal, 4>;
-  table[h[Op::global_load_b64]] = run_load<Space::kGlobal, 8>;
-  table[h[Op::global_load_b96]] = run_load<Space::kGlobal, 12>;
-  table[h[Op::global_load_b128]] = run_load<Space::kGlobal, 16>;
-  table[h[Op::global_load_u8]] = run_small_load<Space::kGlobal, uint8_t>;
-  table[h[Op::global_load_i8]] = run_small_load<Space::kGlobal, int8_t>;
-  table[h[Op::global_load_u16]] = run_small_load<Space::kGlobal, uint16_t>;
-  table[h[Op::global_load_i16]] = run_small_load<Space::kGlobal, int16_t>;
-  table[h[Op::global_store_b8]] = run_store<Space::kGlobal, 1>;
-  table[h[Op::global_store_b16]] = run_store<Space::kGlobal, 2>;
-  table[h[Op::global_store_b32]] = run_store<Space::kGlobal, 4>;
-  table[h[Op::global_store_b64]] = run_store<Space::kGlobal, 8>;
-  table[h[Op::global_store_b128]] = run_store<Space::kGlobal, 16>;
+  BW_ADD_SPACE(global, Space::kGlobal);
+  BW_ADD_SPACE(flat, Space::kFlat);
   table[h[Op::ds_load_b32]] = run_load<Space::kLds, 4>;
   table[h[Op::ds_load_b64]] = run_load<Space::kLds, 8>;
   table[h[Op::ds_load_b128]] = run_load<Space::kLds, 16>;

@@ -101,14 +101,27 @@ bool AddressSpace::find_host(const std::byte* host, Mapping* mapping) const {
   return false;
 }
 
+const Mapping* Tlb::find_recent(uint64_t address) const {
+  for (const Mapping& mapping : recent_) {
+    if (address >= mapping.begin && address < mapping.end) return &mapping;
+  }
+  return nullptr;
+}
+
 std::byte* Tlb::translate_slow(uint64_t address, uint32_t size_bytes, Access access) {
   const uint64_t generation = space_.generation();
   if (generation_ != generation) {
     for (Mapping& entry : entries_) entry = Mapping{};
+    for (Mapping& entry : recent_) entry = Mapping{};
     generation_ = generation;
   }
   Mapping found;
-  if (!space_.find(address, &found)) return nullptr;
+  if (const Mapping* recent = find_recent(address); recent != nullptr) {
+    found = *recent;
+  } else {
+    if (!space_.find(address, &found)) return nullptr;
+    recent_[next_recent_++ % kRecent] = found;
+  }
   entries_[slot(address)] = found;
   if (size_bytes > found.end - address || !found.allows(access)) return nullptr;
   return found.host + (address - found.begin);

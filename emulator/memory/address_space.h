@@ -110,6 +110,7 @@ class Tlb {
   static constexpr size_t kEntries = 64;
   // Neighbouring buffers are told apart at the 2 MiB fragment size of the card's page tables.
   static size_t slot(uint64_t address) { return (address >> 21 ^ address >> 27) % kEntries; }
+  const Mapping* find_recent(uint64_t address) const;
   std::byte* translate_slow(uint64_t address, uint32_t size_bytes, Access access);
 
   const AddressSpace& space_;
@@ -117,6 +118,10 @@ class Tlb {
   uint32_t uses_ = 0;
   uint64_t generation_ = 0;
   Mapping entries_[kEntries];
+  // Those found last, in turn: large mappings fill many slots, and push each other out of them.
+  static constexpr size_t kRecent = 4;
+  Mapping recent_[kRecent];
+  size_t next_recent_ = 0;
 };
 
 }  // namespace bw::emulator

@@ -19,9 +19,17 @@ constexpr uint32_t kMaxGroupLanes = 1024;
 constexpr uint32_t kMaxUserSgprs = 16;
 // A dispatch can be cancelled between turns, so they are short; long enough that changing waves costs nothing.
 constexpr int64_t kLoopDwordsPerTurn = 1 << 16;
-// Rounds of turns until other workgroups may go on: so many that hardly any that computes is ever left half done, and
-// those that wait for others, but do not sleep, still come to an end.
-constexpr uint32_t kRoundsAlone = 64;
+// Side by side: a few times through a loop that copies. Not once, since changing waves costs about as much.
+constexpr int64_t kLoopDwordsSideBySide = 64;
+constexpr uint32_t kMostSideBySide = 8;
+// The registers of all that are side by side, so that they stay in the first-level cache.
+constexpr size_t kRegisterBytesSideBySide = 32 * 1024;
+// Loops until other workgroups may go on: so many that hardly any that computes is ever left half done, and those that
+// wait for others, but do not sleep, still come to an end.
+constexpr int64_t kLoopDwordsAlone = 64 * kLoopDwordsPerTurn;
+// Of a GroupSource.
+constexpr uint64_t kHandfuls = 1024;
+constexpr uint64_t kMostInAHandful = 16;
 
 uint32_t mode_bits(uint32_t rsrc1) {
   using Mode = amdgpu::gfx11::MODE;
@@ -37,6 +45,14 @@ uint32_t room_for_groups(const DispatchShape& shape) {
   uint32_t groups = kWaves / shape.waves_per_group;
   if (shape.lds_bytes != 0) groups = std::min(groups, facts::kComputeUnits * (kMaxLdsBytes / shape.lds_bytes));
   return shape.scratch_groups != 0 ? std::min(groups, shape.scratch_groups) : groups;
+}
+
+uint32_t count_side_by_side(const DispatchShape& shape, uint32_t wave_size) {
+  if (shape.waves_per_group != 1 || shape.lds_bytes != 0) return 1;
+  const size_t register_bytes = shape.vgprs * (wave_size / kLanes) * sizeof(Row);
+  const auto fitting = static_cast<uint32_t>(kRegisterBytesSideBySide / register_bytes);
+  const uint32_t most = std::min(kMostSideBySide, shape.resident_groups);
+  return std::max(1u, static_cast<uint32_t>(std::min<uint64_t>(std::min(fitting, most), shape.group_count)));
 }
 
 }  // namespace
@@ -71,7 +87,25 @@ std::optional<std::string> DispatchShape::make(const Dispatch& d, DispatchShape*
     }
   }
   shape->resident_groups = room_for_groups(*shape);
+  shape->side_by_side = count_side_by_side(*shape, d.wave_size);
   return std::nullopt;
+}
+
+GroupSource::GroupSource(std::atomic<uint64_t>& next_group, const DispatchShape& shape)
+    : next_group_(next_group),
+      count_(shape.group_count),
+      at_once_(std::clamp<uint64_t>(shape.group_count / kHandfuls, 1, kMostInAHandful)) {}
+
+bool GroupSource::take(uint64_t* number) {
+  if (!has_more()) return false;
+  if (begin_ == end_) {
+    begin_ = next_group_.fetch_add(at_once_, std::memory_order_relaxed);
+    end_ = std::min(begin_ + at_once_, count_);
+    if (begin_ >= count_) begin_ = end_;
+  }
+  if (begin_ == end_) return false;
+  *number = begin_++;
+  return true;
 }
 
 GroupRunner::GroupRunner(const Dispatch& dispatch, const DispatchShape& shape, Program& program, Tlb& tlb,
@@ -80,6 +114,7 @@ GroupRunner::GroupRunner(const Dispatch& dispatch, const DispatchShape& shape, P
       shape_(shape),
       wave_budget_(checks.wave_budget),
       scratch_slot_(scratch_slot),
+      loop_dwords_(shape.side_by_side == 1 ? kLoopDwordsPerTurn : kLoopDwordsSideBySide),
       waves_(shape.waves_per_group),
       vgprs_(std::move(registers)),
       entry_(program.step_at(dispatch.program_address, tlb)),
@@ -102,24 +137,33 @@ GroupRunner::GroupRunner(const Dispatch& dispatch, const DispatchShape& shape, P
     strict_ = std::make_unique<StrictChecker>(waves_.size(), dispatch.wave_size, tlb);
 }
 
-void GroupRunner::start_lanes(Wave& wave) {
-  std::memset(wave.vgprs, 0, sizeof(Row) * shape_.vgprs * wave.halves);
+// Packed work-item ids, 10 bits each. Source: LLVM's AMDGPU usage guide, "Initial kernel execution state" of gfx11.
+void GroupRunner::number_lanes(uint32_t first, uint32_t count) {
   const auto [size_x, size_y, size_z] = group_size_;
-  const uint32_t first = wave.index * dispatch_.wave_size;
-  const uint32_t count = std::min(size_x * size_y * size_z - first, wave.lane_count());
   uint32_t x = first % size_x, y = first / size_x % size_y, z = first / size_x / size_y;
-  std::array<uint32_t, 2 * kLanes> ids;
   for (unsigned l = 0; l < count; x = 0) {
-    // Packed work-item ids, 10 bits each. Source: LLVM's AMDGPU usage guide, "Initial kernel execution state" of gfx11.
     const uint32_t row = std::min(size_x - x, count - l), row_id = x | y << 10 | z << 20;
-    for (uint32_t i = 0; i < row; ++i) ids[l + i] = row_id + i;
+    for (uint32_t i = 0; i < row; ++i) lane_ids_[l + i] = row_id + i;
     l += row;
     if (++y < size_y) continue;
     y = 0;
     ++z;
   }
+}
+
+void GroupRunner::start_lanes(Wave& wave) {
+  std::memset(wave.vgprs, 0, sizeof(Row) * shape_.vgprs * wave.halves);
+  const auto [size_x, size_y, size_z] = group_size_;
+  const uint32_t first = wave.index * dispatch_.wave_size;
+  const uint32_t count = std::min(size_x * size_y * size_z - first, wave.lane_count());
+  // Workgroups of one wave are all alike, but for the last ones.
+  if (numbered_wave_ != wave.index || numbered_size_ != group_size_) {
+    number_lanes(first, count);
+    numbered_wave_ = wave.index;
+    numbered_size_ = group_size_;
+  }
   for (unsigned h = 0; h * kLanes < count; ++h)
-    std::copy_n(&ids[h * kLanes], std::min(count - h * kLanes, kLanes), wave.vgpr(0, h));
+    std::copy_n(&lane_ids_[h * kLanes], std::min(count - h * kLanes, kLanes), wave.vgpr(0, h));
   wave.set_s64(kExecSlot, 0);
   wave.set_mask(kExecSlot, ~uint64_t{0} >> (64 - count));
 }
@@ -166,6 +210,7 @@ void GroupRunner::start(uint64_t number) {
   wave_count_ = (lanes + dispatch_.wave_size - 1) / dispatch_.wave_size;
   group_.fault.reset();
   running_ = wave_count_;
+  loop_dwords_alone_ = 0;
   const uint32_t host_csr = _mm_getcsr();
   for (uint32_t i = 0; i < wave_count_; ++i) start_wave(waves_[i]);
   load_csr(host_csr);
@@ -187,10 +232,11 @@ void GroupRunner::run_turn(Wave& wave, BeforeStep before) {
   group_.tlb->renew();
   wave.stop = Stop::kNone;
   wave.sleeps = false;
-  wave.yield_after = kLoopDwordsPerTurn;
-  if (wave_budget_ != 0)
-    wave.yield_after =
-        1 + static_cast<int64_t>(std::min<uint64_t>(kLoopDwordsPerTurn, wave_budget_ - wave.instructions));
+  wave.yield_after = loop_dwords_;
+  if (wave_budget_ != 0) {
+    const uint64_t left = wave_budget_ - wave.instructions;
+    wave.yield_after = 1 + static_cast<int64_t>(std::min(static_cast<uint64_t>(loop_dwords_), left));
+  }
   load_csr(wave.mode.csr32);
   const uint64_t counted = wave.instructions;
   uint64_t count = 0;
@@ -235,7 +281,11 @@ GroupRunner::Result GroupRunner::advance(const std::atomic<bool>& stop) {
   const uint32_t host_csr = _mm_getcsr();
   Result result = Result::kEnded;
   // Handlers own nothing while they touch memory, so they can be left there.
-  const auto lost = touch_client_memory(*group_.tlb, [&] { result = run_waves(stop); });
+  const auto lost = touch_client_memory(*group_.tlb, [&] {
+    do {
+      result = turn(stop);
+    } while (result == Result::kTurned);
+  });
   load_csr(host_csr);
   if (!lost) return result;
   fail_client(*lost);
@@ -254,14 +304,38 @@ void GroupRunner::fail_client(const ClientFault& fault) {
   group_.fault->access = fault.access;
 }
 
-GroupRunner::Result GroupRunner::run_waves(const std::atomic<bool>& stop) {
-  for (uint32_t round = 0; running_ != 0 && !stop.load(std::memory_order_relaxed) && !group_.fault; ++round) {
-    if (round == kRoundsAlone) return Result::kBusy;
-    const uint64_t before = instructions_;
-    const uint32_t busy = run_turns(stop);
-    if (tiering_ != nullptr) tiering_->executed(*group_.program, instructions_ - before);
-    if (busy == 0 && running_ != 0) return Result::kWaiting;
-  }
+GroupRunner::Result GroupRunner::turn(const std::atomic<bool>& stop) {
+  const uint64_t before = instructions_;
+  const uint32_t busy = run_turns(stop);
+  if (tiering_ != nullptr) tiering_->executed(*group_.program, instructions_ - before);
+  if (running_ == 0 || group_.fault || stop.load(std::memory_order_relaxed)) return Result::kEnded;
+  if (busy == 0) return Result::kWaiting;
+  loop_dwords_alone_ += loop_dwords_;
+  if (loop_dwords_alone_ < kLoopDwordsAlone) return Result::kTurned;
+  loop_dwords_alone_ = 0;
+  return Result::kBusy;
+}
+
+GroupRunner::Result GroupRunner::advance_side_by_side(const std::vector<std::unique_ptr<GroupRunner>>& runners,
+                                                      size_t* current, GroupSource& source,
+                                                      const std::atomic<bool>& stop) {
+  const uint32_t host_csr = _mm_getcsr();
+  Result result = Result::kEnded;
+  const auto lost = touch_client_memory(*runners.front()->group_.tlb, [&] {
+    for (;; *current = (*current + 1) % runners.size()) {
+      GroupRunner& runner = *runners[*current];
+      result = runner.turn(stop);
+      if (result == Result::kTurned) continue;
+      uint64_t next = 0;
+      const bool goes_on = result == Result::kEnded && !runner.group_.fault && !stop.load(std::memory_order_relaxed) &&
+                           source.take(&next);
+      if (!goes_on) return;
+      runner.start(next);
+    }
+  });
+  load_csr(host_csr);
+  if (!lost) return result;
+  runners[*current]->fail_client(*lost);
   return Result::kEnded;
 }
 

@@ -19,8 +19,9 @@ namespace {
 // One dispatch in execution. Threads take workgroups by incrementing next_group; who meets a fault, or cancels the
 // dispatch, sets `stop`. What has a comment 'pool mutex' is written and read under the mutex of the pool.
 //
-// A thread runs one workgroup at a time, but as on the card those that have begun need each other: while one waits, the
-// thread begins another and goes on with all it has in turn, as many as the card has room for.
+// A thread runs one workgroup at a time, or a few side by side where they are small; but as on the card those that have
+// begun need each other: while one waits, the thread begins another and goes on with all it has in turn, as many as the
+// card has room for.
 struct Job {
   Job(const Dispatch& d, const AddressSpace& m, const DispatchShape& s, Program& p)
       : dispatch(d), memory(m), shape(s), program(p) {}
@@ -72,7 +73,7 @@ class Interpreter final : public ShaderCores {
   void worker();
   void work(Job& job, uint32_t slot);
   // Begins with one more workgroup, if there is one and room for it.
-  bool start_group(Job& job, Tlb& tlb, Runners& running, Runners& spare);
+  bool start_group(Job& job, Tlb& tlb, GroupSource& source, Runners& running, Runners& spare);
   void end_group(Job& job, GroupRunner& runner);
   std::vector<Row> borrow_registers();
   Job* find_job();
@@ -182,19 +183,25 @@ void Interpreter::work(Job& job, uint32_t slot) {
   Runners running, spare;
   spare.push_back(std::make_unique<GroupRunner>(job.dispatch, job.shape, job.program, tlb, borrow_registers(), slot,
                                                 checks_, tiering_.get()));
+  GroupSource source(job.next_group, job.shape);
+  const size_t side_by_side = job.shape.side_by_side;
   size_t current = 0, waiting = 0;
   bool wants_more = true;
   while (!job.stop.load(std::memory_order_relaxed)) {
-    if (wants_more && start_group(job, tlb, running, spare)) current = running.size() - 1;
+    if (wants_more && start_group(job, tlb, source, running, spare)) current = running.size() - 1;
+    while (running.size() < side_by_side && start_group(job, tlb, source, running, spare)) {
+    }
     if (running.empty()) break;
-    const GroupRunner::Result result = running[current]->advance(job.stop);
+    const GroupRunner::Result result = side_by_side == 1
+                                           ? running[current]->advance(job.stop)
+                                           : GroupRunner::advance_side_by_side(running, &current, source, job.stop);
     wants_more = result != GroupRunner::Result::kEnded;
     waiting = result == GroupRunner::Result::kWaiting ? waiting + 1 : 0;
     if (result == GroupRunner::Result::kEnded) {
       end_group(job, *running[current]);
       spare.push_back(std::move(running[current]));
       running.erase(running.begin() + static_cast<std::ptrdiff_t>(current));
-      wants_more = running.empty();
+      wants_more = running.size() < side_by_side;
     } else {
       ++current;
     }
@@ -213,8 +220,8 @@ void Interpreter::work(Job& job, uint32_t slot) {
   }
 }
 
-bool Interpreter::start_group(Job& job, Tlb& tlb, Runners& running, Runners& spare) {
-  if (!job.has_work()) return false;
+bool Interpreter::start_group(Job& job, Tlb& tlb, GroupSource& source, Runners& running, Runners& spare) {
+  if (job.stop.load(std::memory_order_relaxed) || !source.has_more()) return false;
   if (spare.empty()) {
     uint32_t slot = 0;
     {
@@ -225,8 +232,8 @@ bool Interpreter::start_group(Job& job, Tlb& tlb, Runners& running, Runners& spa
     spare.push_back(std::make_unique<GroupRunner>(job.dispatch, job.shape, job.program, tlb, borrow_registers(), slot,
                                                   checks_, tiering_.get()));
   }
-  const uint64_t group = job.next_group.fetch_add(1, std::memory_order_relaxed);
-  if (group >= job.shape.group_count) return false;
+  uint64_t group = 0;
+  if (!source.take(&group)) return false;
   spare.back()->start(group);
   running.push_back(std::move(spare.back()));
   spare.pop_back();
