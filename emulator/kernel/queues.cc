@@ -146,7 +146,18 @@ class QueueTable::Device {
 
   const uint32_t gpu_id;
   Listener listener;
-  uint32_t sdma_queues = 0;
+  // A hardware queue of the SDMA engines, which share them in turns, or of the one engine that is asked for (Linux,
+  // allocate_sdma_queue()).
+  std::optional<uint32_t> find_sdma_queue(const CreateQueueArgs& args) const {
+    const bool is_by_engine = args.queue_type == static_cast<uint32_t>(QueueType::kSdmaByEngineId);
+    for (uint32_t i = is_by_engine ? args.sdma_engine_id : 0; i < sdma_used_.size();
+         i += is_by_engine ? facts::kSdmaEngines : 1) {
+      if (!sdma_used_[i]) return i;
+    }
+    return std::nullopt;
+  }
+  void take_sdma_queue(uint32_t index) { sdma_used_.set(index); }
+  void give_back_sdma_queue(uint32_t index) { sdma_used_.reset(index); }
 
  private:
   // From any engine's thread. After a memory fault Linux takes all queues of the process off the card, for good
@@ -161,6 +172,7 @@ class QueueTable::Device {
   std::vector<std::shared_ptr<QueueProcessor>> queues_;  // guarded by mutex_
   const ArenaRegion& doorbells_;
   std::bitset<kDoorbells> used_;
+  std::bitset<facts::kSdmaEngines * facts::kSdmaQueuesPerEngine> sdma_used_;
 };
 
 struct QueueTable::Queue {
@@ -168,6 +180,7 @@ struct QueueTable::Queue {
   uint32_t card = 0;
   uint32_t type = 0;
   uint32_t doorbell = 0;
+  uint32_t sdma_queue = 0;  // of the hardware's, if it is one
   uint32_t priority = 0;
   QueueSetup setup;
   std::shared_ptr<QueueProcessor> processor;
@@ -226,8 +239,7 @@ int QueueTable::check(uint32_t card, const CreateQueueArgs& args) const {
     if (!is_aligned(pointer, sizeof(uint64_t)) || !is_mapped(space, pointer, sizeof(uint64_t))) return -EINVAL;
   }
   if (is_sdma(args.queue_type)) {
-    const bool full = devices_[card]->sdma_queues >= facts::kSdmaEngines * facts::kSdmaQueuesPerEngine;
-    return full ? -ENOMEM : 0;
+    return devices_[card]->find_sdma_queue(args) ? 0 : -ENOMEM;
   }
   return check_compute_buffers(space, args);
 }
@@ -288,7 +300,8 @@ int QueueTable::create(uint32_t card, bool runtime_enabled, CreateQueueArgs& arg
                   .context_save_address = args.ctx_save_restore_address};
   if (is_sdma(args.queue_type)) {
     queue->processor = make_sdma_queue(queue->setup, context_of(*queue, "sdma", "bytes"));
-    ++device.sdma_queues;
+    queue->sdma_queue = device.find_sdma_queue(args).value();
+    device.take_sdma_queue(queue->sdma_queue);
   } else if (args.queue_type == static_cast<uint32_t>(QueueType::kComputeAql)) {
     queue->setup.doorbell->store(kNoDoorbell, std::memory_order_relaxed);
     queue->processor = make_aql_queue(queue->setup, context_of(*queue, "aql", "packets"), *shader_cores_);
@@ -354,7 +367,7 @@ int QueueTable::destroy(uint32_t queue_id) {
   // Should a program not even give up in time: Linux would reset the card. The engine keeps what it still uses.
   queue.processor->cancel();
   const bool stopped = stop(queue);
-  if (is_sdma(queue.type)) --queue.device->sdma_queues;
+  if (is_sdma(queue.type)) queue.device->give_back_sdma_queue(queue.sdma_queue);
   queue.device->detach(queue.processor);
   queue.device->give_back_doorbell(queue.doorbell);
   queues_.erase(it);

@@ -156,5 +156,32 @@ TEST_F(Queues, TellTheRuntimeOfErrorsWhereItIsEnabled) {
   EXPECT_EQ(inactive.value(), 0);
 }
 
+// Two engines of six queues each; those that name none get one after the other.
+TEST(SdmaQueues, AreSixOnAnEngine) {
+  EmulatedOptions options;
+  options.kfd_minor_version = 17;
+  Machine machine(std::move(options));
+  std::vector<uint32_t> ids;
+  const auto create = [&](uint32_t type, uint32_t engine) {
+    TestQueue queue;
+    CreateQueueArgs args = machine.queue_args(&queue, type, 4096);
+    args.sdma_engine_id = engine;
+    const int status = machine.ioctl(kCreateQueue, args);
+    if (status == 0) ids.push_back(args.queue_id);
+    return status;
+  };
+  for (int i = 0; i < 6; ++i) EXPECT_EQ(create(4, 1), 0);
+  EXPECT_EQ(create(4, 1), -ENOMEM) << "engine 1 is full";
+  EXPECT_EQ(create(4, 2), -EINVAL) << "there is no such engine";
+  EXPECT_EQ(create(4, 0), 0);
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(create(1, 0), 0);
+  EXPECT_EQ(create(1, 0), -ENOMEM);
+  EXPECT_EQ(create(4, 0), -ENOMEM);
+  DestroyQueueArgs destroy{.queue_id = ids[3], .pad = 0};  // of engine 1
+  EXPECT_EQ(machine.ioctl(kDestroyQueue, destroy), 0);
+  EXPECT_EQ(create(4, 0), -ENOMEM);
+  EXPECT_EQ(create(4, 1), 0);
+}
+
 }  // namespace
 }  // namespace bw::emulator

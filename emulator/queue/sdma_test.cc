@@ -159,6 +159,26 @@ TEST_F(Sdma, IndirectBuffersDoNotNestAndAreAligned) {
   EXPECT_THAT(fault_alone({0x00010004, lo32(ib.va), hi32(ib.va), 6, 0, 0}), HasSubstr("VMID 1"));
 }
 
+TEST_F(Sdma, RandomPacketsOfEveryOpcodeEndInAReportAndNotInACrash) {
+  uint32_t state = 54321;
+  const auto random = [&] { return state = state * 1664525 + 1013904223; };
+  for (uint32_t i = 0; i < 20 * 12; ++i) {
+    TestQueue queue = machine_.sdma_queue();
+    std::vector<uint32_t> packet{(random() & 0xffff0000) | i / 20 % 12 << 8 | i % 20};
+    while (packet.size() < 32) {
+      if ((random() >> 8) % 3 == 0) {
+        packet.push_back(lo32(at(random() >> 8 & 0xffc)));
+        packet.push_back(hi32(data_.va));
+      } else {
+        packet.push_back(random() >> (random() >> 27));
+      }
+    }
+    machine_.submit(queue, packet);
+    std::this_thread::sleep_for(std::chrono::microseconds(300));
+    EXPECT_EQ(machine_.destroy(queue), 0);
+  }
+}
+
 TEST_F(Sdma, ManyQueuesInALoop) {
   for (int i = 0; i < 200; ++i) {
     TestQueue queue = machine_.sdma_queue(1024);
