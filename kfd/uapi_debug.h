@@ -217,10 +217,27 @@ inline constexpr unsigned long kDbgWaveControl = _IOW(kRequestType, 0x10, DbgAdd
 inline constexpr unsigned long kCriuOp = _IOWR(kRequestType, 0x22, CriuArgs);
 inline constexpr unsigned long kDbgTrap = _IOWR(kRequestType, 0x26, DbgTrapArgs);
 
-// Of AMD's own version of the driver: handles for other processes, copies between processes, performance counters,
-// samples of program counters. Linux has none of them.
-inline constexpr unsigned kFirstPrivateNr = 0x80;
+// Of AMD's own version of the driver, which Linux has not: handles of memory for other processes (0x80, 0x81), copies
+// between processes, performance counters, samples of program counters (up to 0x85).
+struct IpcImportHandleArgs {
+  uint64_t handle;  // out
+  uint64_t va_addr;
+  uint64_t mmap_offset;  // out
+  uint32_t share_handle[4];
+  uint32_t gpu_id;
+  uint32_t flags;  // out, alloc_flag
+};
+struct IpcExportHandleArgs {
+  uint64_t handle;
+  uint32_t share_handle[4];  // out
+  uint32_t gpu_id;
+  uint32_t flags;
+};
+inline constexpr unsigned long kIpcImportHandle = _IOWR(kRequestType, 0x80, IpcImportHandleArgs);
+inline constexpr unsigned long kIpcExportHandle = _IOWR(kRequestType, 0x81, IpcExportHandleArgs);
 inline constexpr unsigned kLastPrivateNr = 0x85;
+static_assert(sizeof(IpcImportHandleArgs) == 48 && kIpcImportHandle == 0xc0304b80);
+static_assert(sizeof(IpcExportHandleArgs) == 32 && kIpcExportHandle == 0xc0204b81);
 
 static_assert(sizeof(DbgRegisterArgs) == 8 && kDbgRegister == 0x40084b0d && kDbgUnregister == 0x40084b0e);
 static_assert(sizeof(DbgAddressWatchArgs) == 16 && kDbgAddressWatch == 0x40104b0f && kDbgWaveControl == 0x40104b10);

@@ -136,7 +136,6 @@ int BufferTable::place_in_memory(Buffer* buffer) {
 
 int BufferTable::place_user(const BufferRequest& request, Buffer* buffer) const {
   if (request.user_address == 0 || !is_aligned(request.user_address, kPageBytes)) return -EINVAL;
-  if (buffer->size_bytes > user_memory_limit_bytes()) return -ENOMEM;
   const bool writable = (request.flags & alloc_flag::kWritable) != 0;
   if (int status = check_user_range(request.user_address, buffer->size_bytes, writable); status != 0) return status;
   buffer->host = reinterpret_cast<std::byte*>(request.user_address);

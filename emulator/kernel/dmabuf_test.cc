@@ -5,10 +5,12 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 
 #include "emulator/testing/machine.h"
+#include "kfd/uapi_debug.h"
 
 namespace bw::emulator {
 namespace {
@@ -133,6 +135,45 @@ TEST_F(Dmabuf, AnotherProcessSharesIt) {
   EXPECT_EQ(other.unmap({args.handle, args.va_addr, 8192}), 0);
   EXPECT_EQ(other.free({args.handle, args.va_addr, 8192}), 0);
   EXPECT_EQ(buffer.dwords()[1], 11u) << "the client's own mapping lasts";
+}
+
+TEST_F(Dmabuf, IpcHandlesNameMemoryForOtherProcesses) {
+  const TestBuffer buffer = machine_.vram(8192);
+  buffer.dwords()[1] = 31;
+  IpcExportHandleArgs exported{};
+  exported.handle = buffer.handle;
+  exported.gpu_id = machine_.gpu_id();
+  ASSERT_EQ(machine_.ioctl(kIpcExportHandle, exported), 0);
+  Machine other;
+  IpcImportHandleArgs args{};
+  args.va_addr = 0x700000000000;
+  std::copy(std::begin(exported.share_handle), std::end(exported.share_handle), args.share_handle);
+  args.gpu_id = other.gpu_id();
+  ASSERT_EQ(other.ioctl(kIpcImportHandle, args), 0);
+  EXPECT_EQ(args.flags & alloc_flag::kTypeMask, alloc_flag::kVram);
+  void* mapped = nullptr;
+  ASSERT_EQ(other.driver().mmap(nullptr, 8192, PROT_READ, MAP_SHARED, other.render(),
+                                static_cast<off_t>(args.mmap_offset), &mapped),
+            0);
+  EXPECT_EQ(static_cast<uint32_t*>(mapped)[1], 31u);
+  EXPECT_EQ(other.map({args.handle, args.va_addr, 8192}), 0);
+  card_stores(other, args.va_addr, 32);
+  EXPECT_EQ(buffer.dwords()[0], 32u);
+  other.driver().munmap(mapped, 8192);
+
+  IpcImportHandleArgs wrong = args;
+  wrong.share_handle[2] += 1;
+  EXPECT_EQ(other.ioctl(kIpcImportHandle, wrong), -EINVAL);
+  wrong = args;
+  wrong.gpu_id = 1;
+  EXPECT_EQ(other.ioctl(kIpcImportHandle, wrong), -EINVAL);
+  exported.handle = 77;
+  EXPECT_EQ(machine_.ioctl(kIpcExportHandle, exported), -EINVAL);
+  exported.gpu_id = 1;
+  EXPECT_EQ(machine_.ioctl(kIpcExportHandle, exported), -EINVAL);
+  EXPECT_EQ(machine_.unmap(buffer), 0);
+  EXPECT_EQ(machine_.free(buffer), 0);
+  EXPECT_EQ(machine_.ioctl(kIpcImportHandle, args), -EINVAL) << "the exporter has it no longer";
 }
 
 TEST_F(Dmabuf, BadHandlesAndDescriptorsAreRefused) {

@@ -48,6 +48,8 @@ int available_memory(Process& process, kfd::uapi::AvailableMemoryArgs& args);
 int get_dmabuf_info(Process& process, kfd::uapi::GetDmabufInfoArgs& args);
 int import_dmabuf(Process& process, kfd::uapi::ImportDmabufArgs& args);
 int export_dmabuf(Process& process, kfd::uapi::ExportDmabufArgs& args);
+int ipc_export_handle(Process& process, kfd::uapi::IpcExportHandleArgs& args);
+int ipc_import_handle(Process& process, kfd::uapi::IpcImportHandleArgs& args);
 
 // svm_ioctls.cc: as many attributes as the caller's size leaves room for follow the struct.
 int svm(Process& process, std::span<std::byte> argument);

@@ -88,6 +88,8 @@ constexpr Request kRequests[] = {
     {uapi::kExportDmabuf, 0, Entry<ioctls::export_dmabuf>::kCall},
     {uapi::kRuntimeEnable, uapi::kMinorRuntimeEnable, Entry<ioctls::runtime_enable>::kCall},
     {uapi::kDbgTrap, uapi::kMinorRuntimeEnable, Entry<ioctls::dbg_trap>::kCall},
+    {uapi::kIpcImportHandle, 0, Entry<ioctls::ipc_import_handle>::kCall},
+    {uapi::kIpcExportHandle, 0, Entry<ioctls::ipc_export_handle>::kCall},
 };
 
 const Request* find_request(unsigned nr, uint32_t minor_version) {

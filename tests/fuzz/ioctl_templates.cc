@@ -73,6 +73,11 @@ constexpr FieldAt kDebugFields[] = {{0, 4, kOwnPid, false},   {4, 4, kSmall, fal
                                     {16, 8, kPointer, false}, {24, 4, kSmall, false}, {28, 4, kFd, false}};
 constexpr FieldAt kDebugQueryFields[] = {{0, 4, kOwnPid, false}, {4, 4, kSmall, false}, {8, 8, kPointer, false},
                                          {16, 4, kSmall, false}, {20, 4, kGpu, false},  {24, 4, kSmall, false}};
+constexpr FieldAt kIpcExportFields[] = {
+    {0, 8, kHandle, false}, {24, 4, kGpu, false}, {8, 8, kShareHandle, true}, {16, 8, kShareTail, true}};
+constexpr FieldAt kIpcImportFields[] = {{8, 8, kVa, false},         {24, 8, kShareHandle, false},
+                                        {32, 8, kShareTail, false}, {40, 4, kGpu, false},
+                                        {0, 8, kHandle, true},      {16, 8, kArenaOffset, true}};
 constexpr FieldAt kNoFields[] = {{0, 4, kSmall, false}};
 
 constexpr FieldAt kPrimeOutFields[] = {{0, 4, kGemHandle, false}, {4, 4, kSmall, false}, {8, 4, kFd, true}};
@@ -146,6 +151,8 @@ constexpr Template kTemplates[] = {
     {kExportDmabuf, false, kExportFields},
     {kRuntimeEnable, false, kRuntimeFields},
     {kDbgTrap, false, kDebugFields},
+    {kIpcExportHandle, false, kIpcExportFields},
+    {kIpcImportHandle, false, kIpcImportFields},
     {kDbgTrap, false, kDebugQueryFields},
     {DRM_IOCTL_VERSION, true, kVersionFields},
     {DRM_IOCTL_GET_CAP, true, kCapFields},

@@ -34,6 +34,8 @@ enum class Field : uint8_t {
   kDeviceList,  // pointer to gpu_ids
   kEventList,   // pointer to EventData
   kArenaOffset,
+  kShareHandle,  // halves of an IPC handle
+  kShareTail,
 };
 
 struct FieldAt {
