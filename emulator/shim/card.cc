@@ -160,10 +160,14 @@ int renew(int fd, DeviceKind kind) {
 
 // Makes an inherited descriptor one of this process's machine.
 int require_own(int fd, DeviceKind kind) {
-  if ((kind_of(fd) & kInherited) == 0) return 0;
+  const bool is_forked = is_other_process();  // by a bare system call
+  if ((kind_of(fd) & kInherited) == 0 && !is_forked) return 0;
   // Linux kfd_chardev.c, kfd_ioctl(): only the process that opened it may.
   if (kind == kKfdDevice) return -EBADF;
   const Lock lock;
+  if (is_forked) {
+    if (const int status = require_machine(); status != 0) return status;
+  }
   return (kind_of(fd) & kInherited) == 0 ? 0 : renew(fd, kind);
 }
 

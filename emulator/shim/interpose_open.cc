@@ -61,7 +61,7 @@ int interposed_open(const char* name, int flags, ...) {
   const mode_t mode = mode_of(flags, arguments);
   va_end(arguments);
   const HostPath path(name);
-  return path.is_ours() ? open_ours(path, flags) : real_open(name, flags, mode);
+  return path.is_ours() ? open_ours(path, flags) : real_open(path.get(), flags, mode);
 }
 
 int interposed_open64(const char* name, int flags, ...) BW_INTERPOSES("open64");
@@ -71,7 +71,7 @@ int interposed_open64(const char* name, int flags, ...) {
   const mode_t mode = mode_of(flags, arguments);
   va_end(arguments);
   const HostPath path(name);
-  return path.is_ours() ? open_ours(path, flags) : real_open64(name, flags, mode);
+  return path.is_ours() ? open_ours(path, flags) : real_open64(path.get(), flags, mode);
 }
 
 int interposed_openat(int folder, const char* name, int flags, ...) BW_INTERPOSES("openat");
@@ -81,7 +81,7 @@ int interposed_openat(int folder, const char* name, int flags, ...) {
   const mode_t mode = mode_of(flags, arguments);
   va_end(arguments);
   const HostPath path(folder, name);
-  return path.is_ours() ? open_ours(path, flags) : real_openat(folder, name, flags, mode);
+  return path.is_ours() ? open_ours(path, flags) : real_openat(folder, path.get(), flags, mode);
 }
 
 int interposed_openat64(int folder, const char* name, int flags, ...) BW_INTERPOSES("openat64");
@@ -91,7 +91,7 @@ int interposed_openat64(int folder, const char* name, int flags, ...) {
   const mode_t mode = mode_of(flags, arguments);
   va_end(arguments);
   const HostPath path(folder, name);
-  return path.is_ours() ? open_ours(path, flags) : real_openat64(folder, name, flags, mode);
+  return path.is_ours() ? open_ours(path, flags) : real_openat64(folder, path.get(), flags, mode);
 }
 
 // What programs built with _FORTIFY_SOURCE call where the flags are no constant; the C library's own ends the program
@@ -100,28 +100,28 @@ int interposed_open_2(const char* name, int flags) BW_INTERPOSES("__open_2");
 int interposed_open_2(const char* name, int flags) {
   static Real<int(const char*, int)> real("__open_2");
   const HostPath path(name);
-  return path.is_ours() ? open_ours(path, flags) : real(name, flags);
+  return path.is_ours() ? open_ours(path, flags) : real(path.get(), flags);
 }
 
 int interposed_open64_2(const char* name, int flags) BW_INTERPOSES("__open64_2");
 int interposed_open64_2(const char* name, int flags) {
   static Real<int(const char*, int)> real("__open64_2");
   const HostPath path(name);
-  return path.is_ours() ? open_ours(path, flags) : real(name, flags);
+  return path.is_ours() ? open_ours(path, flags) : real(path.get(), flags);
 }
 
 int interposed_openat_2(int folder, const char* name, int flags) BW_INTERPOSES("__openat_2");
 int interposed_openat_2(int folder, const char* name, int flags) {
   static Real<int(int, const char*, int)> real("__openat_2");
   const HostPath path(folder, name);
-  return path.is_ours() ? open_ours(path, flags) : real(folder, name, flags);
+  return path.is_ours() ? open_ours(path, flags) : real(folder, path.get(), flags);
 }
 
 int interposed_openat64_2(int folder, const char* name, int flags) BW_INTERPOSES("__openat64_2");
 int interposed_openat64_2(int folder, const char* name, int flags) {
   static Real<int(int, const char*, int)> real("__openat64_2");
   const HostPath path(folder, name);
-  return path.is_ours() ? open_ours(path, flags) : real(folder, name, flags);
+  return path.is_ours() ? open_ours(path, flags) : real(folder, path.get(), flags);
 }
 
 FILE* interposed_fopen(const char* name, const char* mode) BW_INTERPOSES("fopen");

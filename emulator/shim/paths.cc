@@ -26,16 +26,15 @@ bool may_be_ours(const char* path) {
 }
 
 // Without repeated and trailing slashes, "." and ".."; 0 if it is too long. A ".." behind a link goes back past the
-// link's name, not past where it leads: none that is ours has a reason to be used so. Sets *leaves_ours where a ".."
-// goes back out of what is ours.
-size_t normalise(const char* path, char* to, size_t capacity, bool* leaves_ours) {
+// link's name here, not past where it leads. Sets *backs_up where a ".." goes back from what is ours.
+size_t normalise(const char* path, char* to, size_t capacity, bool* backs_up) {
   size_t length = 0;
   while (*path != '\0') {
     while (*path == '/') ++path;
     const size_t word = std::strcspn(path, "/");
     if (word == 0) break;
     if (word == 2 && path[0] == '.' && path[1] == '.') {
-      *leaves_ours |= is_owned_path({to, length});
+      *backs_up |= is_owned_path({to, length});
       while (length > 0 && to[--length] != '/') {
       }
     } else if (word != 1 || path[0] != '.') {
@@ -115,21 +114,27 @@ HostPath::HostPath(int folder, const char* path) : path_(path) {
 
 void HostPath::place(const char* path) {
   char* const meant = host_ + kMaxPathBytes;
-  bool leaves_ours = false;
-  const size_t length = normalise(path, meant, kMaxPathBytes, &leaves_ours);
+  bool backs_up = false;
+  size_t length = normalise(path, meant, kMaxPathBytes, &backs_up);
   if (length == 0) return;
   if (!is_owned_path({meant, length})) {
-    if (leaves_ours) path_ = meant;
+    if (backs_up) path_ = meant;
     return;
   }
+  device_ = device_of({meant, length});
   const char* root = tree_root();
   root_length_ = std::strlen(root);
   if (root_length_ == 0 || root_length_ >= kMaxPathBytes) return;
   std::memcpy(host_, root, root_length_);
-  std::memmove(host_ + root_length_, meant, length + 1);
+  // Within the tree the kernel knows best where ".." leads.
+  const char* in_tree = meant;
+  if (backs_up && device_ == kNoDevice && std::strlen(path) < kMaxPathBytes) {
+    in_tree = path;
+    length = std::strlen(path);
+  }
+  std::memmove(host_ + root_length_, in_tree, length + 1);
   path_ = host_;
   is_ours_ = true;
-  device_ = device_of({host_ + root_length_, length});
 }
 
 size_t strip_root(char* path, size_t length) {

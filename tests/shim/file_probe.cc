@@ -90,6 +90,10 @@ void probe_open() {
   const int folder = open(kNodes, O_RDONLY | O_DIRECTORY);
   PROBE(folder >= 0);
   PROBE(read_all(openat(folder, "1/gpu_id", O_RDONLY)) == "28445\n");
+  // Back from where a link leads, and not to the folder that holds the link.
+  PROBE(read_all(open("/sys/class/kfd/kfd/../kfd/topology/nodes/1/gpu_id", O_RDONLY)) == "28445\n");
+  PROBE(open("/sys/dev/char/226:128/device/../uevent", O_RDONLY) >= 0);
+  PROBE(open("/dev/dri/../null", O_RDONLY) >= 0 && open("/sys/class/drm/../../devices/system", O_RDONLY) >= 0);
   PROBE_ERRNO(open(kGpuId, O_RDWR), EACCES);
   PROBE_ERRNO(open("/sys/class/kfd/none", O_RDWR | O_CREAT, 0600), ENOENT);
   PROBE_ERRNO(open(kKfd, O_RDONLY | O_DIRECTORY), ENOTDIR);

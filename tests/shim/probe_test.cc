@@ -40,8 +40,8 @@ TEST_P(ShimFiles, AreAsLinuxHasThem) {
 
 class ShimProcesses : public testing::TestWithParam<const char*> {};
 INSTANTIATE_TEST_SUITE_P(Modes, ShimProcesses,
-                         testing::Values("use", "fork-opens", "fork-busy", "fork-inherits", "vfork", "starts-others",
-                                         "forks-at-once"),
+                         testing::Values("use", "fork-opens", "fork-busy", "fork-inherits", "vfork", "bare-fork",
+                                         "starts-others", "forks-at-once"),
                          name_of);
 
 TEST_P(ShimProcesses, HaveACardEach) {

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <spawn.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -135,6 +136,23 @@ void fork_inherits() {
   PROBE(ioctl(fd, kfd::uapi::kGetVersion, &version) == 0);
 }
 
+// As fork_inherits(), by a system call that no handler of fork sees.
+void bare_fork() {
+  const int fd = open("/dev/kfd", O_RDWR | O_CLOEXEC);
+  const int drm = open("/dev/dri/renderD128", O_RDWR | O_CLOEXEC);
+  kfd::uapi::GetVersionArgs version{};
+  const auto child = static_cast<pid_t>(syscall(SYS_fork));
+  if (child == 0) {
+    PROBE_ERRNO(ioctl(fd, kfd::uapi::kGetVersion, &version), EBADF);
+    drm_version names{};
+    PROBE(ioctl(drm, DRM_IOCTL_VERSION, &names) == 0 && names.version_major == 3);
+    PROBE(ioctl(open("/dev/kfd", O_RDWR), kfd::uapi::kGetVersion, &version) == 0);
+    syscall(SYS_exit_group, 7);
+  }
+  PROBE(ended(child) == 7);
+  PROBE(ioctl(fd, kfd::uapi::kGetVersion, &version) == 0);
+}
+
 // A child of vfork() has the parent's memory and descriptors of its own.
 void vfork_closes() {
   const Card card = Card::open();
@@ -199,6 +217,7 @@ int main(int argc, char** argv) {
       {"fork-busy", fork_busy},
       {"fork-inherits", fork_inherits},
       {"vfork", vfork_closes},
+      {"bare-fork", bare_fork},
       {"forks-at-once", forks_at_once},
       {"spins", spins},
   };
