@@ -126,27 +126,22 @@ void TraceRecorder::add(const TraceTrack& track, const TraceEvent& event) {
   write(formatter_->event(track, event));
 }
 
+void TraceRecorder::tell_call(TracePhase phase, uint64_t begin_ns, uint64_t end_ns, std::string_view name,
+                              std::string_view line) {
+  add(this_thread(),
+      {.phase = phase, .category = "call", .begin_ns = begin_ns, .end_ns = end_ns, .name = name, .text = line});
+}
+
 void TraceRecorder::add_call(uint64_t begin_ns, uint64_t end_ns, std::string_view name, std::string_view line) {
-  add(this_thread(), {.phase = TracePhase::kSlice,
-                      .category = "call",
-                      .begin_ns = begin_ns,
-                      .end_ns = end_ns,
-                      .name = name,
-                      .text = line});
+  tell_call(TracePhase::kSlice, begin_ns, end_ns, name, line);
 }
 
 void TraceRecorder::begin_call(uint64_t begin_ns, std::string_view name, std::string_view line) {
-  add(this_thread(),
-      {.phase = TracePhase::kBegin, .category = "call", .begin_ns = begin_ns, .name = name, .text = line});
+  tell_call(TracePhase::kBegin, begin_ns, begin_ns, name, line);
 }
 
 void TraceRecorder::end_call(uint64_t begin_ns, uint64_t end_ns, std::string_view name, std::string_view line) {
-  add(this_thread(), {.phase = TracePhase::kEnd,
-                      .category = "call",
-                      .begin_ns = begin_ns,
-                      .end_ns = end_ns,
-                      .name = name,
-                      .text = line});
+  tell_call(TracePhase::kEnd, begin_ns, end_ns, name, line);
 }
 
 // The program may have closed our descriptor, and opened a file of its own under that number.

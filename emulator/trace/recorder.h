@@ -64,6 +64,7 @@ class TraceRecorder {
 
  private:
   TraceRecorder(TraceOptions options, UniqueFd fd);
+  void tell_call(TracePhase phase, uint64_t begin_ns, uint64_t end_ns, std::string_view name, std::string_view line);
   const TraceTrack& this_thread();
   const TraceTrack& keep(TraceTrack track);
   bool is_our_file() const;
