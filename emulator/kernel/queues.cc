@@ -14,8 +14,8 @@ namespace {
 
 using namespace kfd::uapi;
 
-// How long Linux lets a queue take to leave the hardware (queue_preemption_timeout_ms). Linux saves the waves of a
-// queue that leaves; here suspending waits for the program at hand to end, while destroying abandons it.
+// How long Linux lets a queue take to leave the hardware (queue_preemption_timeout_ms). Linux saves the waves of a queue
+// that leaves; here they are kept where they were by the shader cores, but for those that destroying gives up.
 constexpr std::chrono::milliseconds kPreemptionTimeout{9000};
 constexpr int kKernelNotSupported = 524;  // ENOTSUPP, which Linux lets through to user space
 constexpr size_t kMaxQueuesPerProcess = 1024;

@@ -88,14 +88,21 @@ class UserSgprs {
 }  // namespace
 
 AqlQueue::Outcome AqlQueue::dispatch() {
+  if (suspension_.dispatch != nullptr) return run({});
   const auto packet = packet_as<Packet>();
   if (check_geometry(packet) == Outcome::kFault) return Outcome::kFault;
   Dispatch dispatch;
   if (const Outcome outcome = describe_dispatch(packet, &dispatch); outcome != Outcome::kDone) return outcome;
   dispatch.interrupt = [this](uint32_t data) { context_.listener.interrupt(data); };
   if (context_.trace) context_.trace->begin_dispatch(gfx11::describe_aql(packet_), &dispatch);
-  auto fault = shader_cores_.run(dispatch, context_.memory, cancellation());
+  return run(dispatch);
+}
+
+AqlQueue::Outcome AqlQueue::run(const Dispatch& dispatch) {
+  suspension_.request = suspension_request();
+  auto fault = shader_cores_.run(dispatch, context_.memory, cancellation(), &suspension_);
   if (fault) return shader_fault(std::move(*fault));
+  if (suspension_.dispatch != nullptr) return Outcome::kGoOn;
   return is_cancelled() ? Outcome::kBlocked : Outcome::kDone;  // for ever: nobody shall see it as done
 }
 

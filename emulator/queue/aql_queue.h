@@ -88,6 +88,8 @@ class AqlQueue final : public QueueProcessor {
 
   // Dispatches.
   Outcome dispatch();
+  // Begins, or goes on with what is suspended.
+  Outcome run(const Dispatch& dispatch);
   Outcome check_geometry(const amdgpu::gfx11::hsa_kernel_dispatch_packet_t& packet);
   Outcome describe_dispatch(const amdgpu::gfx11::hsa_kernel_dispatch_packet_t& packet, Dispatch* dispatch);
   Outcome describe_user_data(const amdgpu::gfx11::hsa_kernel_dispatch_packet_t& packet,
@@ -136,6 +138,7 @@ class AqlQueue final : public QueueProcessor {
   const std::stop_callback<std::function<void()>> cancel_buffers_;
 
   Phase phase_ = Phase::kFetch;
+  Suspension suspension_;  // of the dispatch at hand
   uint64_t next_ = 0;     // index of the packet at hand or, while fetching, of the next one
   uint64_t written_ = 0;  // the client's count of packets, as last seen
   uint64_t last_doorbell_ = kNoDoorbell;

@@ -34,6 +34,7 @@ StepResult PacketQueue::step(Turn turn) {
     const size_t depth = buffers_.size();
     const Outcome outcome = execute();
     if (outcome == Outcome::kFault) return stop();
+    if (outcome == Outcome::kSuspended) return StepResult::kProgress;
     const bool was_blocked = std::exchange(blocked_, outcome == Outcome::kBlocked);
     if (trace() != nullptr && !blocked_) trace_packet(depth);
     if (trace() != nullptr && blocked_ && !was_blocked) trace()->packet_waits(describe_packet());

@@ -29,8 +29,9 @@ class PacketQueue : public QueueProcessor {
  protected:
   enum class Outcome : uint8_t {
     kDone,
-    kBlocked,  // try the same packet again later
-    kFault,    // fail() or memory_fault() has been called
+    kBlocked,    // try the same packet again later
+    kSuspended,  // go on with the same packet in the next turn
+    kFault,      // fail() or memory_fault() has been called
   };
 
   // `bytes_per_count` is the unit of the doorbell.

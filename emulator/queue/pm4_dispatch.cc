@@ -93,13 +93,20 @@ Dispatch Pm4Queue::describe_dispatch(std::array<uint32_t, 3> size, uint32_t init
 }
 
 PacketQueue::Outcome Pm4Queue::dispatch(std::array<uint32_t, 3> size, uint32_t initiator) {
+  if (suspension_.dispatch != nullptr) return run({});
   if (check_dispatch(initiator) == Outcome::kFault) return Outcome::kFault;
   if (std::find(size.begin(), size.end(), 0u) != size.end()) return Outcome::kDone;  // no workgroup at all
   Dispatch dispatch = describe_dispatch(size, initiator);
   dispatch.interrupt = [this](uint32_t data) { listener().interrupt(data); };
   if (trace() != nullptr) trace()->begin_dispatch(describe_packet(), &dispatch);
-  auto fault = shader_cores_.run(dispatch, space(), cancellation());
+  return run(dispatch);
+}
+
+PacketQueue::Outcome Pm4Queue::run(const Dispatch& dispatch) {
+  suspension_.request = suspension_request();
+  auto fault = shader_cores_.run(dispatch, space(), cancellation(), &suspension_);
   if (fault) return shader_fault(std::move(*fault));
+  if (suspension_.dispatch != nullptr) return Outcome::kSuspended;
   return is_cancelled() ? Outcome::kBlocked : Outcome::kDone;  // for ever: nobody shall see it as done
 }
 

@@ -91,6 +91,8 @@ class Pm4Queue final : public PacketQueue {
   Outcome dispatch_direct();
   Outcome dispatch_indirect();
   Outcome dispatch(std::array<uint32_t, 3> size, uint32_t initiator);
+  // Begins, or goes on with what is suspended.
+  Outcome run(const Dispatch& dispatch);
   Outcome check_dispatch(uint32_t initiator);
   Dispatch describe_dispatch(std::array<uint32_t, 3> size, uint32_t initiator) const;
   template <typename Register>
@@ -99,6 +101,7 @@ class Pm4Queue final : public PacketQueue {
   }
 
   ShaderCores& shader_cores_;
+  Suspension suspension_;  // of the dispatch at hand
   RegisterFile registers_;
   uint64_t atomic_return_ = 0;  // what the last ATOMIC_MEM with return found
 };

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <stop_token>
 
 #include "emulator/fault_report.h"
@@ -34,24 +35,40 @@ class QueueProcessor {
   virtual bool has_work() const = 0;
   // Goes on at the same position in another ring. Not during a turn.
   virtual void move_ring(uint64_t address, uint64_t size_bytes) = 0;
-  // Asks a running step() to return after the packet at hand. From any thread.
-  void request_stop() { stop_requested_.store(true, std::memory_order_relaxed); }
+  // Asks a running step() to return soon: after the packet at hand or, if that runs a program, in the middle of it,
+  // which goes on with the next turn. From any thread.
+  void request_stop() {
+    stop_requested_.store(true, std::memory_order_relaxed);
+    std::lock_guard lock(mutex_);
+    suspend_.request_stop();
+  }
   // Asks for that soon, for good: a program that runs is abandoned, and nothing is begun any more. From any thread.
   void cancel() {
     request_stop();
     cancel_.request_stop();
   }
   // Before the queue gets turns again.
-  void allow_running() { stop_requested_.store(false, std::memory_order_relaxed); }
+  void allow_running() {
+    stop_requested_.store(false, std::memory_order_relaxed);
+    std::lock_guard lock(mutex_);
+    if (suspend_.stop_requested()) suspend_ = std::stop_source();
+  }
 
  protected:
   bool stop_requested() const { return stop_requested_.load(std::memory_order_relaxed) || is_cancelled(); }
   bool is_cancelled() const { return cancel_.stop_requested(); }
   std::stop_token cancellation() const { return cancel_.get_token(); }
+  // Requested by request_stop(), until running is allowed again.
+  std::stop_token suspension_request() const {
+    std::lock_guard lock(mutex_);
+    return suspend_.get_token();
+  }
 
  private:
   std::atomic<bool> stop_requested_{false};
   std::stop_source cancel_;
+  mutable std::mutex mutex_;
+  std::stop_source suspend_;  // guarded by mutex_
 };
 
 // Where a queue's interrupts and faults go. Called by engine threads.

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -74,16 +75,30 @@ struct TranslationCounts {
   uint64_t failed = 0;     // and stay interpreted, which is a bug
 };
 
+// A dispatch that has not ended, with its waves wherever they were. Only the shader cores look inside.
+class SuspendedDispatch {
+ public:
+  virtual ~SuspendedDispatch() = default;
+};
+
+// How a dispatch is left and gone on with, as the card does by saving the context of its waves.
+struct Suspension {
+  std::stop_token request;                      // once set, run() returns soon
+  std::unique_ptr<SuspendedDispatch> dispatch;  // null before the dispatch begins, and after run() if it has ended
+};
+
 // Executes dispatches on a pool of host threads, one workgroup at a time on each. Safe to call from several threads;
 // each call returns when all its workgroups have ended or one has faulted (the others then stop early).
 //
 // Programs need not end: a stop request on `cancel`, from any thread, makes run() return soon (a fraction of a second)
-// with the waves wherever they were, and without a fault.
+// with the waves wherever they were, and without a fault. With `suspension` (null: never) they can be gone on with: if
+// run() leaves a dispatch in there, it has not ended, and the next call with it goes on. Its first two arguments are
+// those of the first call.
 class ShaderCores {
  public:
   virtual ~ShaderCores() = default;
-  virtual std::optional<ShaderFault> run(const Dispatch& dispatch, const AddressSpace& memory,
-                                         std::stop_token cancel) = 0;
+  virtual std::optional<ShaderFault> run(const Dispatch& dispatch, const AddressSpace& memory, std::stop_token cancel,
+                                         Suspension* suspension) = 0;
   // From now on a wave that goes beyond `wave_instructions` faults (ShaderFaultKind::kWatchdog); 0: none does. Waves
   // are looked at where they take turns, so a fault comes up to one pass through the program's longest loop late. Not
   // while dispatches run.

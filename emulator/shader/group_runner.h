@@ -85,6 +85,8 @@ class GroupRunner {
   static Result advance_side_by_side(const std::vector<std::unique_ptr<GroupRunner>>& runners, size_t* current,
                                      GroupSource& source, const std::atomic<bool>& stop);
   uint64_t number() const { return number_; }
+  // False after kEnded: *stop was set before its waves had ended.
+  bool has_ended() const { return running_ == 0 || group_.fault.has_value(); }
   // After kEnded: without disassembly yet.
   std::optional<ShaderFault> take_fault() { return std::move(group_.fault); }
   uint64_t instructions() const { return instructions_; }

@@ -16,35 +16,54 @@
 namespace bw::emulator {
 namespace {
 
-// One dispatch in execution. Threads take workgroups by incrementing next_group; who meets a fault, or cancels the
-// dispatch, sets `stop`. What has a comment 'pool mutex' is written and read under the mutex of the pool.
+using Runners = std::vector<std::unique_ptr<GroupRunner>>;
+
+// What one thread has of a job. While the job is suspended it stays with that.
+struct Share {
+  Share(const AddressSpace& memory, std::atomic<uint64_t>& next_group, const DispatchShape& shape)
+      : tlb(memory), source(next_group, shape) {}
+
+  bool has_more() const { return !running.empty() || source.has_more(); }
+
+  Tlb tlb;
+  GroupSource source;
+  Runners running;  // have begun and not ended
+  Runners spare;
+  size_t current = 0;  // of those that run, the one whose turn it is
+};
+
+// One dispatch in execution. Threads take workgroups by incrementing next_group; who meets a fault, or cancels or
+// suspends the dispatch, sets `stop`. What has a comment 'pool mutex' is written and read under the mutex of the pool.
 //
 // A thread runs one workgroup at a time, or a few side by side where they are small; but as on the card those that have
 // begun need each other: while one waits, the thread begins another and goes on with all it has in turn, as many as the
 // card has room for.
-struct Job {
-  Job(const Dispatch& d, const AddressSpace& m, const DispatchShape& s, Program& p)
-      : dispatch(d), memory(m), shape(s), program(p) {}
+struct Job final : SuspendedDispatch {
+  Job(const Dispatch& d, const AddressSpace& m, const DispatchShape& s, std::shared_ptr<Program> p)
+      : dispatch(d), memory(m), shape(s), program(std::move(p)) {}
 
-  const Dispatch& dispatch;
+  const Dispatch dispatch;
   const AddressSpace& memory;
-  const DispatchShape& shape;
-  Program& program;
+  const DispatchShape shape;
+  const std::shared_ptr<Program> program;
   std::atomic<uint64_t> next_group{0};
   std::atomic<bool> stop{false};
-  uint32_t threads = 0;              // inside work() now (pool mutex)
-  uint32_t slots_taken = 0;          // by runners of workgroups; none is given back (pool mutex)
-  uint64_t instructions = 0;         // (pool mutex)
-  uint64_t fault_group = 0;          // (pool mutex)
-  std::optional<ShaderFault> fault;  // of the lowest workgroup that met one (pool mutex)
+  std::atomic<bool> suspends{false};           // the reason for `stop`, or one of them
+  std::atomic<size_t> left_shares{0};          // shares.size(), to look at in passing
+  std::vector<std::unique_ptr<Share>> shares;  // left by threads that were suspended (pool mutex)
+  uint32_t threads = 0;                        // inside work() now (pool mutex)
+  uint32_t slots_taken = 0;                    // by runners of workgroups; none is given back (pool mutex)
+  uint64_t instructions = 0;                   // (pool mutex)
+  uint64_t fault_group = 0;                    // (pool mutex)
+  std::optional<ShaderFault> fault;            // of the lowest workgroup that met one (pool mutex)
 
   bool has_work() const {
     return !stop.load(std::memory_order_relaxed) && next_group.load(std::memory_order_relaxed) < shape.group_count;
   }
   bool has_slot() const { return slots_taken < shape.resident_groups; }
+  // Under the pool mutex.
+  bool has_place() const { return !shares.empty() ? !stop.load(std::memory_order_relaxed) : has_work() && has_slot(); }
 };
-
-using Runners = std::vector<std::unique_ptr<GroupRunner>>;
 
 class Interpreter final : public ShaderCores {
  public:
@@ -62,7 +81,8 @@ class Interpreter final : public ShaderCores {
     for (std::thread& thread : workers_) thread.join();
   }
 
-  std::optional<ShaderFault> run(const Dispatch& dispatch, const AddressSpace& memory, std::stop_token cancel) override;
+  std::optional<ShaderFault> run(const Dispatch& dispatch, const AddressSpace& memory, std::stop_token cancel,
+                                 Suspension* suspension) override;
   void set_watchdog(uint64_t wave_instructions) override { checks_.wave_budget = wave_instructions; }
   uint64_t instruction_count() const override { return instructions_.load(std::memory_order_relaxed); }
   TranslationCounts translation_counts() const override {
@@ -70,11 +90,22 @@ class Interpreter final : public ShaderCores {
   }
 
  private:
+  // Null and no fault: a dispatch without any workgroup.
+  std::optional<ShaderFault> begin(const Dispatch& dispatch, const AddressSpace& memory, std::unique_ptr<Job>* job);
+  // Until it has ended or is to stop.
+  void execute(Job& job);
   void worker();
-  void work(Job& job, uint32_t slot);
+  void work(Job& job);
+  // What a thread that comes to the job works on.
+  std::unique_ptr<Share> take_share(Job& job);
+  // Has those shares go on that no thread has come for.
+  void change_share(Job& job, std::unique_ptr<Share>& share);
+  void run_share(Job& job, std::unique_ptr<Share>& share);
   // Begins with one more workgroup, if there is one and room for it.
-  bool start_group(Job& job, Tlb& tlb, GroupSource& source, Runners& running, Runners& spare);
+  bool start_group(Job& job, Share& share);
+  std::unique_ptr<GroupRunner> make_runner(Job& job, Share& share, uint32_t slot);
   void end_group(Job& job, GroupRunner& runner);
+  void end_share(Job& job, Share& share);
   std::vector<Row> borrow_registers();
   Job* find_job();
 
@@ -124,40 +155,66 @@ ShaderFault refusal(const Dispatch& dispatch, std::string reason) {
   return fault;
 }
 
-std::optional<ShaderFault> Interpreter::run(const Dispatch& dispatch, const AddressSpace& memory,
-                                            std::stop_token cancel) {
+std::optional<ShaderFault> Interpreter::begin(const Dispatch& dispatch, const AddressSpace& memory,
+                                              std::unique_ptr<Job>* job) {
   DispatchShape shape;
   if (auto reason = DispatchShape::make(dispatch, &shape)) return refusal(dispatch, *reason);
   if (dispatch.program_address % 256 != 0) return refusal(dispatch, "the address of a program is a multiple of 256");
   if (shape.group_count == 0) return std::nullopt;
   Tlb tlb(memory);
-  const std::shared_ptr<Program> program = programs_.find(dispatch.program_address, dispatch.wave_size, tlb);
+  std::shared_ptr<Program> program = programs_.find(dispatch.program_address, dispatch.wave_size, tlb);
   program->step_at(dispatch.program_address, tlb);
   if (tiering_ != nullptr) tiering_->before_dispatch(*program);
-  Job job(dispatch, memory, shape, *program);
-  const std::stop_callback on_cancel(std::move(cancel), [&job] { job.stop.store(true, std::memory_order_relaxed); });
+  *job = std::make_unique<Job>(dispatch, memory, shape, std::move(program));
+  return std::nullopt;
+}
+
+std::optional<ShaderFault> Interpreter::run(const Dispatch& dispatch, const AddressSpace& memory,
+                                            std::stop_token cancel, Suspension* suspension) {
+  std::unique_ptr<Job> job;
+  if (suspension != nullptr && suspension->dispatch != nullptr) {
+    job.reset(static_cast<Job*>(suspension->dispatch.release()));
+    job->stop = job->suspends = false;
+  } else if (auto fault = begin(dispatch, memory, &job); fault || job == nullptr) {
+    return fault;
+  }
+  {
+    const std::stop_callback on_cancel(cancel, [&job] { job->stop.store(true, std::memory_order_relaxed); });
+    const std::stop_callback on_suspend(suspension == nullptr ? std::stop_token() : suspension->request, [&job] {
+      job->suspends.store(true, std::memory_order_relaxed);
+      job->stop.store(true, std::memory_order_relaxed);
+    });
+    execute(*job);
+  }
+  if (!job->shares.empty() && !job->fault && !cancel.stop_requested()) {
+    suspension->dispatch = std::move(job);
+    return std::nullopt;
+  }
+  for (const auto& share : job->shares) end_share(*job, *share);
+  instructions_.fetch_add(job->instructions, std::memory_order_relaxed);
+  if (job->dispatch.instructions != nullptr) *job->dispatch.instructions = job->instructions;
+  if (job->fault) describe(*job->fault, job->dispatch, memory);
+  return std::move(job->fault);
+}
+
+void Interpreter::execute(Job& job) {
   {
     std::lock_guard lock(mutex_);
     jobs_.push_back(&job);
-    job.slots_taken = job.threads = 1;
+    job.threads = 1;
   }
-  if (shape.group_count > 1) wake_.notify_all();
-  work(job, 0);
+  if (job.shape.group_count > 1) wake_.notify_all();
+  work(job);
   std::unique_lock lock(mutex_);
   std::erase(jobs_, &job);
   job.threads -= 1;
   done_.wait(lock, [&] { return job.threads == 0; });
-  lock.unlock();
-  instructions_.fetch_add(job.instructions, std::memory_order_relaxed);
-  if (dispatch.instructions != nullptr) *dispatch.instructions = job.instructions;
-  if (job.fault) describe(*job.fault, dispatch, memory);
-  return std::move(job.fault);
 }
 
 // Called under the mutex.
 Job* Interpreter::find_job() {
   for (Job* job : jobs_) {
-    if (job->has_work() && job->has_slot()) return job;
+    if (job->has_place()) return job;
   }
   return nullptr;
 }
@@ -168,38 +225,78 @@ void Interpreter::worker() {
     Job* job = nullptr;
     wake_.wait(lock, [&] { return quit_ || (job = find_job()) != nullptr; });
     if (quit_) return;
-    const uint32_t slot = job->slots_taken++;
     job->threads += 1;
     lock.unlock();
-    work(*job, slot);
+    work(*job);
     lock.lock();
     job->threads -= 1;
     if (job->threads == 0) done_.notify_all();
   }
 }
 
-void Interpreter::work(Job& job, uint32_t slot) {
-  Tlb tlb(job.memory);
-  Runners running, spare;
-  spare.push_back(std::make_unique<GroupRunner>(job.dispatch, job.shape, job.program, tlb, borrow_registers(), slot,
-                                                checks_, tiering_.get()));
-  GroupSource source(job.next_group, job.shape);
+std::unique_ptr<Share> Interpreter::take_share(Job& job) {
+  uint32_t slot = 0;
+  {
+    std::lock_guard lock(mutex_);
+    if (!job.shares.empty()) {
+      std::unique_ptr<Share> share = std::move(job.shares.back());
+      job.shares.pop_back();
+      job.left_shares = job.shares.size();
+      return share;
+    }
+    if (!job.has_slot()) return nullptr;
+    slot = job.slots_taken++;
+  }
+  auto share = std::make_unique<Share>(job.memory, job.next_group, job.shape);
+  share->spare.push_back(make_runner(job, *share, slot));
+  return share;
+}
+
+void Interpreter::change_share(Job& job, std::unique_ptr<Share>& share) {
+  std::lock_guard lock(mutex_);
+  if (job.shares.empty()) return;
+  job.shares.insert(job.shares.begin(), std::move(share));
+  share = std::move(job.shares.back());
+  job.shares.pop_back();
+}
+
+void Interpreter::work(Job& job) {
+  std::unique_ptr<Share> share = take_share(job);
+  while (share != nullptr) {
+    run_share(job, share);
+    std::unique_lock lock(mutex_);
+    if (job.suspends && share->has_more()) {
+      job.shares.push_back(std::move(share));
+      job.left_shares = job.shares.size();
+      return;
+    }
+    lock.unlock();
+    end_share(job, *share);
+    share = job.left_shares != 0 && !job.stop ? take_share(job) : nullptr;
+  }
+}
+
+// Until all of its workgroups have ended and there are no others, or the job is to stop.
+void Interpreter::run_share(Job& job, std::unique_ptr<Share>& share) {
   const size_t side_by_side = job.shape.side_by_side;
-  size_t current = 0, waiting = 0;
-  bool wants_more = true;
+  size_t waiting = 0;
+  bool wants_more = share->running.empty();
   while (!job.stop.load(std::memory_order_relaxed)) {
-    if (wants_more && start_group(job, tlb, source, running, spare)) current = running.size() - 1;
-    while (running.size() < side_by_side && start_group(job, tlb, source, running, spare)) {
+    Runners& running = share->running;
+    if (wants_more && start_group(job, *share)) share->current = running.size() - 1;
+    while (running.size() < side_by_side && start_group(job, *share)) {
     }
     if (running.empty()) break;
-    const GroupRunner::Result result = side_by_side == 1
-                                           ? running[current]->advance(job.stop)
-                                           : GroupRunner::advance_side_by_side(running, &current, source, job.stop);
+    size_t& current = share->current;
+    const GroupRunner::Result result =
+        side_by_side == 1 ? running[current]->advance(job.stop)
+                          : GroupRunner::advance_side_by_side(running, &current, share->source, job.stop);
     wants_more = result != GroupRunner::Result::kEnded;
     waiting = result == GroupRunner::Result::kWaiting ? waiting + 1 : 0;
     if (result == GroupRunner::Result::kEnded) {
+      if (!running[current]->has_ended()) break;
       end_group(job, *running[current]);
-      spare.push_back(std::move(running[current]));
+      share->spare.push_back(std::move(running[current]));
       running.erase(running.begin() + static_cast<std::ptrdiff_t>(current));
       wants_more = running.size() < side_by_side;
     } else {
@@ -210,9 +307,16 @@ void Interpreter::work(Job& job, uint32_t slot) {
       std::this_thread::yield();
       waiting = 0;
     }
+    if (result != GroupRunner::Result::kEnded && job.left_shares.load(std::memory_order_relaxed) != 0) {
+      change_share(job, share);
+      wants_more = false;
+    }
   }
+}
+
+void Interpreter::end_share(Job& job, Share& share) {
   std::lock_guard lock(mutex_);
-  for (Runners* runners : {&running, &spare}) {
+  for (Runners* runners : {&share.running, &share.spare}) {
     for (const auto& runner : *runners) {
       job.instructions += runner->instructions();
       spare_registers_.push_back(std::move(*runner).take_registers());
@@ -220,23 +324,27 @@ void Interpreter::work(Job& job, uint32_t slot) {
   }
 }
 
-bool Interpreter::start_group(Job& job, Tlb& tlb, GroupSource& source, Runners& running, Runners& spare) {
-  if (job.stop.load(std::memory_order_relaxed) || !source.has_more()) return false;
-  if (spare.empty()) {
+std::unique_ptr<GroupRunner> Interpreter::make_runner(Job& job, Share& share, uint32_t slot) {
+  return std::make_unique<GroupRunner>(job.dispatch, job.shape, *job.program, share.tlb, borrow_registers(), slot,
+                                       checks_, tiering_.get());
+}
+
+bool Interpreter::start_group(Job& job, Share& share) {
+  if (job.stop.load(std::memory_order_relaxed) || !share.source.has_more()) return false;
+  if (share.spare.empty()) {
     uint32_t slot = 0;
     {
       std::lock_guard lock(mutex_);
       if (!job.has_slot()) return false;
       slot = job.slots_taken++;
     }
-    spare.push_back(std::make_unique<GroupRunner>(job.dispatch, job.shape, job.program, tlb, borrow_registers(), slot,
-                                                  checks_, tiering_.get()));
+    share.spare.push_back(make_runner(job, share, slot));
   }
   uint64_t group = 0;
-  if (!source.take(&group)) return false;
-  spare.back()->start(group);
-  running.push_back(std::move(spare.back()));
-  spare.pop_back();
+  if (!share.source.take(&group)) return false;
+  share.spare.back()->start(group);
+  share.running.push_back(std::move(share.spare.back()));
+  share.spare.pop_back();
   return true;
 }
 

@@ -11,7 +11,7 @@ namespace bw::emulator::testing {
 using namespace kfd::uapi;
 
 std::optional<ShaderFault> NotingCores::run(const Dispatch& dispatch, const AddressSpace& memory,
-                                            std::stop_token cancel) {
+                                            std::stop_token cancel, Suspension*) {
   ++notes_->count;
   Action action;
   {

@@ -34,7 +34,8 @@ class NotingCores final : public ShaderCores {
   };
   explicit NotingCores(std::shared_ptr<Notes> notes) : notes_(std::move(notes)) {}
 
-  std::optional<ShaderFault> run(const Dispatch& dispatch, const AddressSpace& memory, std::stop_token cancel) override;
+  std::optional<ShaderFault> run(const Dispatch& dispatch, const AddressSpace& memory, std::stop_token cancel,
+                                 Suspension* suspension) override;
   void set_watchdog(uint64_t) override {}
   uint64_t instruction_count() const override { return notes_->count; }
 

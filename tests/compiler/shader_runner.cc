@@ -132,7 +132,8 @@ Status run_on(emulator::ShaderCores& cores, const amdgpu::CodeObject& object, co
   dispatch.user_data[1] = static_cast<uint32_t>(kernarg->address() >> 32);
   dispatch.workgroup_size = {kernel.workgroup_size, 1, 1};
   dispatch.workgroup_count = workgroups(kernel, inputs);
-  if (const auto fault = cores.run(dispatch, memory.space, {})) return Status(StatusCode::kDeviceFault, fault->message);
+  if (const auto fault = cores.run(dispatch, memory.space, {}, nullptr))
+    return Status(StatusCode::kDeviceFault, fault->message);
   for (size_t i = 0; i < buffers.size(); ++i) {
     const std::span<std::byte> raw = inputs.params.at(kernel.params[i]->attr<ir::ParamAttr>().id);
     std::memcpy(raw.data(), buffers[i].first->host() + buffers[i].second, raw.size());

@@ -97,6 +97,49 @@ TEST_F(AqlKernels, RunEachWorkItemOfPartialWorkgroupsOnce) {
   }
 }
 
+// Counts up in memory until the word behind it is not zero.
+TEST_F(AqlKernels, StandStillWhileTheirQueueIsSuspended) {
+  const uint64_t kernel = client_.load(kRsrc1, kUserSgprs2, kKernarg | kWave32, assemble(R"(
+        s_load_b64 s[8:9], s[0:1], 0x0
+        v_mov_b32_e32 v1, 0
+        v_mov_b32_e32 v2, 0
+        s_waitcnt lgkmcnt(0)
+        again:
+        v_add_nc_u32_e32 v2, 1, v2
+        global_store_b32 v1, v2, s[8:9]
+        s_load_b32 s4, s[8:9], 0x4 glc
+        s_waitcnt lgkmcnt(0)
+        s_cmp_eq_u32 s4, 0
+        s_cbranch_scc1 again
+        s_endpgm)"));
+  const AqlSignal signal = client_.signal();
+  client_.submit(dispatch_packet({{1, 1, 1}, {1, 1, 1}, 1}, kernel, argument(out_.va), signal));
+  kfd::uapi::UpdateQueueArgs update{};
+  update.ring_base_address = client_.queue().ring.va;
+  update.ring_size = client_.queue().ring.size_bytes;
+  update.queue_id = client_.queue().id;
+  for (int times = 0; times < 3; ++times) {
+    const uint32_t before = out_.dword(0);
+    ASSERT_TRUE(eventually([&] { return out_.dword(0) > before; }));
+    update.queue_percentage = 0;
+    ASSERT_EQ(machine_.ioctl(kfd::uapi::kUpdateQueue, update), 0);
+    const uint32_t count = out_.dword(0);
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    EXPECT_EQ(out_.dword(0), count);
+    EXPECT_EQ(signal.value(), 1);
+    update.queue_percentage = 100;
+    ASSERT_EQ(machine_.ioctl(kfd::uapi::kUpdateQueue, update), 0);
+  }
+  out_.dword(1) = 1;
+  EXPECT_TRUE(eventually([&] { return signal.value() == 0; }));
+  // And one that is destroyed while its program stands still.
+  out_.dword(1) = 0;
+  client_.submit(dispatch_packet({{1, 1, 1}, {1, 1, 1}, 1}, kernel, argument(out_.va), signal));
+  update.queue_percentage = 0;
+  ASSERT_EQ(machine_.ioctl(kfd::uapi::kUpdateQueue, update), 0);
+  EXPECT_EQ(machine_.destroy(client_.queue()), 0);
+}
+
 TEST_F(AqlKernels, ShareTheGroupSegmentThatThePacketAsksFor) {
   // Each work-item stores its id to LDS at 4 KiB, and reads that of its opposite.
   const uint64_t kernel = client_.load(kRsrc1, kUserSgprs2 | kWorkgroupIds, kKernarg | kWave32, assemble(R"(

@@ -26,7 +26,7 @@ std::atomic<bool> is_illegal = false;
 class AddOneCores final : public emulator::ShaderCores {
  public:
   std::optional<emulator::ShaderFault> run(const emulator::Dispatch& dispatch, const emulator::AddressSpace& memory,
-                                           std::stop_token) override {
+                                           std::stop_token, emulator::Suspension*) override {
     if (is_illegal) {
       emulator::ShaderFault fault;
       fault.message = "test fault";

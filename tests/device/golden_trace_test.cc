@@ -22,7 +22,7 @@ namespace {
 class IdleCores final : public emulator::ShaderCores {
  public:
   std::optional<emulator::ShaderFault> run(const emulator::Dispatch&, const emulator::AddressSpace&,
-                                           std::stop_token) override {
+                                           std::stop_token, emulator::Suspension*) override {
     return std::nullopt;
   }
   void set_watchdog(uint64_t) override {}

@@ -44,9 +44,10 @@ class Gpu {
   // it.
   static emulator::Dispatch dispatch(uint64_t program, uint32_t lanes, uint64_t kernarg);
   std::optional<emulator::ShaderFault> run(const emulator::Dispatch& dispatch, std::stop_token cancel = {}) {
-    return cores_->run(dispatch, space_, std::move(cancel));
+    return cores_->run(dispatch, space_, std::move(cancel), nullptr);
   }
   emulator::ShaderCores& cores() const { return *cores_; }
+  const emulator::AddressSpace& space() const { return space_; }
 
  private:
   struct Block {

@@ -23,7 +23,7 @@ class FaultingCores final : public emulator::ShaderCores {
   static constexpr uint64_t kAddress = 0x123456789000;
 
   std::optional<emulator::ShaderFault> run(const emulator::Dispatch& dispatch, const emulator::AddressSpace&,
-                                           std::stop_token) override {
+                                           std::stop_token, emulator::Suspension*) override {
     emulator::ShaderFault fault;
     fault.kind = emulator::ShaderFaultKind::kMemory;
     fault.pc = dispatch.program_address;
