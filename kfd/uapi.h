@@ -394,6 +394,8 @@ enum class SmiEvent : uint32_t {
   kThermalThrottle = 2,
   kGpuPreReset = 3,
   kGpuPostReset = 4,
+  kMigrateStart = 5,
+  kMigrateEnd = 6,
   kQueueEviction = 9,
   kQueueRestore = 10,
   kProcessStart = 12,

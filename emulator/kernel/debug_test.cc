@@ -303,6 +303,38 @@ TEST_F(Smi, EvictionsOfClientMemoryAreTold) {
   ::close(listener);
 }
 
+TEST_F(Smi, PrefetchesAreToldAsMigrations) {
+  const int listener = open();
+  const uint64_t mask = smi_mask(SmiEvent::kMigrateStart) | smi_mask(SmiEvent::kMigrateEnd);
+  ASSERT_EQ(::write(listener, &mask, sizeof(mask)), 8);
+  void* memory = ::mmap(nullptr, 4 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  struct {
+    SvmArgs args;
+    SvmAttribute attribute;
+  } request{};
+  request.args = {.start_addr = reinterpret_cast<uint64_t>(memory), .size = 4 * 4096, .op = 0, .nattr = 1};
+  request.attribute = {.type = 1, .value = machine_.gpu_id()};
+  EXPECT_EQ(machine_.ioctl(kSvm + (8ul << _IOC_SIZESHIFT), request), 0);
+  const std::string lines = read(listener);
+  unsigned event = 0, from = 1, to = 0, prefetch = 0, preferred = 0;
+  unsigned long time = 0, page = 0, count = 0;
+  int pid = 0, trigger = 9;
+  EXPECT_EQ(std::sscanf(lines.c_str(), "%x %lu -%d @%lx(%lx) %x->%x %x:%x %d", &event, &time, &pid, &page, &count,
+                        &from, &to, &prefetch, &preferred, &trigger),
+            10)
+      << lines;
+  EXPECT_EQ(event, 5u);
+  EXPECT_EQ(pid, ::getpid());
+  EXPECT_EQ(page, reinterpret_cast<uint64_t>(memory) / 4096);
+  EXPECT_EQ(count, 4u);
+  EXPECT_EQ(from, 0u);
+  EXPECT_EQ(to, machine_.gpu_id());
+  EXPECT_EQ(trigger, 0);
+  EXPECT_NE(lines.find("\n6 "), std::string::npos) << lines;
+  machine_.driver().munmap(memory, 4 * 4096);
+  ::close(listener);
+}
+
 TEST_F(Smi, ManyClientsComeAndGo) {
   for (int i = 0; i < 2000; ++i) {
     const int fd = open();

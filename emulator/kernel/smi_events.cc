@@ -62,6 +62,18 @@ void SmiClients::vm_fault(uint32_t card) {
   emit(card, SmiEvent::kVmFault, fmt::format("{:x}:{}\n", ::getpid(), task_name()));
 }
 
+void SmiClients::migrated(const Card& card, const SvmMigration& migration) {
+  constexpr uint64_t kPageBytes = 4096;
+  constexpr int kPrefetch = 0;  // Linux kfd_ioctl.h, enum KFD_MIGRATE_TRIGGERS
+  const std::string where = fmt::format("@{:x}({:x}) {:x}->{:x}", migration.begin / kPageBytes,
+                                        (migration.end - migration.begin) / kPageBytes, migration.from, migration.to);
+  const auto now = [] { return host_clock_ns(CLOCK_BOOTTIME); };
+  emit(card.index, SmiEvent::kMigrateStart,
+       fmt::format("{} -{} {} {:x}:{:x} {}\n", now(), ::getpid(), where, migration.prefetch_location,
+                   migration.preferred_location, kPrefetch));
+  emit(card.index, SmiEvent::kMigrateEnd, fmt::format("{} -{} {} {}\n", now(), ::getpid(), where, kPrefetch));
+}
+
 void SmiClients::queues_evicted_and_restored(const Card& card, EvictionTrigger trigger) {
   const auto now = [] { return host_clock_ns(CLOCK_BOOTTIME); };
   emit(card.index, SmiEvent::kQueueEviction,

@@ -14,6 +14,7 @@
 
 #include "base/unique_fd.h"
 #include "emulator/card.h"
+#include "emulator/kernel/svm.h"
 #include "kfd/uapi.h"
 
 namespace bw::emulator {
@@ -27,6 +28,8 @@ class SmiClients {
   // A descriptor for the client, or a negative errno.
   int open(uint32_t card);
   void vm_fault(uint32_t card);
+  // A prefetch, as one of its cards tells it.
+  void migrated(const Card& card, const SvmMigration& migration);
   // Memory of the client changed under the card's queues, which were off the hardware for that long.
   void queues_evicted_and_restored(const Card& card, EvictionTrigger trigger);
 

@@ -92,6 +92,7 @@ void SvmTable::apply(const SvmAttribute& attribute, SvmAttributes* attributes) c
       break;
     case SvmAttr::kPrefetchLoc:
       attributes->prefetch_location = attribute.value;
+      attributes->location = attribute.value;
       break;
     case SvmAttr::kAccess:
       attributes->access |= bit();
@@ -164,7 +165,8 @@ int SvmTable::remap(uint64_t begin, uint64_t end, const SvmAttributes& before, c
   return 0;
 }
 
-int SvmTable::set(uint64_t begin, uint64_t end, std::span<const SvmAttribute> attributes) {
+int SvmTable::set(uint64_t begin, uint64_t end, std::span<const SvmAttribute> attributes,
+                  std::vector<SvmMigration>* migrations) {
   if (int status = check(attributes); status != 0) return status;
   if (!is_client_memory(begin, end)) return -EFAULT;
   if (has_buffers(begin, end)) return -EADDRINUSE;
@@ -176,6 +178,14 @@ int SvmTable::set(uint64_t begin, uint64_t end, std::span<const SvmAttribute> at
     SvmAttributes after = range.attributes;
     for (const SvmAttribute& attribute : attributes) apply(attribute, &after);
     if (after == range.attributes) continue;
+    if (after.location != range.attributes.location) {
+      migrations->push_back({.begin = it->first,
+                             .end = range.end,
+                             .from = range.attributes.location,
+                             .to = after.location,
+                             .prefetch_location = after.prefetch_location,
+                             .preferred_location = after.preferred_location});
+    }
     const int status = remap(it->first, range.end, range.attributes, after);
     range.attributes = after;
     if (status != 0) return status;

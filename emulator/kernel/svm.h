@@ -23,10 +23,22 @@ struct SvmAttributes {
   uint32_t prefetch_location = kfd::uapi::kSvmLocationUndefined;
   uint32_t flags = kfd::uapi::svm_flag::kHostAccess | kfd::uapi::svm_flag::kCoherent;
   uint32_t granularity = 9;
-  uint32_t access = 0;           // one bit for each card
-  uint32_t access_in_place = 0;  // likewise
+  uint32_t location =
+      kfd::uapi::kSvmLocationSysmem;  // where the memory is taken to be: where it was last prefetched to
+  uint32_t access = 0;                // one bit for each card
+  uint32_t access_in_place = 0;       // likewise
 
   bool operator==(const SvmAttributes&) const = default;
+};
+
+// Memory that a prefetch moved. All memory stays where it is here, but whoever watches the card hears of it.
+struct SvmMigration {
+  uint64_t begin = 0;
+  uint64_t end = 0;
+  uint32_t from = 0;  // gpu_ids, or 0
+  uint32_t to = 0;
+  uint32_t prefetch_location = 0;
+  uint32_t preferred_location = 0;
 };
 
 // Calls that return int return 0 or a negative errno. Addresses are multiples of the page size.
@@ -36,7 +48,8 @@ class SvmTable {
 
   // -EINVAL for attributes that do not exist or name no card; -EFAULT where the client has no memory; -EADDRINUSE where
   // a buffer is mapped.
-  int set(uint64_t begin, uint64_t end, std::span<const kfd::uapi::SvmAttribute> attributes);
+  int set(uint64_t begin, uint64_t end, std::span<const kfd::uapi::SvmAttribute> attributes,
+          std::vector<SvmMigration>* migrations);
   // Fills in the values; kAccess becomes what access the card has.
   int get(uint64_t begin, uint64_t end, std::span<kfd::uapi::SvmAttribute> attributes) const;
   // Whether some range lies in [begin, end).

@@ -1,5 +1,6 @@
 // KFD's request about shared virtual memory.
 #include <cerrno>
+#include <vector>
 
 #include "base/bits.h"
 #include "emulator/kernel/handlers.h"
@@ -10,6 +11,16 @@ namespace {
 using namespace kfd::uapi;
 
 constexpr uint64_t kPageBytes = 4096;
+
+int set_attributes(Process& process, uint64_t begin, uint64_t end, std::span<const SvmAttribute> attributes) {
+  std::vector<SvmMigration> migrations;
+  const int status = process.svm().set(begin, end, attributes, &migrations);
+  for (const SvmMigration& migration : migrations) {
+    const uint32_t gpu_id = migration.to != kSvmLocationSysmem ? migration.to : migration.from;
+    if (const ProcessDevice* device = process.find_device(gpu_id)) process.smi().migrated(device->card, migration);
+  }
+  return status;
+}
 
 }  // namespace
 
@@ -25,7 +36,7 @@ int svm(Process& process, std::span<std::byte> argument) {
   std::lock_guard lock(process.mutex());
   switch (static_cast<SvmOp>(args.op)) {
     case SvmOp::kSetAttr:
-      return process.svm().set(args.start_addr, end, attributes);
+      return set_attributes(process, args.start_addr, end, attributes);
     case SvmOp::kGetAttr:
       return process.svm().get(args.start_addr, end, attributes);
   }
