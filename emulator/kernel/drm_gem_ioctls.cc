@@ -155,7 +155,7 @@ int gem_metadata(const Call& call, drm_amdgpu_gem_metadata& args) {
     args.data.flags = metadata.flags;
     args.data.tiling_info = metadata.tiling_info;
     args.data.data_size_bytes = static_cast<uint32_t>(metadata.bytes.size());
-    std::memcpy(args.data.data, metadata.bytes.data(), metadata.bytes.size());
+    std::ranges::copy(metadata.bytes, reinterpret_cast<std::byte*>(args.data.data));
     return 0;
   }
   if (args.data.data_size_bytes > sizeof(args.data.data)) return -EINVAL;

@@ -95,6 +95,7 @@ int EventTable::destroy(uint32_t event_id) {
   Event* event = find(event_id);
   if (event == nullptr) return -EINVAL;
   for (Waiter* waiter : event->waiters) waiter->event = nullptr;
+  for (Waiter* holder : event->holders) holder->event = nullptr;
   if (has_slot(event->type)) --signal_event_count_;
   events_.erase(event_id);
   changed_.notify_all();
@@ -135,13 +136,15 @@ int EventTable::begin_wait(const EventData& data, Waiter* waiter) {
     waiter->age_enabled = true;
     if (event->age != data.signal_event_data.last_event_age) waiter->activated = true;
   }
-  if (!waiter->activated) event->waiters.push_back(waiter);
+  (waiter->activated ? event->holders : event->waiters).push_back(waiter);
   return 0;
 }
 
 void EventTable::end_wait(std::vector<Waiter>& waiters) {
   for (Waiter& waiter : waiters) {
-    if (waiter.event != nullptr) std::erase(waiter.event->waiters, &waiter);
+    if (waiter.event == nullptr) continue;
+    std::erase(waiter.event->waiters, &waiter);
+    std::erase(waiter.event->holders, &waiter);
   }
 }
 

@@ -64,7 +64,8 @@ class EventTable {
     uint64_t age = 1;
     kfd::uapi::MemoryExceptionData memory_data{};
     kfd::uapi::HwExceptionData hw_data{};
-    std::vector<Waiter*> waiters;
+    std::vector<Waiter*> waiters;  // who sleeps until it is set
+    std::vector<Waiter*> holders;  // who found it set, and waits for others
   };
 
   // All below: with mutex_ held.

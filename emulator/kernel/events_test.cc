@@ -87,6 +87,21 @@ TEST_F(Events, DestroyingAnEventFailsItsWaiter) {
   destroyer.join();
 }
 
+// Found by the fuzzer: the waiter went on to look at the event.
+TEST_F(Events, DestroyingAnEventThatWasSetFailsWhoWaitsForOthersToo) {
+  const uint32_t set = create(kSignal, true);
+  const uint32_t other = create(kSignal, true);
+  EXPECT_EQ(table_.set(set), 0);
+  std::thread destroyer([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    EXPECT_EQ(table_.destroy(set), 0);
+    EXPECT_EQ(table_.set(other), 0);
+  });
+  EXPECT_EQ(wait({set, other}, true, kWaitForever), WaitResult::kFail);
+  EXPECT_EQ(status_, -EIO);
+  destroyer.join();
+}
+
 TEST_F(Events, UnknownIdsAreInvalid) {
   EXPECT_EQ(table_.destroy(5), -EINVAL);
   EXPECT_EQ(table_.set(5), -EINVAL);
