@@ -21,10 +21,10 @@ class Side {
  public:
   explicit Side(Gpu& gpu)
       : gpu_(gpu),
+        scratch_(gpu.allocate(kScratchBytes)),
         code_(gpu.allocate(kCodeBytes, Gpu::Rights::kExecute)),
         input_(gpu.allocate(Frame::kInputBytes)),
-        output_(gpu.allocate(Frame::kOutputBytes * kGroups)),
-        scratch_(gpu.allocate(kScratchBytes)) {}
+        output_(gpu.allocate(Frame::kOutputBytes * kGroups)) {}
 
   std::optional<emulator::ShaderFault> run(const std::vector<uint32_t>& code, const std::vector<uint32_t>& input,
                                            uint32_t wave_size, uint32_t lanes) {
@@ -62,7 +62,9 @@ class Side {
   static constexpr uint32_t kScratchWaves = 8;
   static constexpr size_t kScratchBytes = kScratchWaves * 64 * Frame::kScratchBytesPerLane;
   Gpu& gpu_;
-  uint64_t code_, input_, output_, scratch_;
+  // Of a wave that sleeps it is chance whether the next workgroup shares its scratch memory, so nobody shall read what
+  // others have left there: it lies below the rest, and buffer resources reach upwards only.
+  uint64_t scratch_, code_, input_, output_;
   uint64_t executed_ = 0;
 };
 
