@@ -250,12 +250,11 @@ int EmulatedDriver::mmap(void* address, size_t length_bytes, int protection, int
 }
 
 int EmulatedDriver::munmap(void* address, size_t length_bytes) {
-  {
-    // Memory given to the card as USERPTR leaves its page tables when it leaves the client's (Linux: MMU notifier).
-    std::lock_guard lock(machine_->process.mutex());
-    const auto begin = reinterpret_cast<uint64_t>(address);
-    machine_->process.invalidate_user_range(begin, begin + length_bytes);
-  }
+  // Memory given to the card as USERPTR leaves its page tables when it leaves the client's (Linux: MMU notifier). An
+  // export in another thread, which puts other pages in the place of mappings, shall not bring this one back.
+  std::lock_guard lock(machine_->process.mutex());
+  const auto begin = reinterpret_cast<uint64_t>(address);
+  machine_->process.invalidate_user_range(begin, begin + length_bytes);
   return ::munmap(address, length_bytes) == 0 ? 0 : -errno;
 }
 

@@ -174,6 +174,7 @@ int gem_userptr(const Call& call, drm_amdgpu_gem_userptr& args) {
   if ((args.flags & ~kFlags) != 0) return -EINVAL;
   if ((args.flags & (AMDGPU_GEM_USERPTR_READONLY | AMDGPU_GEM_USERPTR_REGISTER)) == 0) return -EACCES;
   if (args.size > user_memory_limit_bytes()) return -ENOMEM;
+  if (args.addr + args.size < args.addr) return -EOVERFLOW;  // Linux mmu_interval_notifier_insert()
   const bool is_checked = (args.flags & AMDGPU_GEM_USERPTR_VALIDATE) != 0;
   if (is_checked && probe_user_range(args.addr, args.size) != 0) return -EFAULT;
   std::lock_guard lock(call.process.mutex());

@@ -294,6 +294,11 @@ TEST_F(Drm, ClientMemoryBecomesAnObject) {
   EXPECT_EQ(call(DRM_IOCTL_AMDGPU_GEM_USERPTR, args), -EINVAL);
   args.addr += 8;
   EXPECT_EQ(call(DRM_IOCTL_AMDGPU_GEM_USERPTR, args), -EINVAL);
+  args.addr = ~0ull - 4095;
+  args.size = 8192;
+  args.flags = AMDGPU_GEM_USERPTR_REGISTER;
+  EXPECT_EQ(call(DRM_IOCTL_AMDGPU_GEM_USERPTR, args), -EOVERFLOW);
+  args.size = 4096;
   args.addr = 0x10000;
   args.flags = AMDGPU_GEM_USERPTR_REGISTER | AMDGPU_GEM_USERPTR_VALIDATE;
   EXPECT_EQ(call(DRM_IOCTL_AMDGPU_GEM_USERPTR, args), -EFAULT);

@@ -39,9 +39,9 @@ constexpr int kCallsPerMachine = 400;
 constexpr auto kPatience = std::chrono::seconds(120);
 
 // What Linux's drivers may answer at all.
-constexpr int kErrors[] = {EPERM,  ENOENT,     ESRCH,   EINTR,      EIO,    EBADF,    EAGAIN, ENOMEM,
-                           EACCES, EFAULT,     EBUSY,   EEXIST,     ENODEV, EINVAL,   EMFILE, ENOTTY,
-                           ENOSPC, EOPNOTSUPP, ENODATA, EADDRINUSE, ETIME,  EALREADY, 524};
+constexpr int kErrors[] = {EPERM,  ENOENT,     ESRCH,   EINTR,      EIO,    EBADF,    EAGAIN,    ENOMEM,
+                           EACCES, EFAULT,     EBUSY,   EEXIST,     ENODEV, EINVAL,   EMFILE,    ENOTTY,
+                           ENOSPC, EOPNOTSUPP, ENODATA, EADDRINUSE, ETIME,  EALREADY, EOVERFLOW, 524};
 
 bool is_answer(int result) {
   return result == 0 || std::find(std::begin(kErrors), std::end(kErrors), -result) != std::end(kErrors);
