@@ -309,7 +309,6 @@ void Interpreter::run_share(Job& job, std::unique_ptr<Share>& share) {
     }
     if (result != GroupRunner::Result::kEnded && job.left_shares.load(std::memory_order_relaxed) != 0) {
       change_share(job, share);
-      wants_more = false;
     }
   }
 }

@@ -44,8 +44,13 @@ constexpr const char* kChurn = R"(
   s_endpgm
 )";
 
-// Counts itself in at address 0, and waits until 64 workgroups have.
+// Computes for a while, counts itself in at address 0, and waits until 64 workgroups have.
 constexpr const char* kMeet = R"(
+  s_mov_b32 s5, 100000
+  busy:
+  s_sub_u32 s5, s5, 1
+  s_cmp_lg_u32 s5, 0
+  s_cbranch_scc1 busy
   v_mov_b32 v0, 0
   v_mov_b32 v1, 1
   global_atomic_add_u32 v0, v1, s[0:1]
@@ -155,10 +160,10 @@ TEST_P(Suspend, BeforeTheStartItBeginsLater) {
 // The threads that had the other workgroups may have something else to do by then.
 TEST_P(Suspend, WorkgroupsThatWaitForEachOtherMeetOnOneThread) {
   const uint64_t counters = gpu_.allocate(4096);
-  // The last workgroup comes later: until then nobody ends.
+  // By the time of the suspension not all have begun. The last one comes later: until then nobody ends.
   const Dispatch meet = dispatch(kMeet, 1, 63, counters);
   Suspension suspension;
-  ASSERT_FALSE(run_for(meet, &suspension, 10 * kWhile).has_value());
+  ASSERT_FALSE(run_for(meet, &suspension, kWhile).has_value());
   ASSERT_NE(suspension.dispatch, nullptr);
   std::stop_source cancel;
   const Dispatch endless = dispatch("again:\n s_branch again\n s_endpgm\n", 32, 64, 0);
