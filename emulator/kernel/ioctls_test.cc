@@ -205,7 +205,7 @@ TEST_F(Ioctls, UserMemoryMustBeThere) {
 TEST_F(Ioctls, UserMemoryIsNoMoreThanTheHostHas) {
   constexpr uint64_t kSize = 1ull << 42;
   void* memory = ::mmap(nullptr, kSize, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  ASSERT_NE(memory, MAP_FAILED);
+  if (memory == MAP_FAILED) GTEST_SKIP() << "ThreadSanitizer leaves no room for so large a mapping";
   AllocMemoryArgs args = alloc_args(kSize, alloc_flag::kUserptr);
   args.mmap_offset = reinterpret_cast<uint64_t>(memory);
   EXPECT_EQ(machine_.ioctl(kAllocMemory, args), -ENOMEM);
