@@ -13,6 +13,12 @@ inline constexpr uint32_t kComputeUnitsPerArray = 8;
 inline constexpr uint32_t kComputeUnits = kShaderEngines * kArraysPerEngine * kComputeUnitsPerArray;
 inline constexpr uint32_t kSimdsPerComputeUnit = 2;
 inline constexpr uint32_t kWaveSlotsPerComputeUnit = 32;
+inline constexpr uint32_t kMaxWorkgroupSize = 1024;  // work-items
+inline constexpr uint32_t kMaxLdsBytes = 64 * 1024;  // of a workgroup
+// LLVM's AMDGPU usage guide: COMPUTE_PGM_RSRC2's GRANULATED_LDS_SIZE; COMPUTE_TMPRING_SIZE.WAVESIZE, whose WAVES are
+// per shader engine.
+inline constexpr uint32_t kLdsGranuleBytes = 512;
+inline constexpr uint32_t kScratchUnitBytes = 256;
 inline constexpr uint32_t kMaxWavesPerSimd = 16;
 
 inline constexpr uint32_t kVendorId = 0x1002;

@@ -40,7 +40,7 @@ struct SystemLimits {
 SystemLimits system_limits() {
   constexpr uint64_t kReservedBytes = 1ull << 30;
   const uint64_t total = static_cast<uint64_t>(::sysconf(_SC_PHYS_PAGES)) * kPageBytes;
-  const uint64_t most = total - total / 64;
+  const uint64_t most = user_memory_limit_bytes();
   return {most < 2 * kReservedBytes ? most / 2 : most - kReservedBytes, total / 2};
 }
 

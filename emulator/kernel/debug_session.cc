@@ -32,6 +32,16 @@ void write_byte(int fd) {
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
+// Of one queue or device; those in `clear` are forgotten.
+template <typename Map>
+uint64_t read_exceptions(Map& sources, uint32_t id, uint64_t clear) {
+  const auto it = sources.find(id);
+  if (it == sources.end()) return 0;
+  const uint64_t exceptions = it->second.exceptions;
+  it->second.exceptions &= ~clear;
+  return exceptions;
+}
+
 }  // namespace
 
 DebugSession::DebugSession(std::span<const Card> cards) {
@@ -156,20 +166,12 @@ int DebugSession::query_exception(uint32_t code, uint32_t source_id, bool clear,
 
 uint64_t DebugSession::queue_exceptions(uint32_t queue_id, uint64_t clear) {
   std::lock_guard lock(mutex_);
-  auto it = queues_.find(queue_id);
-  if (it == queues_.end()) return 0;
-  const uint64_t exceptions = it->second.exceptions;
-  it->second.exceptions &= ~clear;
-  return exceptions;
+  return read_exceptions(queues_, queue_id, clear);
 }
 
 uint64_t DebugSession::device_exceptions(uint32_t gpu_id, uint64_t clear) {
   std::lock_guard lock(mutex_);
-  auto it = devices_.find(gpu_id);
-  if (it == devices_.end()) return 0;
-  const uint64_t exceptions = it->second.exceptions;
-  it->second.exceptions &= ~clear;
-  return exceptions;
+  return read_exceptions(devices_, gpu_id, clear);
 }
 
 std::optional<MemoryExceptionData> DebugSession::last_violation(uint32_t gpu_id) const {

@@ -16,12 +16,8 @@ using Descriptor = gfx11::amdhsa_kernel_descriptor_t;
 using Properties = gfx11::kernel_code_properties;
 
 constexpr BitField kSetupDimensions{1, 0};
-constexpr uint32_t kMaxWorkgroupSize = 1024;
-constexpr uint32_t kMaxGroupSegmentBytes = 64 * 1024;
-constexpr uint32_t kLdsGranuleBytes = 512;     // LLVM AMDGPUUsage, GRANULATED_LDS_SIZE
 constexpr uint64_t kDescriptorAlignment = 64;  // LLVM AMDGPUUsage, "Kernel Descriptor"
 constexpr uint64_t kEntryAlignment = 256;
-constexpr uint32_t kScratchUnitBytes = 256;  // of WAVESIZE
 // Of one SIMD, for wave32; a wave64 takes two of each. LLVM AMDGPU.td, FeatureGFX11FullVGPRs; AMDGPUBaseInfo.cpp,
 // getTotalNumVGPRs(), getVGPRAllocGranule().
 constexpr uint32_t kVgprsOfSimd = 1536;
@@ -116,13 +112,13 @@ AqlQueue::Outcome AqlQueue::check_geometry(const Packet& packet) {
                 "a grid of {} dimensions, {} x {} x {} work-items in workgroups of {} x {} x {}", dimensions,
                 geometry.grid[0], geometry.grid[1], geometry.grid[2], x, y, z);
   }
-  if (uint64_t{x} * y * z > kMaxWorkgroupSize) {
+  if (uint64_t{x} * y * z > facts::kMaxWorkgroupSize) {
     return fail(queue_error::kWorkgroupSize, "workgroups of {} x {} x {} work-items; {} are possible", x, y, z,
-                kMaxWorkgroupSize);
+                facts::kMaxWorkgroupSize);
   }
-  if (packet.group_segment_size > kMaxGroupSegmentBytes) {
+  if (packet.group_segment_size > facts::kMaxLdsBytes) {
     return fail(queue_error::kGroupSegment, "a group segment of {} bytes; {} are possible", packet.group_segment_size,
-                kMaxGroupSegmentBytes);
+                facts::kMaxLdsBytes);
   }
   return Outcome::kDone;
 }
@@ -141,7 +137,7 @@ AqlQueue::Outcome AqlQueue::describe_dispatch(const Packet& packet, Dispatch* di
   dispatch->wave_size = wave_size_of(kernel);
   dispatch->pgm_rsrc1 = kernel.compute_pgm_rsrc1;
   // The size of LDS is what the packet says: what the kernel needs, and what the client adds at run time.
-  const uint32_t lds_granules = (packet.group_segment_size + kLdsGranuleBytes - 1) / kLdsGranuleBytes;
+  const uint32_t lds_granules = (packet.group_segment_size + facts::kLdsGranuleBytes - 1) / facts::kLdsGranuleBytes;
   dispatch->pgm_rsrc2 = gfx11::COMPUTE_PGM_RSRC2::lds_size.set(kernel.compute_pgm_rsrc2, lds_granules);
   dispatch->pgm_rsrc3 = kernel.compute_pgm_rsrc3;
   const Geometry geometry = geometry_of(packet);
@@ -195,7 +191,7 @@ AqlQueue::Outcome AqlQueue::describe_scratch(const gfx11::amd_queue_t& queue, ui
   if (lane_bytes < private_bytes) return ask_for_scratch(queue, private_bytes, dispatch->wave_size);
   using Ring = gfx11::COMPUTE_TMPRING_SIZE;
   dispatch->scratch_address = queue.scratch_backing_memory_location;  // gfx11: a GPU address as it is
-  dispatch->scratch_bytes_per_wave = Ring::wavesize.get(queue.compute_tmpring_size) * kScratchUnitBytes;
+  dispatch->scratch_bytes_per_wave = Ring::wavesize.get(queue.compute_tmpring_size) * facts::kScratchUnitBytes;
   dispatch->scratch_wave_count = Ring::waves.get(queue.compute_tmpring_size) * facts::kShaderEngines;
   returns_scratch_ = gfx11::amd_queue_properties::use_scratch_once.get(queue.queue_properties) != 0;
   return Outcome::kDone;

@@ -12,9 +12,6 @@ namespace gfx11 = amdgpu::gfx11;
 namespace pm4 = amdgpu::gfx11::pm4;
 using Initiator = gfx11::COMPUTE_DISPATCH_INITIATOR;
 
-constexpr uint32_t kMaxWorkgroupSize = 1024;
-// WAVESIZE counts these on gfx11 (LLVM AMDGPUUsage, "COMPUTE_TMPRING_SIZE.WAVESIZE"; waves are per shader engine).
-constexpr uint32_t kScratchUnitBytes = 256;
 constexpr uint32_t kProgramAddressShift = 8;
 
 // NUM_THREAD_FULL and NUM_THREAD_PARTIAL stand at the same bits for x, y and z.
@@ -46,9 +43,9 @@ PacketQueue::Outcome Pm4Queue::check_dispatch(uint32_t initiator) {
                             NumThread::num_thread_full.get(sh<gfx11::COMPUTE_NUM_THREAD_Y>()),
                             NumThread::num_thread_full.get(sh<gfx11::COMPUTE_NUM_THREAD_Z>())};
   const uint64_t product = sizes[0] * sizes[1] * sizes[2];
-  if (product == 0 || product > kMaxWorkgroupSize) {
+  if (product == 0 || product > facts::kMaxWorkgroupSize) {
     return fail("COMPUTE_NUM_THREAD_X..Z ask for workgroups of {} x {} x {} work-items; 1 to {} are possible", sizes[0],
-                sizes[1], sizes[2], kMaxWorkgroupSize);
+                sizes[1], sizes[2], facts::kMaxWorkgroupSize);
   }
   return Outcome::kDone;
 }
@@ -86,7 +83,7 @@ Dispatch Pm4Queue::describe_dispatch(std::array<uint32_t, 3> size, uint32_t init
       make_u64(sh<gfx11::COMPUTE_DISPATCH_SCRATCH_BASE_LO>(),
                gfx11::COMPUTE_DISPATCH_SCRATCH_BASE_HI::data.get(sh<gfx11::COMPUTE_DISPATCH_SCRATCH_BASE_HI>()))
       << kProgramAddressShift;
-  result.scratch_bytes_per_wave = gfx11::COMPUTE_TMPRING_SIZE::wavesize.get(tmpring) * kScratchUnitBytes;
+  result.scratch_bytes_per_wave = gfx11::COMPUTE_TMPRING_SIZE::wavesize.get(tmpring) * facts::kScratchUnitBytes;
   result.scratch_wave_count = gfx11::COMPUTE_TMPRING_SIZE::waves.get(tmpring) * facts::kShaderEngines;
   result.wave_size = Initiator::cs_w32_en.get(initiator) != 0 ? 32 : 64;
   return result;

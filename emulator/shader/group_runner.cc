@@ -13,9 +13,6 @@ namespace {
 using Rsrc1 = amdgpu::gfx11::COMPUTE_PGM_RSRC1;
 using Rsrc2 = amdgpu::gfx11::COMPUTE_PGM_RSRC2;
 
-constexpr uint32_t kLdsGranuleBytes = 512;  // of Rsrc2::lds_size. Source: LLVM's AMDGPU usage guide
-constexpr uint32_t kMaxLdsBytes = 64 * 1024;
-constexpr uint32_t kMaxGroupLanes = 1024;
 constexpr uint32_t kMaxUserSgprs = 16;
 // A dispatch can be cancelled between turns, so they are short; long enough that changing waves costs nothing.
 constexpr int64_t kLoopDwordsPerTurn = 1 << 16;
@@ -43,7 +40,7 @@ uint32_t mode_bits(uint32_t rsrc1) {
 uint32_t room_for_groups(const DispatchShape& shape) {
   constexpr uint32_t kWaves = facts::kComputeUnits * facts::kWaveSlotsPerComputeUnit;
   uint32_t groups = kWaves / shape.waves_per_group;
-  if (shape.lds_bytes != 0) groups = std::min(groups, facts::kComputeUnits * (kMaxLdsBytes / shape.lds_bytes));
+  if (shape.lds_bytes != 0) groups = std::min(groups, facts::kComputeUnits * (facts::kMaxLdsBytes / shape.lds_bytes));
   return shape.scratch_groups != 0 ? std::min(groups, shape.scratch_groups) : groups;
 }
 
@@ -62,7 +59,8 @@ std::optional<std::string> DispatchShape::make(const Dispatch& d, DispatchShape*
   uint64_t lanes = 1;
   shape->group_count = 1;
   for (unsigned i = 0; i < 3; ++i) {
-    if (d.workgroup_size[i] > kMaxGroupLanes) return fmt::format("a workgroup of {} work-items", d.workgroup_size[i]);
+    if (d.workgroup_size[i] > facts::kMaxWorkgroupSize)
+      return fmt::format("a workgroup of {} work-items", d.workgroup_size[i]);
     lanes *= d.workgroup_size[i];
     const uint32_t begin = d.start_workgroup[i], end = d.workgroup_count[i];
     shape->groups[i] = end > begin ? end - begin : 0;
@@ -70,13 +68,13 @@ std::optional<std::string> DispatchShape::make(const Dispatch& d, DispatchShape*
       return "more workgroups than can be counted";
     }
   }
-  if (lanes == 0 || lanes > kMaxGroupLanes)
-    return fmt::format("a workgroup of {} work-items (1 to {})", lanes, kMaxGroupLanes);
+  if (lanes == 0 || lanes > facts::kMaxWorkgroupSize)
+    return fmt::format("a workgroup of {} work-items (1 to {})", lanes, facts::kMaxWorkgroupSize);
   shape->lanes_per_group = static_cast<uint32_t>(lanes);
   shape->waves_per_group = static_cast<uint32_t>((lanes + d.wave_size - 1) / d.wave_size);
-  shape->lds_bytes = Rsrc2::lds_size.get(d.pgm_rsrc2) * kLdsGranuleBytes;
-  if (shape->lds_bytes > kMaxLdsBytes)
-    return fmt::format("{} bytes of LDS for a workgroup (at most {})", shape->lds_bytes, kMaxLdsBytes);
+  shape->lds_bytes = Rsrc2::lds_size.get(d.pgm_rsrc2) * facts::kLdsGranuleBytes;
+  if (shape->lds_bytes > facts::kMaxLdsBytes)
+    return fmt::format("{} bytes of LDS for a workgroup (at most {})", shape->lds_bytes, facts::kMaxLdsBytes);
   const uint32_t granule = d.wave_size == 32 ? 8 : 4;
   shape->vgprs = std::min<uint32_t>((Rsrc1::vgprs.get(d.pgm_rsrc1) + 1) * granule, amdgpu::gfx11::kVgprCount);
   if (Rsrc2::scratch_en.get(d.pgm_rsrc2) != 0 && d.scratch_bytes_per_wave != 0) {
