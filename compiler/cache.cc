@@ -51,11 +51,12 @@ size_t CodeCache::KeyHash::operator()(const CacheKey& key) const {
   return value;
 }
 
-CacheKey cache_key(const ir::Kernel& kernel) {
+CacheKey cache_key(const ir::Kernel& kernel, const KernelForm& form) {
   ir::Kernel nameless = kernel;
   nameless.name.assign(1, 'k');
-  const std::string text = fmt::format("{} {} codegen {} llvm {}\n{}", kTargetTriple, kTargetCpu, kCodegenVersion,
-                                       LLVM_VERSION_STRING, without_names(ir::print_kernel(nameless)));
+  const std::string text =
+      fmt::format("{} {} codegen {} llvm {}\n{}\n{}", kTargetTriple, kTargetCpu, kCodegenVersion, LLVM_VERSION_STRING,
+                  print_form(form), without_names(ir::print_kernel(nameless)));
   return {digest_of(std::as_bytes(std::span(text)))};
 }
 

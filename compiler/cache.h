@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/file_cache.h"
+#include "compiler/kernel_form.h"
 #include "ir/kernel.h"
 
 namespace bw::compiler {
@@ -22,9 +23,9 @@ struct CacheKey {
   std::string hex() const;
 };
 
-// Of all that the code object depends on: the kernel without the names in it, the target, LLVM's version and
+// Of all that the code object depends on: the kernel without the names in it, its form, the target, LLVM's version and
 // kCodegenVersion.
-CacheKey cache_key(const ir::Kernel& kernel);
+CacheKey cache_key(const ir::Kernel& kernel, const KernelForm& form);
 
 // Safe to use from several threads, and with other processes that use the same directory.
 class CodeCache {

@@ -45,25 +45,25 @@ class CodeCacheTest : public ::testing::Test {
 
   fs::path root_;
   fs::path dir_;
-  CacheKey key_ = cache_key(testing::scale_kernel(64, 64));
+  CacheKey key_ = cache_key(testing::scale_kernel(64, 64), LaneForm{});
 };
 
 TEST(CacheKey, DependsOnTheKernelButNotOnItsNames) {
   ir::Kernel kernel = testing::scale_kernel(64, 64);
-  const CacheKey key = cache_key(kernel);
+  const CacheKey key = cache_key(kernel, LaneForm{});
   kernel.name = "renamed";
-  EXPECT_EQ(cache_key(kernel), key);
+  EXPECT_EQ(cache_key(kernel, LaneForm{}), key);
   EXPECT_EQ(key.hex().size(), 64u);
-  EXPECT_NE(cache_key(testing::scale_kernel(64, 32)), key);
-  EXPECT_NE(cache_key(testing::scale_kernel(65, 64)), key);
-  EXPECT_NE(cache_key(testing::matmul_kernel(64)), key);
+  EXPECT_NE(cache_key(testing::scale_kernel(64, 32), LaneForm{}), key);
+  EXPECT_NE(cache_key(testing::scale_kernel(65, 64), LaneForm{}), key);
+  EXPECT_NE(cache_key(testing::matmul_kernel(64), LaneForm{}), key);
   const auto with_param_name = [](const char* name) {
     ir::KernelBuilder b;
     const auto out = b.param(0, name, ir::DType::kF32, {1});
     const auto zero = b.constant(ir::DType::kI32, int64_t{0});
     ir::Kernel made{.name = "k", .params = {out}, .variables = {}, .stores = {}, .workgroup_size = 1};
     made.stores = {b.store(out, zero, b.constant(ir::DType::kF32, 1.0))};
-    return cache_key(made);
+    return cache_key(made, LaneForm{});
   };
   EXPECT_EQ(with_param_name("blk.0 = param \"q\"\n"), with_param_name("b"));
 }
@@ -120,7 +120,7 @@ TEST_F(CodeCacheTest, AnyFlippedBitCountsAsAbsent) {
 
 TEST_F(CodeCacheTest, FileOfAnotherKeyCountsAsAbsent) {
   open().insert(key_, content(50));
-  const CacheKey other = cache_key(testing::scale_kernel(65, 64));
+  const CacheKey other = cache_key(testing::scale_kernel(65, 64), LaneForm{});
   fs::rename(file(), dir_ / other.hex());
   EXPECT_EQ(open().find(other), nullptr);
 }
@@ -146,7 +146,7 @@ TEST_F(CodeCacheTest, UnwritableDirectoryIsReportedOnceAndDoesWithoutIt) {
   const std::string problem = cache.problem();
   EXPECT_THAT(problem, ::testing::HasSubstr((root_ / "file" / "cache").string()));
   EXPECT_THAT(problem, ::testing::HasSubstr("XDG_CACHE_HOME"));
-  cache.insert(cache_key(testing::matmul_kernel(8)), content(6));
+  cache.insert(cache_key(testing::matmul_kernel(8), LaneForm{}), content(6));
   EXPECT_EQ(cache.problem(), problem);
 }
 

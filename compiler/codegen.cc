@@ -22,11 +22,11 @@ std::string print_module(const llvm::Module& module) {
   return text;
 }
 
-Result<CodeObject> generate(const ir::Kernel& kernel, Keep keep) {
+Result<CodeObject> generate(const ir::Kernel& kernel, const KernelForm& form, Keep keep) {
   CodeObject code;
   BW_ASSIGN(Target* const target, Target::of_this_thread());
   llvm::LLVMContext context;
-  BW_ASSIGN(const std::unique_ptr<llvm::Module> module, lower_to_llvm(kernel, target->data_layout(), context));
+  BW_ASSIGN(const std::unique_ptr<llvm::Module> module, lower_to_llvm(kernel, form, target->data_layout(), context));
   if (keep == Keep::kListings) code.llvm_ir = print_module(*module);
   BW_RETURN_IF_ERROR(target->optimise(*module));
   if (keep == Keep::kListings) {
@@ -41,8 +41,8 @@ Result<CodeObject> generate(const ir::Kernel& kernel, Keep keep) {
 
 }  // namespace
 
-Result<CodeObject> generate_code(const ir::Kernel& kernel, Keep keep) {
-  Result<CodeObject> code = generate(kernel, keep);
+Result<CodeObject> generate_code(const ir::Kernel& kernel, const KernelForm& form, Keep keep) {
+  Result<CodeObject> code = generate(kernel, form, keep);
   if (!code.is_ok()) return std::move(code).status().with_context(fmt::format("compiling kernel {}", kernel.name));
   return code;
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "compiler/kernel_form.h"
 #include "ir/kernel.h"
 
 namespace bw::compiler {
@@ -30,7 +31,7 @@ enum class Keep : uint8_t { kObjectOnly, kListings };
 
 // Lowers `kernel` to LLVM IR (amdgcn-amd-amdhsa, gfx1100, wave32), optimises, compiles and links it.
 // Errors: kUnsupported for an op on a dtype that cannot be lowered (with the node). Safe to call from several threads.
-Result<CodeObject> generate_code(const ir::Kernel& kernel, Keep keep);
+Result<CodeObject> generate_code(const ir::Kernel& kernel, const KernelForm& form, Keep keep);
 
 // Bytes of the kernel-argument segment: 8 for each param, then 4 for each variable.
 uint32_t kernarg_size_bytes(const ir::Kernel& kernel);

@@ -17,7 +17,7 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 
 testing::CodeObjectFacts facts_of(const ir::Kernel& kernel) {
-  Result<CodeObject> code = generate_code(kernel, Keep::kObjectOnly);
+  Result<CodeObject> code = generate_code(kernel, LaneForm{}, Keep::kObjectOnly);
   EXPECT_TRUE(code.is_ok()) << code.status().message();
   if (!code.is_ok()) return {};
   testing::CodeObjectFacts facts = testing::read_code_object(code->elf);
@@ -26,7 +26,7 @@ testing::CodeObjectFacts facts_of(const ir::Kernel& kernel) {
 }
 
 std::string assembly_of(const ir::Kernel& kernel) {
-  Result<CodeObject> code = generate_code(kernel, Keep::kListings);
+  Result<CodeObject> code = generate_code(kernel, LaneForm{}, Keep::kListings);
   EXPECT_TRUE(code.is_ok()) << code.status().message();
   return code.is_ok() ? code->assembly : "";
 }
@@ -119,7 +119,7 @@ TEST(Codegen, EveryElementwiseOpOnEveryDtypeCompilesOrIsUnsupported) {
   for (const testing::ElementwiseCase& test : testing::all_elementwise_cases()) {
     SCOPED_TRACE(test.name);
     const ir::Kernel kernel = testing::elementwise_kernel(test.op, test.inputs, test.output, 1000);
-    const Result<CodeObject> code = generate_code(kernel, Keep::kObjectOnly);
+    const Result<CodeObject> code = generate_code(kernel, LaneForm{}, Keep::kObjectOnly);
     const bool transcendental = test.op == Op::kExp2 || test.op == Op::kLog2 || test.op == Op::kSin;
     if (transcendental && test.output == DType::kF64) {
       ASSERT_FALSE(code.is_ok());
@@ -148,7 +148,8 @@ TEST(Codegen, EveryReductionOfEveryDtypeCompilesForEachSizeOfWorkgroup) {
 }
 
 TEST(Codegen, SharedReductionOverAnOddNumberOfLanesIsUnsupported) {
-  const auto code = generate_code(testing::reduce_kernel(Op::kReduceAdd, DType::kF32, 3, 960, 96), Keep::kObjectOnly);
+  const auto code =
+      generate_code(testing::reduce_kernel(Op::kReduceAdd, DType::kF32, 3, 960, 96), LaneForm{}, Keep::kObjectOnly);
   ASSERT_FALSE(code.is_ok());
   EXPECT_EQ(code.status().code(), StatusCode::kUnsupported);
   EXPECT_THAT(code.status().message(), HasSubstr("not a power of two"));
@@ -156,7 +157,7 @@ TEST(Codegen, SharedReductionOverAnOddNumberOfLanesIsUnsupported) {
 
 TEST(Codegen, WorkgroupThatTheHardwareDoesNotHaveIsRefused) {
   for (const uint32_t size : {0u, 1025u}) {
-    const auto code = generate_code(testing::scale_kernel(4096, size), Keep::kObjectOnly);
+    const auto code = generate_code(testing::scale_kernel(4096, size), LaneForm{}, Keep::kObjectOnly);
     ASSERT_FALSE(code.is_ok());
     EXPECT_EQ(code.status().code(), StatusCode::kInvalidArgument);
   }
@@ -164,7 +165,7 @@ TEST(Codegen, WorkgroupThatTheHardwareDoesNotHaveIsRefused) {
 
 TEST(Codegen, EqualKernelsGiveEqualCodeWhateverTheirNamesAndThreads) {
   ir::Kernel kernel = testing::matmul_kernel(32);
-  const Result<CodeObject> reference = generate_code(kernel, Keep::kObjectOnly);
+  const Result<CodeObject> reference = generate_code(kernel, LaneForm{}, Keep::kObjectOnly);
   ASSERT_TRUE(reference.is_ok());
   kernel.name = "other";
   std::vector<std::jthread> threads;
@@ -172,7 +173,8 @@ TEST(Codegen, EqualKernelsGiveEqualCodeWhateverTheirNamesAndThreads) {
   for (auto& result : results) {
     threads.emplace_back([&] {
       for (int i = 0; i < 3; ++i) {
-        if (auto code = generate_code(kernel, Keep::kObjectOnly); code.is_ok()) result = std::move(code->elf);
+        if (auto code = generate_code(kernel, LaneForm{}, Keep::kObjectOnly); code.is_ok())
+          result = std::move(code->elf);
       }
     });
   }

@@ -16,7 +16,7 @@ namespace {
 // One code object to be found or made, for all kernels with the same key.
 struct Job {
   CacheKey key;
-  const ir::Kernel* kernel = nullptr;
+  const ScheduledKernel* scheduled = nullptr;
   CodeCache::Bytes code_object;
 };
 
@@ -37,7 +37,7 @@ class CachingCompiler final : public Compiler {
 };
 
 bool same_grid(const CompiledKernel& kernel, const ScheduledKernel& scheduled) {
-  return kernel.grid == scheduled.grid;
+  return kernel.grid == scheduled.grid && kernel.group_extent == scheduled.group_extent;
 }
 
 Result<CompiledKernel> describe(const ScheduledKernel& scheduled, CodeCache::Bytes code_object) {
@@ -49,6 +49,7 @@ Result<CompiledKernel> describe(const ScheduledKernel& scheduled, CodeCache::Byt
   compiled.code_object = std::move(code_object);
   compiled.workgroup_size = {kernel.workgroup_size, 1, 1};
   compiled.grid = scheduled.grid;
+  compiled.group_extent = scheduled.group_extent;
   compiled.kernarg_size_bytes = kernarg_size_bytes(kernel);
   compiled.flops = costs.flops;
   compiled.bytes = costs.bytes;
@@ -56,15 +57,15 @@ Result<CompiledKernel> describe(const ScheduledKernel& scheduled, CodeCache::Byt
 }
 
 // Puts the job for `key` at the end of `jobs` unless it is there; returns its index.
-size_t job_for(const CacheKey& key, const ir::Kernel& kernel, std::vector<Job>& jobs) {
+size_t job_for(const CacheKey& key, const ScheduledKernel& scheduled, std::vector<Job>& jobs) {
   const auto it = std::find_if(jobs.begin(), jobs.end(), [&](const Job& job) { return job.key == key; });
   if (it != jobs.end()) return static_cast<size_t>(it - jobs.begin());
-  jobs.push_back({key, &kernel, nullptr});
+  jobs.push_back({key, &scheduled, nullptr});
   return jobs.size() - 1;
 }
 
 Status CachingCompiler::generate(Job& job) {
-  BW_ASSIGN(CodeObject code, generate_code(*job.kernel, Keep::kObjectOnly));
+  BW_ASSIGN(CodeObject code, generate_code(job.scheduled->kernel, job.scheduled->form, Keep::kObjectOnly));
   job.code_object = std::make_shared<const std::vector<std::byte>>(std::move(code.elf));
   cache_.insert(job.key, job.code_object);
   return Status::ok();
@@ -102,7 +103,7 @@ Result<Program> CachingCompiler::compile(std::span<const ir::NodePtr> outputs) {
   std::vector<Job> jobs;
   std::vector<size_t> job_of;
   for (const ScheduledKernel& scheduled : plan.kernels) {
-    job_of.push_back(job_for(cache_key(scheduled.kernel), scheduled.kernel, jobs));
+    job_of.push_back(job_for(cache_key(scheduled.kernel, scheduled.form), scheduled, jobs));
   }
   BW_RETURN_IF_ERROR(run(jobs));
   Program program;

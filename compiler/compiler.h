@@ -21,9 +21,10 @@ struct CompiledKernel {
   std::string symbol;  // of the kernel in the code object (without ".kd")
   std::shared_ptr<const std::vector<std::byte>> code_object;
   std::array<uint32_t, 3> workgroup_size{1, 1, 1};
-  // Work-items along x, y, z; workgroups = ceil(extent / workgroup_size). The kernel itself ignores the surplus
-  // work-items.
+  // What there is to do along x, y, z, and how much of it a workgroup does: workgroups = ceil(grid / group_extent). The
+  // kernel itself leaves out the surplus.
   std::array<ir::Dim, 3> grid;
+  std::array<uint32_t, 3> group_extent{1, 1, 1};
   uint32_t kernarg_size_bytes = 0;
   uint64_t flops = 0;  // floating-point operations of one launch, at most; a fused multiply-add counts as two
   uint64_t bytes = 0;  // of memory that one launch reads and writes, at most; what is read again comes from a cache

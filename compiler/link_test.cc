@@ -29,7 +29,7 @@ TEST(Link, RefusesWhatIsNoObjectWithTheLinkersWords) {
 
 TEST(Link, WorksAgainAfterAFailure) {
   ASSERT_FALSE(link_code_object(bytes_of("no object")).is_ok());
-  EXPECT_TRUE(generate_code(testing::scale_kernel(64, 64), Keep::kObjectOnly).is_ok());
+  EXPECT_TRUE(generate_code(testing::scale_kernel(64, 64), LaneForm{}, Keep::kObjectOnly).is_ok());
 }
 
 TEST(Link, LeavesNoDescriptorsBehind) {
@@ -38,10 +38,10 @@ TEST(Link, LeavesNoDescriptorsBehind) {
     for (int fd = 0; fd < 256; ++fd) open += ::fcntl(fd, F_GETFD) != -1 ? 1 : 0;
     return open;
   };
-  ASSERT_TRUE(generate_code(testing::scale_kernel(64, 64), Keep::kObjectOnly).is_ok());
+  ASSERT_TRUE(generate_code(testing::scale_kernel(64, 64), LaneForm{}, Keep::kObjectOnly).is_ok());
   const int before = count();
   for (int i = 0; i < 3; ++i) {
-    ASSERT_TRUE(generate_code(testing::scale_kernel(64, 64), Keep::kObjectOnly).is_ok());
+    ASSERT_TRUE(generate_code(testing::scale_kernel(64, 64), LaneForm{}, Keep::kObjectOnly).is_ok());
     ASSERT_FALSE(link_code_object(bytes_of("no object")).is_ok());
   }
   EXPECT_EQ(count(), before);

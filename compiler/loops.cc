@@ -214,7 +214,7 @@ class RootLowering {
 
   void finish(ValueLowering& values, LanePlan& plan, uint32_t group, LoopNest& nest) {
     nest.kernel.workgroup_size = group > 0 ? group : choose_workgroup_size(plan);
-    if (group > 0) nest.grid[0] = nest.grid[0].offset * group;
+    if (group == 0) nest.group_extent[0] = nest.kernel.workgroup_size;
     for (const Argument& argument : values.arguments()) {
       nest.arguments.push_back(argument.buffer);
       nest.kernel.params.push_back(argument.param);

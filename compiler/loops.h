@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "compiler/fusion_graph.h"
+#include "compiler/kernel_form.h"
 #include "compiler/loops_value.h"
 #include "ir/kernel.h"
 
@@ -14,10 +15,12 @@ namespace bw::compiler {
 struct LoopNest {
   NodeId root = kNoNode;
   ir::Kernel kernel;
-  std::array<ir::Dim, 3> grid{1, 1, 1};  // work-items
-  std::vector<BufferRef> arguments;      // one for each param of the kernel; the first is written
-  std::vector<NodeId> reads;             // values that the kernel loads from buffers of theirs, ascending
-  std::vector<NodeId> states;            // params and stores whose memory the kernel loads from, ascending
+  KernelForm form;
+  std::array<ir::Dim, 3> grid{1, 1, 1};           // as in ScheduledKernel
+  std::array<uint32_t, 3> group_extent{1, 1, 1};  // as in ScheduledKernel
+  std::vector<BufferRef> arguments;               // one for each param of the kernel; the first is written
+  std::vector<NodeId> reads;                      // values that the kernel loads from buffers of theirs, ascending
+  std::vector<NodeId> states;                     // params and stores whose memory the kernel loads from, ascending
 };
 
 // A kernel, or the node that must become a buffer before there can be one.

@@ -77,10 +77,16 @@ void describe_function(const ir::Kernel& kernel, llvm::Function& function) {
   function.setMetadata("reqd_work_group_size", llvm::MDNode::get(context, sizes));
 }
 
+Status emit_body(const ir::Kernel& kernel, const KernelForm& form, const KernelPlan& plan, llvm::Function& function) {
+  if (std::holds_alternative<LaneForm>(form)) return KernelEmitter(kernel, plan, function).emit();
+  return error(StatusCode::kUnsupported, "lowering kernel {}: no code for the form '{}'", kernel.name,
+               print_form(form));
+}
+
 }  // namespace
 
-Result<std::unique_ptr<llvm::Module>> lower_to_llvm(const ir::Kernel& kernel, const llvm::DataLayout& layout,
-                                                    llvm::LLVMContext& context) {
+Result<std::unique_ptr<llvm::Module>> lower_to_llvm(const ir::Kernel& kernel, const KernelForm& form,
+                                                    const llvm::DataLayout& layout, llvm::LLVMContext& context) {
   BW_ASSIGN(const KernelPlan plan, plan_kernel(kernel));
   auto module = std::make_unique<llvm::Module>("barewave", context);
 #if LLVM_VERSION_MAJOR >= 21
@@ -94,7 +100,7 @@ Result<std::unique_ptr<llvm::Module>> lower_to_llvm(const ir::Kernel& kernel, co
   describe_params(kernel, plan, *function);
   describe_inputs(plan, *function);
   describe_function(kernel, *function);
-  BW_RETURN_IF_ERROR(KernelEmitter(kernel, plan, *function).emit());
+  BW_RETURN_IF_ERROR(emit_body(kernel, form, plan, *function));
   return module;
 }
 

@@ -21,12 +21,13 @@
 #include <memory>
 
 #include "base/status.h"
+#include "compiler/kernel_form.h"
 #include "ir/kernel.h"
 
 namespace bw::compiler {
 
 // `triple` and `layout` are those of the target machine. Errors: see plan_kernel.
-Result<std::unique_ptr<llvm::Module>> lower_to_llvm(const ir::Kernel& kernel, const llvm::DataLayout& layout,
-                                                    llvm::LLVMContext& context);
+Result<std::unique_ptr<llvm::Module>> lower_to_llvm(const ir::Kernel& kernel, const KernelForm& form,
+                                                    const llvm::DataLayout& layout, llvm::LLVMContext& context);
 
 }  // namespace bw::compiler

@@ -1,8 +1,5 @@
 #include "compiler/lower_llvm_emit.h"
 
-#include <llvm/IR/IntrinsicsAMDGPU.h>
-#include <llvm/IR/MDBuilder.h>
-
 #include <algorithm>
 #include <bit>
 #include <unordered_set>
@@ -21,7 +18,8 @@ KernelEmitter::KernelEmitter(const ir::Kernel& kernel, const KernelPlan& plan, l
       plan_(plan),
       function_(function),
       b_(llvm::BasicBlock::Create(function.getContext(), "entry", &function)),
-      ops_(b_, bounds_) {}
+      ops_(b_, bounds_),
+      place_(b_) {}
 
 Status KernelEmitter::emit() {
   scopes_.push_back({.active = plan_.given, .hidden = 0, .values = {}, .splits = {}});
@@ -42,28 +40,17 @@ void KernelEmitter::bind_arguments() {
   }
 }
 
-Value* KernelEmitter::hardware_id(llvm::Intrinsic::ID id, int64_t end) {
-  llvm::CallInst* call = b_.CreateIntrinsic(id, {}, {});
-  const llvm::APInt high(32, static_cast<uint64_t>(end));
-  call->setMetadata(llvm::LLVMContext::MD_range,
-                    llvm::MDBuilder(b_.getContext()).createRange(llvm::APInt(32, 0), high));
-  return call;
-}
-
 // A workgroup is `workgroup_size` values of the x range, or, where its lanes share reductions, one.
 void KernelEmitter::bind_grid() {
-  constexpr llvm::Intrinsic::ID kIds[] = {llvm::Intrinsic::amdgcn_workgroup_id_x,
-                                          llvm::Intrinsic::amdgcn_workgroup_id_y,
-                                          llvm::Intrinsic::amdgcn_workgroup_id_z};
   const int64_t size = kernel_.workgroup_size;
-  if (size > 1) lane_ = hardware_id(llvm::Intrinsic::amdgcn_workitem_id_x, size);
+  if (size > 1) lane_ = place_.lane(kernel_.workgroup_size);
   if (plan_.group != nullptr) scopes_.back().values[plan_.group] = lane_ != nullptr ? lane_ : b_.getInt32(0);
   for (size_t i = 0; i < 3; ++i) {
     if (plan_.global[i] == nullptr) continue;
     const ir::Dim& extent = plan_.global[i]->attr<ir::RangeAttr>().extent;
     const bool cut = i == 0 && size > 1 && plan_.group == nullptr;
     const int64_t groups = cut ? (extent.max() + size - 1) / size : extent.max();
-    Value* id = hardware_id(kIds[i], std::max<int64_t>(groups, 1));
+    Value* id = place_.workgroup(static_cast<int>(i), groups);
     if (cut) {
       id = b_.CreateAdd(b_.CreateMul(id, b_.getInt32(size), "", true, true), lane_, "", true, true);
       return_if_surplus(id, extent);

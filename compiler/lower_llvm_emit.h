@@ -16,6 +16,7 @@
 
 #include "base/status.h"
 #include "compiler/lower_llvm_ops.h"
+#include "compiler/lower_llvm_place.h"
 #include "compiler/lower_llvm_plan.h"
 #include "ir/bounds.h"
 #include "ir/kernel.h"
@@ -48,7 +49,6 @@ class KernelEmitter {
 
   void bind_arguments();
   void bind_grid();
-  llvm::Value* hardware_id(llvm::Intrinsic::ID id, int64_t end);
   void return_if_surplus(llvm::Value* x, const ir::Dim& extent);
 
   void emit_stores(std::span<const ir::NodePtr> stores);
@@ -96,6 +96,7 @@ class KernelEmitter {
   llvm::IRBuilder<> b_;
   ir::Bounds bounds_;
   OpLowering ops_;
+  GridPlace place_;
   std::vector<Scope> scopes_;
   std::unordered_map<std::string, llvm::Value*> variables_;
   llvm::Value* lane_ = nullptr;  // within the workgroup

@@ -16,7 +16,7 @@ using ::testing::Not;
 
 // Before LLVM optimises.
 std::string lowered(const ir::Kernel& kernel) {
-  Result<CodeObject> code = generate_code(kernel, Keep::kListings);
+  Result<CodeObject> code = generate_code(kernel, LaneForm{}, Keep::kListings);
   EXPECT_TRUE(code.is_ok()) << code.status().message();
   return code.is_ok() ? code->llvm_ir : "";
 }
@@ -94,7 +94,7 @@ TEST(LowerLlvm, UnrollRangesAreWrittenOut) {
 TEST(LowerLlvm, ExtentOfAVariableThatIsNoArgumentIsRefused) {
   ir::Kernel kernel = testing::symbolic_sum_kernel(512);
   kernel.variables.clear();
-  const auto code = generate_code(kernel, Keep::kObjectOnly);
+  const auto code = generate_code(kernel, LaneForm{}, Keep::kObjectOnly);
   ASSERT_FALSE(code.is_ok());
   EXPECT_THAT(code.status().message(), HasSubstr("variable 'n'"));
 }

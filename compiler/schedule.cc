@@ -148,6 +148,8 @@ class Scheduler {
     scheduled.launch.variables = nest.kernel.variables;
     scheduled.launch.written_buffers = 1;
     scheduled.grid = nest.grid;
+    scheduled.group_extent = nest.group_extent;
+    scheduled.form = nest.form;
     scheduled.kernel = std::move(nest.kernel);
     schedule_.kernels.push_back(std::move(scheduled));
   }
@@ -185,8 +187,10 @@ Result<Schedule> schedule(std::span<const NodePtr> outputs) {
 std::string print_schedule(const Schedule& schedule) {
   std::string text;
   for (const ScheduledKernel& scheduled : schedule.kernels) {
-    text += fmt::format("launch {}: grid {} x {} x {}\n", scheduled.launch.kernel, ir::print_dim(scheduled.grid[0]),
-                        ir::print_dim(scheduled.grid[1]), ir::print_dim(scheduled.grid[2]));
+    text += fmt::format("launch {}: {}, grid {} x {} x {}, {} x {} x {} a workgroup\n", scheduled.launch.kernel,
+                        print_form(scheduled.form), ir::print_dim(scheduled.grid[0]), ir::print_dim(scheduled.grid[1]),
+                        ir::print_dim(scheduled.grid[2]), scheduled.group_extent[0], scheduled.group_extent[1],
+                        scheduled.group_extent[2]);
     for (size_t i = 0; i < scheduled.launch.buffers.size(); ++i) {
       text += fmt::format("  argument {}: buffer {}\n", i, print_buffer(schedule, scheduled.launch.buffers[i]));
     }

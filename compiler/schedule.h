@@ -10,14 +10,17 @@
 
 #include "base/status.h"
 #include "compiler/compiler.h"
+#include "compiler/kernel_form.h"
 #include "ir/kernel.h"
 
 namespace bw::compiler {
 
 struct ScheduledKernel {
-  ir::Kernel kernel;            // params renumbered from 0 in argument order, written ones first
-  std::array<ir::Dim, 3> grid;  // work-items along x, y, z
-  Launch launch;                // launch.kernel is the position in Schedule::kernels
+  ir::Kernel kernel;  // params renumbered from 0 in argument order, written ones first
+  KernelForm form;
+  std::array<ir::Dim, 3> grid;                    // what there is to do along x, y, z
+  std::array<uint32_t, 3> group_extent{1, 1, 1};  // how much of it a workgroup does
+  Launch launch;                                  // launch.kernel is the position in Schedule::kernels
 };
 
 struct Schedule {

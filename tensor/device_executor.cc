@@ -176,7 +176,7 @@ Result<bool> GpuProgram::update(const VariableValues& variables) {
     amdgpu::Dim3 groups{};
     for (size_t axis = 0; axis < groups.size(); ++axis) {
       BW_ASSIGN(const int64_t extent, value_of(kernel.grid[axis], variables));
-      const int64_t size = kernel.workgroup_size[axis];
+      const int64_t size = kernel.group_extent[axis];
       groups[axis] = static_cast<uint32_t>((extent + size - 1) / size);
     }
     has_changed |= groups != step.groups;

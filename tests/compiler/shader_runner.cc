@@ -150,7 +150,8 @@ Result<std::unique_ptr<ShaderRunner>> ShaderRunner::create(size_t threads, emula
 }
 
 Status ShaderRunner::run(const ir::Kernel& kernel, const ir::EvaluatorInputs& inputs) {
-  BW_ASSIGN(const compiler::CodeObject code, compiler::generate_code(kernel, compiler::Keep::kObjectOnly));
+  BW_ASSIGN(const compiler::CodeObject code,
+            compiler::generate_code(kernel, compiler::LaneForm{}, compiler::Keep::kObjectOnly));
   BW_ASSIGN(const amdgpu::CodeObject object, amdgpu::CodeObject::parse(code.elf));
   if (object.kernels.size() != 1)
     return error(StatusCode::kDataLoss, "a code object with {} kernels", object.kernels.size());

@@ -1,0 +1,21 @@
+// Owns: how the work of a kernel is dealt out to workgroups, waves and lanes where its ranges alone do not say: the
+// scheduler chooses a form, code generation follows it. What a kernel computes is the same in every form.
+#pragma once
+
+#include <string>
+#include <variant>
+
+namespace bw::compiler {
+
+// Each lane goes through the kernel's loops by itself; kGlobal ranges are its place in the grid, and a kGroup range its
+// place among the lanes that share reductions (ir/kernel.h).
+struct LaneForm {
+  bool operator==(const LaneForm&) const = default;
+};
+
+using KernelForm = std::variant<LaneForm>;
+
+// One line, the same for equal forms only: part of the key of cached code objects, and what `explain` shows.
+std::string print_form(const KernelForm& form);
+
+}  // namespace bw::compiler
