@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "compiler/cache.h"
+#include "compiler/code_object_resources.h"
 #include "compiler/codegen.h"
 #include "compiler/codegen_costs.h"
 #include "compiler/schedule.h"
@@ -46,6 +47,8 @@ Result<CompiledKernel> describe(const ScheduledKernel& scheduled, CodeCache::Byt
   CompiledKernel compiled;
   compiled.name = kernel.name;
   compiled.symbol = kKernelSymbol;
+  BW_ASSIGN(compiled.resources, read_resources(*code_object));
+  compiled.diagnostic = spill_diagnostic(compiled.resources);
   compiled.code_object = std::move(code_object);
   compiled.workgroup_size = {kernel.workgroup_size, 1, 1};
   compiled.grid = scheduled.grid;

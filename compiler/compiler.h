@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "compiler/kernel_resources.h"
 #include "ir/node.h"
 
 namespace bw::compiler {
@@ -28,6 +29,8 @@ struct CompiledKernel {
   uint32_t kernarg_size_bytes = 0;
   uint64_t flops = 0;  // floating-point operations of one launch, at most; a fused multiply-add counts as two
   uint64_t bytes = 0;  // of memory that one launch reads and writes, at most; what is read again comes from a cache
+  KernelResources resources;
+  std::string diagnostic;  // what LLVM could not do well, for the user: registers that are spilled; "" if all is well
 };
 
 enum class BufferKind : uint8_t { kParam, kTemporary };

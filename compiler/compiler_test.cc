@@ -56,6 +56,9 @@ TEST_F(CompilerTest, GraphBecomesLaunchesOfKernelsWithCode) {
   EXPECT_EQ(kernel.kernarg_size_bytes, 16u);
   EXPECT_EQ(kernel.flops, 1000u);
   EXPECT_EQ(kernel.bytes, 8000u);
+  EXPECT_GT(kernel.resources.vgprs, 0u);
+  EXPECT_GT(kernel.resources.code_bytes, 0u);
+  EXPECT_EQ(kernel.diagnostic, "");
   ASSERT_EQ(program.outputs.size(), 1u);
   EXPECT_EQ(program.buffers[program.outputs[0]].size_bytes, 4000u);
 }

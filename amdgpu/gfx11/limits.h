@@ -41,4 +41,19 @@ inline constexpr unsigned kProgramAddressShift = 8;
 inline constexpr uint32_t kUserDataRegisters = 16;
 inline constexpr uint32_t kMaxWorkgroupSize = 1024;
 
+// What waves share, and so how many fit. A workgroup in WGP mode has both CUs of its WGP, in CU mode one of them.
+// Sources: LLVM 19, AMDGPUBaseInfo.cpp (getVGPRAllocGranule, getTotalNumVGPRs with FeatureGFX11FullVGPRs,
+// getMaxWavesPerEU, getEUsPerCU, getMaxWorkGroupsPerCU); Mesa, aco_ir.cpp (lds_alloc_granule from GFX10.3 on).
+inline constexpr uint32_t kWaveLanes = 32;
+inline constexpr uint32_t kSimdsPerCu = 2;
+inline constexpr uint32_t kCusPerWgp = 2;
+inline constexpr uint32_t kMaxWavesPerSimd = 16;
+inline constexpr uint32_t kVgprsPerSimd = 1536;  // of 32 lanes
+inline constexpr uint32_t kVgprGranule = 24;     // that wave32 programs are given
+inline constexpr uint32_t kMaxVgprsPerWave = 256;
+inline constexpr uint32_t kLdsAllocationGranuleBytes = 1024;
+inline constexpr uint32_t kMaxLdsBytesPerWorkgroup = 0x10000;
+// Workgroups of more than one wave: each needs a barrier of its CU.
+inline constexpr uint32_t kBarriersPerCu = 16;
+
 }  // namespace bw::amdgpu::gfx11
