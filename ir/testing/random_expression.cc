@@ -40,7 +40,10 @@ Expression RandomExpressions::leaf() {
     leaves_.push_back(made);
   } else {
     constexpr int64_t kExtents[] = {1, 2, 3, 4, 7, 8, 16, 31, 32, 64, 100, 1024, 1 << 20};
-    made = builder_.range(kExtents[pick(0, std::size(kExtents) - 1)], RangeKind::kLoop);
+    Dim extent = kExtents[pick(0, std::size(kExtents) - 1)];
+    const bool is_symbolic = !leaves_.empty() && leaves_.back()->op == Op::kVariable && pick(0, 1) == 0;
+    if (is_symbolic) extent = Dim(leaves_.back(), pick(1, 3));
+    made = builder_.range(extent, RangeKind::kLoop);
     leaves_.push_back(made);
   }
   return {made, made};
@@ -153,7 +156,12 @@ Expression RandomExpressions::integer(int steps) {
 LeafValues RandomExpressions::sample() {
   LeafValues values;
   for (const NodePtr& leaf : leaves_) {
-    const Interval bounds = builder_.bounds(leaf);
+    Interval bounds = builder_.bounds(leaf);
+    if (leaf->op == Op::kRange && !leaf->attr<RangeAttr>().extent.is_static()) {
+      // Its variable was drawn before it.
+      const Dim& extent = leaf->attr<RangeAttr>().extent;
+      bounds.high = values.at(extent.variable) + extent.offset - 1;
+    }
     const int64_t choice = pick(0, 3);
     values[leaf] = choice == 0 ? bounds.low : choice == 1 ? bounds.high : pick(bounds.low, bounds.high);
   }

@@ -34,6 +34,7 @@ class RandomExpressions {
   Expression integer(int steps);
   // Values for all ranges and variables made so far, each within its bounds; often at their ends.
   LeafValues sample();
+  const std::vector<NodePtr>& leaves() const { return leaves_; }
 
  private:
   int64_t pick(int64_t low, int64_t high);
