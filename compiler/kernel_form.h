@@ -8,7 +8,7 @@
 namespace bw::compiler {
 
 // Each lane goes through the kernel's loops by itself; kGlobal ranges are its place in the grid, and a kGroup range its
-// place among the lanes that share reductions (ir/kernel.h).
+// place among those that work together there (ir/kernel.h).
 struct LaneForm {
   bool operator==(const LaneForm&) const = default;
 };

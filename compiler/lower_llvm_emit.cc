@@ -1,5 +1,7 @@
 #include "compiler/lower_llvm_emit.h"
 
+#include <llvm/IR/IntrinsicsAMDGPU.h>
+
 #include <algorithm>
 #include <bit>
 #include <unordered_set>
@@ -40,35 +42,59 @@ void KernelEmitter::bind_arguments() {
   }
 }
 
-// A workgroup is `workgroup_size` values of the x range, or, where its lanes share reductions, one.
+// A workgroup is `workgroup_size / group_size` values of the x range, each of which a group of lanes works at.
 void KernelEmitter::bind_grid() {
-  const int64_t size = kernel_.workgroup_size;
-  if (size > 1) lane_ = place_.lane(kernel_.workgroup_size);
-  if (plan_.group != nullptr) scopes_.back().values[plan_.group] = lane_ != nullptr ? lane_ : b_.getInt32(0);
+  const uint32_t size = kernel_.workgroup_size;
+  const int64_t places = size / plan_.group_size;
+  if (size > 1) bind_lanes();
+  if (plan_.group != nullptr) scopes_.back().values[plan_.group] = group_lane_;
   for (size_t i = 0; i < 3; ++i) {
     if (plan_.global[i] == nullptr) continue;
     const ir::Dim& extent = plan_.global[i]->attr<ir::RangeAttr>().extent;
-    const bool cut = i == 0 && size > 1 && plan_.group == nullptr;
-    const int64_t groups = cut ? (extent.max() + size - 1) / size : extent.max();
-    Value* id = place_.workgroup(static_cast<int>(i), groups);
+    const bool cut = i == 0 && places > 1;
+    Value* id = place_.workgroup(static_cast<int>(i), cut ? (extent.max() + places - 1) / places : extent.max());
     if (cut) {
-      id = b_.CreateAdd(b_.CreateMul(id, b_.getInt32(size), "", true, true), lane_, "", true, true);
-      return_if_surplus(id, extent);
+      id = b_.CreateAdd(b_.CreateMul(id, b_.getInt32(static_cast<uint32_t>(places)), "", true, true), group_index_, "",
+                        true, true);
+      id = leave_if_surplus(id, extent, places);
     }
     scopes_.back().values[plan_.global[i]] = id;
   }
-  if (plan_.global[0] == nullptr && plan_.group == nullptr && size > 1) return_if_surplus(lane_, ir::Dim(1));
+  if (plan_.global[0] == nullptr && places > 1) leave_if_surplus(group_index_, ir::Dim(1), places);
 }
 
-void KernelEmitter::return_if_surplus(Value* x, const ir::Dim& extent) {
-  if (extent.is_static() && extent.offset % kernel_.workgroup_size == 0) return;
+// The lane's number in its group, and the group's in the workgroup. The latter is the same in all lanes of a wave where
+// groups are no smaller, and said to be so, since LLVM does not find out.
+void KernelEmitter::bind_lanes() {
+  lane_ = place_.lane(kernel_.workgroup_size);
+  group_lane_ = lane_;
+  group_index_ = b_.getInt32(0);
+  if (plan_.group_size == kernel_.workgroup_size) return;
+  const auto shift = static_cast<uint64_t>(std::countr_zero(plan_.group_size));
+  group_lane_ = b_.CreateAnd(lane_, b_.getInt32(plan_.group_size - 1));
+  group_index_ = b_.CreateLShr(lane_, shift);
+  if (plan_.group_size < kWaveSize) return;
+  group_index_ = b_.CreateIntrinsic(llvm::Intrinsic::amdgcn_readfirstlane, {b_.getInt32Ty()}, {group_index_});
+}
+
+// What groups beyond the extent do: nothing. But where groups span waves they must meet the others at barriers, so they
+// go along with the last one and store nothing.
+Value* KernelEmitter::leave_if_surplus(Value* x, const ir::Dim& extent, int64_t places) {
+  if (extent.is_static() && extent.offset % places == 0) return x;
+  Value* end = dim_value(extent);
+  Value* is_inside = b_.CreateICmpULT(x, end);
+  if (plan_.group_size > kWaveSize) {
+    is_inside_ = is_inside;
+    return b_.CreateSelect(is_inside, x, b_.CreateSub(end, b_.getInt32(1)));
+  }
   llvm::LLVMContext& context = b_.getContext();
   auto* inside = llvm::BasicBlock::Create(context, "inside", &function_);
   auto* surplus = llvm::BasicBlock::Create(context, "surplus", &function_);
-  b_.CreateCondBr(b_.CreateICmpULT(x, dim_value(extent)), inside, surplus);
+  b_.CreateCondBr(is_inside, inside, surplus);
   b_.SetInsertPoint(surplus);
   b_.CreateRetVoid();
   b_.SetInsertPoint(inside);
+  return x;
 }
 
 Value* KernelEmitter::dim_value(const ir::Dim& dim) {
@@ -112,25 +138,21 @@ void KernelEmitter::emit_stores(std::span<const NodePtr> stores) {
   emit_ready(roots);
   if (!status_.is_ok()) return;
   std::vector<NodePtr> by_one_lane;
+  std::vector<NodePtr> by_all;
   std::vector<NodePtr> later;
   for (const NodePtr& store : stores) {
     if (!is_ready(store.get())) {
       later.push_back(store);
-    } else if (plan_.group != nullptr && lane_ != nullptr &&
-               (plan_.of(store.get()).free & plan_.bit(plan_.group)) == 0) {
+    } else if (plan_.group_size > 1 && (plan_.of(store.get()).free & plan_.bit(plan_.group)) == 0) {
       by_one_lane.push_back(store);
     } else {
-      emit_store(*store);
+      by_all.push_back(store);
     }
   }
+  emit_stores_if(is_inside_, by_all);
   if (!by_one_lane.empty()) {
-    auto* first = llvm::BasicBlock::Create(b_.getContext(), "first_lane", &function_);
-    auto* rest = llvm::BasicBlock::Create(b_.getContext(), "stored", &function_);
-    b_.CreateCondBr(b_.CreateICmpEQ(lane_, b_.getInt32(0)), first, rest);
-    b_.SetInsertPoint(first);
-    for (const NodePtr& store : by_one_lane) emit_store(*store);
-    b_.CreateBr(rest);
-    b_.SetInsertPoint(rest);
+    Value* is_first = b_.CreateICmpEQ(group_lane_, b_.getInt32(0));
+    emit_stores_if(is_inside_ == nullptr ? is_first : b_.CreateAnd(is_first, is_inside_), by_one_lane);
   }
   while (!later.empty() && status_.is_ok()) {
     const RangeMask missing = plan_.of(later[0].get()).free & ~scopes_.back().active;
@@ -147,6 +169,22 @@ void KernelEmitter::emit_stores(std::span<const NodePtr> stores) {
     emit_loop(range, copies, none, [&] { emit_stores(inside); });
     later.erase(later.begin(), outside);
   }
+}
+
+// Unconditionally where there is no condition.
+void KernelEmitter::emit_stores_if(Value* condition, std::span<const NodePtr> stores) {
+  if (stores.empty()) return;
+  llvm::BasicBlock* rest = nullptr;
+  if (condition != nullptr) {
+    auto* storing = llvm::BasicBlock::Create(b_.getContext(), "storing", &function_);
+    rest = llvm::BasicBlock::Create(b_.getContext(), "stored", &function_);
+    b_.CreateCondBr(condition, storing, rest);
+    b_.SetInsertPoint(storing);
+  }
+  for (const NodePtr& store : stores) emit_store(*store);
+  if (rest == nullptr) return;
+  b_.CreateBr(rest);
+  b_.SetInsertPoint(rest);
 }
 
 void KernelEmitter::emit_store(const Node& store) {

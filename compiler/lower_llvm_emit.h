@@ -23,6 +23,9 @@
 
 namespace bw::compiler {
 
+// Lanes of a wave: kernels are compiled for wave32.
+inline constexpr uint32_t kWaveSize = 32;
+
 class KernelEmitter {
  public:
   // `function` has one argument for each param and then one for each variable, and no body.
@@ -49,9 +52,11 @@ class KernelEmitter {
 
   void bind_arguments();
   void bind_grid();
-  void return_if_surplus(llvm::Value* x, const ir::Dim& extent);
+  void bind_lanes();
+  llvm::Value* leave_if_surplus(llvm::Value* x, const ir::Dim& extent, int64_t places);
 
   void emit_stores(std::span<const ir::NodePtr> stores);
+  void emit_stores_if(llvm::Value* condition, std::span<const ir::NodePtr> stores);
   void emit_store(const ir::Node& store);
   // Computes all that `roots` need and that depends on no range but the active ones.
   void emit_ready(std::span<const ir::NodePtr> roots);
@@ -99,7 +104,10 @@ class KernelEmitter {
   GridPlace place_;
   std::vector<Scope> scopes_;
   std::unordered_map<std::string, llvm::Value*> variables_;
-  llvm::Value* lane_ = nullptr;  // within the workgroup
+  llvm::Value* lane_ = nullptr;         // within the workgroup; as the next two, null in a workgroup of one lane
+  llvm::Value* group_lane_ = nullptr;   // within the group of lanes
+  llvm::Value* group_index_ = nullptr;  // of the group within the workgroup
+  llvm::Value* is_inside_ = nullptr;    // null where every group has a place in the grid
   int loop_depth_ = 0;
   Status status_;
 };

@@ -1,4 +1,4 @@
-// The part of KernelEmitter in which the lanes of a workgroup combine their partial results. All lanes have the result.
+// The part of KernelEmitter in which the lanes of a group combine their partial results. All lanes have the result.
 #include <llvm/IR/GlobalVariable.h>
 #include <llvm/IR/IntrinsicsAMDGPU.h>
 
@@ -13,7 +13,6 @@ using llvm::Value;
 
 namespace {
 
-constexpr uint32_t kWaveSize = 32;
 constexpr uint32_t kRowSize = 16;  // lanes among which a DPP row operation moves data
 // DPP control of LLVM's update.dpp: row_xmask:n reads lane ^ n (AMDGPU instruction syntax in LLVM's documentation).
 constexpr uint32_t kDppRowXmask = 0x160;
@@ -28,8 +27,8 @@ constexpr unsigned kLdsAddressSpace = 3;
 // should hold, under the mask of a later branch (seen on a store by the first lane only); readlane it leaves in its
 // place.
 Value* KernelEmitter::reduce_lanes(const Node& reduction, Value* value) {
-  value = reduce_wave(reduction, value, std::min(kernel_.workgroup_size, kWaveSize));
-  return kernel_.workgroup_size > kWaveSize ? reduce_waves(reduction, value) : value;
+  value = reduce_wave(reduction, value, std::min(plan_.group_size, kWaveSize));
+  return plan_.group_size > kWaveSize ? reduce_waves(reduction, value) : value;
 }
 
 Value* KernelEmitter::reduce_wave(const Node& reduction, Value* value, uint32_t lanes) {
@@ -65,9 +64,10 @@ Value* KernelEmitter::move_words(Value* value, llvm::function_ref<Value*(Value*)
   return b_.CreateBitCast(b_.CreateOr(b_.CreateShl(high, 32), low), type);
 }
 
-// Each wave's first lane leaves the wave's result in LDS; then every wave combines all of them.
+// Each wave's first lane leaves the wave's result in LDS; then every wave combines those of its group.
 Value* KernelEmitter::reduce_waves(const Node& reduction, Value* value) {
   const uint32_t waves = kernel_.workgroup_size / kWaveSize;
+  const uint32_t waves_of_group = plan_.group_size / kWaveSize;
   const ir::DType dtype = ops_.accumulator_dtype(reduction);
   llvm::Type* type = ops_.memory_type(dtype);
   auto* array = llvm::ArrayType::get(type, waves);
@@ -85,10 +85,12 @@ Value* KernelEmitter::reduce_waves(const Node& reduction, Value* value) {
   b_.CreateBr(joined);
   b_.SetInsertPoint(joined);
   emit_barrier();
-  Value* slot = b_.CreateInBoundsGEP(type, lds, b_.CreateAnd(lane_, b_.getInt32(waves - 1)));
+  Value* place_in_group = b_.CreateAnd(lane_, b_.getInt32(waves_of_group - 1));
+  Value* first = b_.CreateMul(group_index_, b_.getInt32(waves_of_group), "", true, true);
+  Value* slot = b_.CreateInBoundsGEP(type, lds, b_.CreateAdd(first, place_in_group, "", true, true));
   Value* result = ops_.from_memory(dtype, b_.CreateAlignedLoad(type, slot, align));
   if (loop_depth_ > 0) emit_barrier();  // the next iteration writes the slots again
-  return reduce_wave(reduction, result, waves);
+  return reduce_wave(reduction, result, waves_of_group);
 }
 
 void KernelEmitter::emit_barrier() {

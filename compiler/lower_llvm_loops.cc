@@ -65,7 +65,7 @@ void KernelEmitter::emit_reductions(std::span<const NodePtr> group) {
   for (size_t i = 0; i < group.size(); ++i) {
     const Node& reduction = *group[i];
     Value* result = accumulators[i];
-    if ((consumed & lanes) != 0 && lane_ != nullptr) result = reduce_lanes(reduction, result);
+    if ((consumed & lanes) != 0 && plan_.group_size > 1) result = reduce_lanes(reduction, result);
     scopes_.back().values[&reduction] = ops_.cast(result, ops_.accumulator_dtype(reduction), reduction.dtype);
   }
 }

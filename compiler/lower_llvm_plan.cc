@@ -15,7 +15,6 @@ using ir::Op;
 using ir::RangeKind;
 
 constexpr size_t kMaxRanges = 64;
-constexpr uint32_t kMaxWorkgroupSize = 1024;
 
 // Postorder without recursion: fused chains can be deeper than a thread's stack.
 void order_nodes(const NodePtr& root, KernelPlan& plan) {
@@ -81,22 +80,21 @@ Status add_range(const Node& node, const ir::Kernel& kernel, KernelPlan& plan) {
   return Status::ok();
 }
 
-Status check_workgroup(const ir::Kernel& kernel, const KernelPlan& plan) {
+Status plan_workgroup(const ir::Kernel& kernel, KernelPlan& plan) {
   const uint32_t size = kernel.workgroup_size;
-  if (size == 0 || size > kMaxWorkgroupSize) {
+  if (size == 0 || size > ir::kMaxWorkgroupSize) {
     return error(StatusCode::kInvalidArgument, "lowering kernel {}: workgroup size {} is not within 1..{}", kernel.name,
-                 size, kMaxWorkgroupSize);
+                 size, ir::kMaxWorkgroupSize);
   }
   if (plan.group == nullptr) return Status::ok();
   const ir::Dim& extent = plan.group->attr<ir::RangeAttr>().extent;
-  if (!extent.is_static() || extent.offset != size) {
-    return error(StatusCode::kInvalidArgument, "lowering kernel {}: {} is not as long as the workgroup, {}",
-                 kernel.name, ir::print_node(*plan.group), size);
+  const bool divides = extent.is_static() && extent.offset > 0 && size % extent.offset == 0;
+  if (!divides || !std::has_single_bit(static_cast<uint64_t>(extent.offset))) {
+    return error(StatusCode::kInvalidArgument,
+                 "lowering kernel {}: {} is not a power of two that divides the workgroup of {} lanes", kernel.name,
+                 ir::print_node(*plan.group), size);
   }
-  if (!std::has_single_bit(size)) {
-    return error(StatusCode::kUnsupported, "lowering kernel {}: a shared reduction over {} lanes, not a power of two",
-                 kernel.name, size);
-  }
+  plan.group_size = static_cast<uint32_t>(extent.offset);
   return Status::ok();
 }
 
@@ -147,7 +145,7 @@ Result<KernelPlan> plan_kernel(const ir::Kernel& kernel) {
     }
     plan.nodes[node.get()].free = free;
   }
-  BW_RETURN_IF_ERROR(check_workgroup(kernel, plan));
+  BW_RETURN_IF_ERROR(plan_workgroup(kernel, plan));
   return plan;
 }
 

@@ -33,7 +33,8 @@ struct KernelPlan {
   std::unordered_map<const ir::Node*, NodePlan> nodes;
   std::vector<const ir::Node*> ranges;
   std::array<const ir::Node*, 3> global{};  // the ranges along x, y, z; null where there is none
-  const ir::Node* group = nullptr;          // the range of the lanes of a workgroup, if there is one
+  const ir::Node* group = nullptr;          // the range of the lanes of a group, if there is one
+  uint32_t group_size = 1;                  // lanes that have one place in the grid; divides the workgroup size
   RangeMask given = 0;                      // global and group ranges: they have a value from the start
   std::vector<ParamUse> params;             // by position
 

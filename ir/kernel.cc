@@ -179,4 +179,12 @@ NodePtr KernelBuilder::clamp(NodePtr a, int64_t low, int64_t high) {
   return op(Op::kWhere, dtype, {make(Op::kCmpLt, DType::kBool, {a, limit}), a, limit});
 }
 
+uint32_t group_size(const Kernel& kernel) {
+  for (const NodePtr& node : topological_order(kernel.stores)) {
+    if (node->op != Op::kRange || node->attr<RangeAttr>().kind != RangeKind::kGroup) continue;
+    return static_cast<uint32_t>(node->attr<RangeAttr>().extent.offset);
+  }
+  return 1;
+}
+
 }  // namespace bw::ir

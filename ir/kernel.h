@@ -9,6 +9,10 @@
 // loop with an accumulator each (a register tile of a matrix product, gate and up of a feed-forward layer), so that
 // what they have in common is loaded once. Likewise several stores may write the same param at different indices. A
 // param that is written may also be loaded from, but only at the index that is stored to.
+//
+// Lanes can work in groups: the lanes of a group have one place in the grid, and a kGroup range tells them apart. A
+// reduction over it has the same result in all of them. Stores may be free in it: each lane stores elements of its own
+// then (a row dealt out to a group), and what a lane has loaded for a reduction over the same ranges is still at hand.
 #pragma once
 
 #include <cstdint>
@@ -27,9 +31,16 @@ struct Kernel {
   std::vector<NodePtr> params;     // kParam, in argument order; ParamAttr::id is the position here
   std::vector<NodePtr> variables;  // kVariable, arguments after the params, in this order
   std::vector<NodePtr> stores;     // kStore; all have the same global ranges
-  uint32_t workgroup_size =
-      1;  // lanes along x that share a workgroup (kGlobalX is cut into these; kGroup has this extent)
+  // Lanes of a workgroup; a multiple of group_size(). A workgroup covers workgroup_size / group_size values of
+  // kGlobalX.
+  uint32_t workgroup_size = 1;
 };
+
+// The largest number of lanes in a workgroup.
+inline constexpr uint32_t kMaxWorkgroupSize = 1024;
+
+// Neighbouring lanes that have one place in the grid: the extent of the kGroup range, or 1 without one.
+uint32_t group_size(const Kernel& kernel);
 
 // Makes kernel-level nodes, hash-consed, folding constants and index arithmetic on the way: sums are gathered into
 // one canonical order (also through products with constants, and x/n*n + x%n), and divisions and remainders by

@@ -92,11 +92,14 @@ class KernelEvaluator {
       return;
     }
     Loop& loop = loops_[loops[depth]];
+    const int64_t outer = loop.counter;  // of a loop over the same range around this one
     for (int64_t i = 0; i < loop.extent && failure_.is_ok(); ++i) {
       loop.counter = i;
       loop.moved_at = ++clock_;
       for_each_iteration(loops, depth + 1, body);
     }
+    loop.counter = outer;
+    loop.moved_at = ++clock_;
   }
 
   bool is_known(const Step& step) const {

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cctype>
 #include <set>
 
@@ -13,7 +14,6 @@
 namespace bw::ir {
 namespace {
 
-constexpr uint32_t kMaxWorkgroupSize = 1024;
 constexpr int64_t kMaxUnroll = 1024;
 
 template <typename... Args>
@@ -150,6 +150,11 @@ class KernelVerifier {
     return Status::ok();
   }
 
+  bool can_be_group(const Dim& extent) const {
+    return extent.is_static() && extent.offset > 0 && std::has_single_bit(static_cast<uint64_t>(extent.offset)) &&
+           kernel_.workgroup_size % extent.offset == 0;
+  }
+
   Status check_range_list() {
     std::set<uint32_t> ids;
     std::set<RangeKind> kinds;
@@ -158,8 +163,9 @@ class KernelVerifier {
       if (attr.id == 0 || !ids.insert(attr.id).second) return wrong(*range, "the id must be its own, and not 0");
       const bool is_one_of_a_kind = attr.kind != RangeKind::kLoop && attr.kind != RangeKind::kUnroll;
       if (is_one_of_a_kind && !kinds.insert(attr.kind).second) return wrong(*range, "another range has this kind");
-      if (attr.kind == RangeKind::kGroup && attr.extent != Dim(kernel_.workgroup_size)) {
-        return wrong(*range, "the extent must be that of the workgroup, {}", kernel_.workgroup_size);
+      if (attr.kind == RangeKind::kGroup && !can_be_group(attr.extent)) {
+        return wrong(*range, "the extent must be a power of two that divides the workgroup of {} lanes",
+                     kernel_.workgroup_size);
       }
       const bool can_unroll = attr.extent.is_static() && attr.extent.offset <= kMaxUnroll;
       if (attr.kind == RangeKind::kUnroll && !can_unroll) {
@@ -169,9 +175,17 @@ class KernelVerifier {
     return Status::ok();
   }
 
+  // Whether a range may be used outside the reductions that consume it, and by one inside another: its lanes, or the
+  // copies of its body, are at hand everywhere.
+  static bool can_be_shared(const Node& range) {
+    const RangeKind kind = range.attr<RangeAttr>().kind;
+    return kind == RangeKind::kGroup || kind == RangeKind::kUnroll;
+  }
+
   Status check_consumption(const Node& node) {
     if (!is_reduce(node.op)) return Status::ok();
     for (size_t i = 1; i < node.inputs.size(); ++i) {
+      if (can_be_shared(*node.inputs[i])) continue;
       if ((ranges_.consumed.at(node.inputs[0].get()) & ranges_.bit(node.inputs[i].get())) != 0) {
         return wrong(node, "a reduction inside consumes {} already", print_node(*node.inputs[i]));
       }
@@ -189,11 +203,12 @@ class KernelVerifier {
       for (const NodePtr& range : ranges_.ranges) {
         const uint64_t bit = ranges_.bit(range.get());
         if ((free & bit) == 0) continue;
-        if ((consumed & bit) != 0) {
+        if ((consumed & bit) != 0 && !can_be_shared(*range)) {
           return wrong(*store, "{} is consumed by a reduction and used outside it", print_node(*range));
         }
-        if (range->attr<RangeAttr>().kind == RangeKind::kGroup) {
-          return wrong(*store, "{} must be consumed by a reduction", print_node(*range));
+        const bool tells_apart = (ranges_.free.at(store->inputs[1].get()) & bit) != 0;
+        if (range->attr<RangeAttr>().kind == RangeKind::kGroup && !tells_apart) {
+          return wrong(*store, "all lanes of {} would store at the same index", print_node(*range));
         }
       }
     }

@@ -53,7 +53,7 @@ enum class RangeKind : uint8_t {
   kGlobalX,  // one work-item each, along a dimension of the grid
   kGlobalY,
   kGlobalZ,
-  kGroup,   // the lanes of one workgroup share a reduction
+  kGroup,   // one lane each, of those that work together at one place of the grid
   kUnroll,  // a loop that is written out
 };
 struct RangeAttr {

@@ -15,11 +15,12 @@ Status verify_graph(std::span<const NodePtr> outputs);
 
 // The same for a kernel, and:
 // - params and variables are all listed, params with their position as id;
-// - at most one range of each grid dimension and one kGroup range, whose extent is the workgroup size; kUnroll ranges
-// are
-//   static and at most 1024 long; at most 64 ranges in all, and no node deeper than 4000;
-// - a range is either consumed by reductions (several may share it, but not one inside another) or free in the stores;
-//   those of the grid are free in all stores alike, kGroup ranges always consumed;
+// - at most one range of each grid dimension and one kGroup range, whose extent is a power of two that divides the
+//   workgroup size; kUnroll ranges are static and at most 1024 long; at most 64 ranges in all, and no node deeper than
+//   4000;
+// - a kLoop range is either consumed by reductions (several may share it, but not one inside another) or free in the
+//   stores; kGroup and kUnroll ranges may be both, and consumed one inside another; those of the grid are free in all
+//   stores alike;
 // - each load and store index is proven within its param. The error shows the expression, its bounds and the size.
 Status verify_kernel(const Kernel& kernel);
 

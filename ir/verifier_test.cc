@@ -190,7 +190,7 @@ TEST_F(VerifyKernelTest, RangesHaveKindsThatFit) {
     kernel_.stores = {builder_.store(out_, x_, builder_.op(Op::kReduceAdd, DType::kF32, {value, range}))};
   };
   store_with(builder_.range(16, RangeKind::kGroup));
-  EXPECT_THAT(message(), HasSubstr("the extent must be that of the workgroup, 1"));
+  EXPECT_THAT(message(), HasSubstr("the extent must be a power of two that divides the workgroup of 1 lanes"));
   kernel_.workgroup_size = 16;
   EXPECT_TRUE(verify_kernel(kernel_).is_ok());
   store_with(builder_.range(2000, RangeKind::kUnroll));
@@ -199,7 +199,25 @@ TEST_F(VerifyKernelTest, RangesHaveKindsThatFit) {
   EXPECT_THAT(message(), HasSubstr("another range has this kind"));
   NodePtr group = builder_.range(16, RangeKind::kGroup);
   kernel_.stores = {builder_.store(out_, x_, builder_.load(in_, group))};
-  EXPECT_THAT(message(), HasSubstr("must be consumed by a reduction"));
+  EXPECT_THAT(message(), HasSubstr("all lanes of range i32 extent=16 id=6 group would store at the same index"));
+}
+
+TEST_F(VerifyKernelTest, LanesOfAGroupAndUnrolledElementsMayBeReducedOverAndStored) {
+  kernel_.workgroup_size = 16;
+  NodePtr lane = builder_.range(4, RangeKind::kGroup);
+  NodePtr part = builder_.range(2, RangeKind::kUnroll);
+  NodePtr index = builder_.add(builder_.add(builder_.mul(x_, 8), builder_.mul(lane, 2)), part);
+  kernel_.params[0] = builder_.param(0, "out", DType::kF32, {4, 8});
+  NodePtr value = builder_.load(in_, index);
+  NodePtr max = builder_.op(Op::kReduceMax, DType::kF32, {value, lane, part});
+  NodePtr less = builder_.op(Op::kAdd, DType::kF32, {value, max});
+  NodePtr sum = builder_.op(Op::kReduceAdd, DType::kF32, {less, lane, part});
+  NodePtr result = builder_.op(Op::kMul, DType::kF32, {less, sum});
+  kernel_.stores = {builder_.store(kernel_.params[0], index, result)};
+  EXPECT_TRUE(verify_kernel(kernel_).is_ok());
+  EXPECT_EQ(group_size(kernel_), 4u);
+  kernel_.workgroup_size = 6;
+  EXPECT_THAT(message(), HasSubstr("must be a power of two that divides the workgroup of 6 lanes"));
 }
 
 TEST_F(VerifyKernelTest, NodesFollowTheRulesOfTheirOp) {

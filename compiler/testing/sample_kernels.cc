@@ -154,6 +154,28 @@ Kernel softmax_kernel(int64_t rows, int64_t columns) {
           .workgroup_size = 32};
 }
 
+Kernel row_softmax_kernel(int64_t rows, int64_t columns, uint32_t lanes, uint32_t workgroup_size) {
+  KernelBuilder b;
+  const NodePtr out = b.param(0, "out", kF32, {rows, columns});
+  const NodePtr x = b.param(1, "x", kF32, {rows, columns});
+  const NodePtr y = b.range(rows, RangeKind::kGlobalX);
+  const NodePtr lane = b.range(lanes, RangeKind::kGroup);
+  const int64_t elements = columns / lanes;
+  const NodePtr element = b.range(elements, RangeKind::kUnroll);
+  const NodePtr at = b.add(b.mul(y, columns), b.add(b.mul(lane, elements), element));
+  const NodePtr value = b.load(x, at);
+  const NodePtr largest = b.op(Op::kReduceMax, kF32, {value, element, lane});
+  const NodePtr negated = b.op(Op::kMul, kF32, {largest, b.constant(kF32, -1.0)});
+  const NodePtr exponential = b.op(Op::kExp2, kF32, {b.op(Op::kAdd, kF32, {value, negated})});
+  const NodePtr sum = b.op(Op::kReduceAdd, kF32, {exponential, element, lane});
+  const NodePtr result = b.op(Op::kMul, kF32, {exponential, b.op(Op::kRecip, kF32, {sum})});
+  return {.name = "row_softmax",
+          .params = {out, x},
+          .variables = {},
+          .stores = {b.store(out, at, result)},
+          .workgroup_size = workgroup_size};
+}
+
 std::vector<ElementwiseCase> all_elementwise_cases() {
   std::vector<ElementwiseCase> cases;
   const auto add = [&](Op op, std::vector<DType> inputs, DType output) {

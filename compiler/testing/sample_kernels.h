@@ -19,6 +19,8 @@ ir::Kernel reduce_kernel(ir::Op op, ir::DType dtype, int64_t rows, int64_t colum
 ir::Kernel symbolic_sum_kernel(int64_t max);
 // out[y, x] = exp2(x[y, x] - max over j of x[y, j]) / sum of these, f32: three loops, each hoisted to where it belongs
 ir::Kernel softmax_kernel(int64_t rows, int64_t columns);
+// The same, a row dealt out to a group of lanes and each lane's part of it written out; `columns` divides evenly.
+ir::Kernel row_softmax_kernel(int64_t rows, int64_t columns, uint32_t lanes, uint32_t workgroup_size);
 
 // Every elementwise op on every combination of dtypes for which it is defined.
 struct ElementwiseCase {

@@ -175,6 +175,24 @@ TEST(LoopConformance, MatmulAndSoftmax) {
   }
 }
 
+// Groups of all sizes, with groups to spare in the last workgroup.
+TEST(LoopConformance, RowsDealtOutToGroupsOfLanes) {
+  std::mt19937_64 random(11);
+  for (const uint32_t lanes : {1u, 2u, 4u, 16u, 32u, 64u, 128u, 1024u}) {
+    for (const uint32_t groups : {1u, 2u, 3u, 8u}) {
+      if (lanes * groups > 1024) continue;
+      constexpr int64_t kRows = 5;
+      const int64_t columns = lanes * (lanes > 64 ? 4 : 3);
+      const auto count = static_cast<size_t>(kRows * columns);
+      Buffers buffers;
+      buffers[0].resize(count * 4);
+      buffers[1] = moderate_elements(DType::kF32, count, random);
+      const auto kernel = compiler::testing::row_softmax_kernel(kRows, columns, lanes, lanes * groups);
+      EXPECT_EQ(run_and_compare(kernel, buffers, 64), "") << lanes << " lanes, " << groups << " groups";
+    }
+  }
+}
+
 TEST(LoopConformance, SurplusWorkItemsTouchNothing) {
   std::mt19937_64 random(10);
   for (const int64_t count : {1, 31, 32, 33, 63, 64, 65, 1000}) {

@@ -53,12 +53,13 @@ class RandomKernel : public GivenKernel {
 
   void make_ranges() {
     kernel.name = "random";
-    const bool shared = pick(0, 2) == 0;
-    kernel.workgroup_size = shared ? uint32_t{1} << pick(0, 7) : static_cast<uint32_t>(pick(1, 64));
-    globals_.push_back(b_.range(shared ? pick(1, 5) : pick(1, 70), RangeKind::kGlobalX));
+    const bool shared = pick(0, 1) == 0;
+    const int64_t group = shared ? int64_t{1} << pick(0, 7) : 1;
+    kernel.workgroup_size = static_cast<uint32_t>(group * pick(1, group > 8 ? 3 : 20));
+    globals_.push_back(b_.range(group > 8 ? pick(1, 5) : pick(1, 50), RangeKind::kGlobalX));
     if (pick(0, 2) == 0) globals_.push_back(b_.range(pick(1, 4), RangeKind::kGlobalY));
     if (pick(0, 3) == 0) globals_.push_back(b_.range(pick(1, 3), RangeKind::kGlobalZ));
-    if (shared) group_ = b_.range(kernel.workgroup_size, RangeKind::kGroup);
+    if (shared) group_ = b_.range(group, RangeKind::kGroup);
     for (int64_t i = pick(1, 3); i > 0; --i) {
       loops_.push_back(b_.range(pick(0, 3) == 0 ? symbolic() : ir::Dim(pick(1, 12)),
                                 pick(0, 3) == 0 ? RangeKind::kUnroll : RangeKind::kLoop));
@@ -153,9 +154,10 @@ class RandomKernel : public GivenKernel {
     std::set<NodePtr> free;
     add_free(x, free);
     for (const NodePtr& range : consumed_) {
-      if (free.contains(range) && (complete || pick(0, 2) != 0)) inputs.push_back(range);
+      const bool must = complete && range->attr<ir::RangeAttr>().kind == RangeKind::kLoop;
+      if (free.contains(range) && (must || pick(0, 2) != 0)) inputs.push_back(range);
     }
-    if (group_ != nullptr && free.contains(group_)) inputs.push_back(group_);
+    if (group_ != nullptr && free.contains(group_) && pick(0, 2) != 0) inputs.push_back(group_);
     if (inputs.size() == 1) return x;
     constexpr Op kOps[] = {Op::kReduceAdd, Op::kReduceMul, Op::kReduceMax};
     return b_.op(kOps[static_cast<size_t>(pick(0, 2))], x->dtype, inputs);
@@ -216,7 +218,7 @@ std::string check(const GivenKernel& random, ShaderRunner& runner) {
   return "";
 }
 
-// Not every draw obeys the rules of kernels (a range is consumed in one place only): those that do are run.
+// Not every draw obeys the rules of kernels (a loop is consumed in one place only): those that do are run.
 TEST(RandomKernelConformance, AgreesWithTheEvaluator) {
   const auto runner = ShaderRunner::create(2, emulator::Strictness::kOn).value();
   constexpr uint64_t kSeeds = 240;

@@ -71,7 +71,6 @@ int64_t extent_of(const ir::Dim& dim, const ir::EvaluatorInputs& inputs) {
 // The grid as a schedule would give it: from the ranges of the kernel.
 std::array<uint32_t, 3> workgroups(const ir::Kernel& kernel, const ir::EvaluatorInputs& inputs) {
   std::array<uint32_t, 3> items{1, 1, 1};
-  bool shared = false;
   std::vector<const ir::Node*> stack;
   for (const ir::NodePtr& store : kernel.stores) stack.push_back(store.get());
   while (!stack.empty()) {
@@ -80,12 +79,12 @@ std::array<uint32_t, 3> workgroups(const ir::Kernel& kernel, const ir::Evaluator
     for (const ir::NodePtr& input : node->inputs) stack.push_back(input.get());
     if (node->op != ir::Op::kRange) continue;
     const auto& range = node->attr<ir::RangeAttr>();
-    if (range.kind == ir::RangeKind::kGroup) shared = true;
     const int axis = static_cast<int>(range.kind) - static_cast<int>(ir::RangeKind::kGlobalX);
     if (axis >= 0 && axis < 3)
       items[static_cast<size_t>(axis)] = static_cast<uint32_t>(extent_of(range.extent, inputs));
   }
-  if (!shared) items[0] = static_cast<uint32_t>(round_up(items[0], kernel.workgroup_size) / kernel.workgroup_size);
+  const uint32_t places = kernel.workgroup_size / ir::group_size(kernel);
+  items[0] = static_cast<uint32_t>(round_up(items[0], places) / places);
   return items;
 }
 
