@@ -35,14 +35,15 @@ Tensor Tensor::reshape(Shape new_shape) const {
                                  [](const Dim& dim) { return dim.is_static() && dim.offset == -1; });
   if (open != new_shape.end()) {
     int64_t known = 1;
+    bool fits = true;
     for (const Dim& dim : new_shape) {
-      if (&dim != &*open && dim.is_static()) known *= dim.offset;
+      if (&dim != &*open && dim.is_static()) fits &= !__builtin_mul_overflow(known, dim.offset, &known);
     }
     int64_t count = 1;
     for (const Dim& dim : shape()) {
-      if (dim.is_static()) count *= dim.offset;
+      if (dim.is_static()) fits &= !__builtin_mul_overflow(count, dim.offset, &count);
     }
-    if (known <= 0 || count % known != 0) {
+    if (!fits || known <= 0 || count % known != 0) {
       return Tensor(error(StatusCode::kInvalidArgument, "reshaping {} to {}: no extent in place of -1 fits",
                           ir::print_shape(shape()), ir::print_shape(new_shape)));
     }
