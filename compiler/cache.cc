@@ -37,6 +37,18 @@ std::string without_names(std::string_view text) {
   return result;
 }
 
+std::string nameless_text(const ir::Kernel& kernel, const KernelForm& form) {
+  ir::Kernel nameless = kernel;
+  nameless.name.assign(1, 'k');
+  return fmt::format("{}\n{}", print_form(form), without_names(ir::print_kernel(nameless)));
+}
+
+CacheKey key_of(const std::string& kernels) {
+  const std::string text = fmt::format("{} {} codegen {} llvm {}\n{}", kTargetTriple, kTargetCpu, kCodegenVersion,
+                                       LLVM_VERSION_STRING, kernels);
+  return {digest_of(std::as_bytes(std::span(text)))};
+}
+
 }  // namespace
 
 CodeCache::CodeCache(std::string dir) : files_(std::move(dir), kFormat) {}
@@ -52,12 +64,20 @@ size_t CodeCache::KeyHash::operator()(const CacheKey& key) const {
 }
 
 CacheKey cache_key(const ir::Kernel& kernel, const KernelForm& form) {
-  ir::Kernel nameless = kernel;
-  nameless.name.assign(1, 'k');
-  const std::string text =
-      fmt::format("{} {} codegen {} llvm {}\n{}\n{}", kTargetTriple, kTargetCpu, kCodegenVersion, LLVM_VERSION_STRING,
-                  print_form(form), without_names(ir::print_kernel(nameless)));
-  return {digest_of(std::as_bytes(std::span(text)))};
+  return key_of(nameless_text(kernel, form));
+}
+
+CacheKey cache_key(std::span<const KernelPart> parts) {
+  if (parts.size() == 1) return cache_key(parts[0].kernel, parts[0].form);
+  std::string text;
+  for (const KernelPart& part : parts) {
+    text +=
+        fmt::format("part {} of {} with {}\n{}", fmt::join(workgroup_counts(part), " x "), part.kernel.variables.size(),
+                    fmt::join(part.arguments, ", "), nameless_text(part.kernel, part.form));
+    // Which variables of different parts are one is told by their names alone.
+    for (const ir::NodePtr& variable : part.kernel.variables) text += variable->attr<ir::VariableAttr>().name + "\n";
+  }
+  return key_of(text);
 }
 
 CodeCache::Bytes CodeCache::find(const CacheKey& key) {

@@ -6,12 +6,14 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
 #include "base/file_cache.h"
 #include "compiler/kernel_form.h"
+#include "compiler/kernel_part.h"
 #include "ir/kernel.h"
 
 namespace bw::compiler {
@@ -26,6 +28,8 @@ struct CacheKey {
 // Of all that the code object depends on: the kernel without the names in it, its form, the target, LLVM's version and
 // kCodegenVersion.
 CacheKey cache_key(const ir::Kernel& kernel, const KernelForm& form);
+// The same for a launch of several parts: also of how many workgroups each has and which arguments they share.
+CacheKey cache_key(std::span<const KernelPart> parts);
 
 // Safe to use from several threads, and with other processes that use the same directory.
 class CodeCache {

@@ -68,6 +68,20 @@ TEST(CacheKey, DependsOnTheKernelButNotOnItsNames) {
   EXPECT_EQ(with_param_name("blk.0 = param \"q\"\n"), with_param_name("b"));
 }
 
+TEST(CacheKey, OfALaunchDependsOnTheSharesOfItsParts) {
+  const auto key = [](int64_t workgroups, size_t argument) {
+    const std::vector<KernelPart> parts = {
+        {testing::scale_kernel(64, 64), LaneForm{}, {64 * workgroups, 1, 1}, {64, 1, 1}, {0, 2}},
+        {testing::scale_kernel(64, 64), LaneForm{}, {64, 1, 1}, {64, 1, 1}, {1, argument}}};
+    return cache_key(parts);
+  };
+  EXPECT_EQ(key(1, 2), key(1, 2));
+  EXPECT_NE(key(1, 2), key(2, 2));
+  EXPECT_NE(key(1, 2), key(1, 3));
+  const std::vector<KernelPart> alone = {{testing::scale_kernel(64, 64), LaneForm{}, {64, 1, 1}, {64, 1, 1}, {0, 1}}};
+  EXPECT_EQ(cache_key(alone), cache_key(testing::scale_kernel(64, 64), LaneForm{}));
+}
+
 TEST_F(CodeCacheTest, FindsWhatWasInsertedHereAndInAnotherProcess) {
   CodeCache first = open();
   EXPECT_EQ(first.find(key_), nullptr);

@@ -3,11 +3,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "base/status.h"
 #include "compiler/kernel_form.h"
+#include "compiler/kernel_part.h"
 #include "ir/kernel.h"
 
 namespace bw::compiler {
@@ -33,7 +35,12 @@ enum class Keep : uint8_t { kObjectOnly, kListings };
 // Errors: kUnsupported for an op on a dtype that cannot be lowered (with the node). Safe to call from several threads.
 Result<CodeObject> generate_code(const ir::Kernel& kernel, const KernelForm& form, Keep keep);
 
+// The same for a launch of several parts (compiler/schedule.h). The kernel's arguments are the buffers of the launch,
+// then its variables; the workgroup's number along x chooses the part.
+Result<CodeObject> generate_code(std::span<const KernelPart> parts, Keep keep);
+
 // Bytes of the kernel-argument segment: 8 for each param, then 4 for each variable.
 uint32_t kernarg_size_bytes(const ir::Kernel& kernel);
+uint32_t kernarg_size_bytes(std::span<const KernelPart> parts);
 
 }  // namespace bw::compiler

@@ -52,6 +52,32 @@ TEST(Codegen, CodeObjectHasOneKernelWithOnlyItsOwnArguments) {
   expect_lean(facts);
 }
 
+KernelPart part_of(ir::Kernel kernel, std::array<ir::Dim, 3> grid, std::array<uint32_t, 3> group_extent,
+                   std::vector<size_t> arguments) {
+  return {std::move(kernel), LaneForm{}, std::move(grid), group_extent, std::move(arguments)};
+}
+
+TEST(Codegen, PartsOfALaunchAreOneKernelWithTheArgumentsOfAll) {
+  // out0 = f(x), out1 = row sums of the same x, out2 = f(y).
+  const std::vector<KernelPart> parts = {
+      part_of(testing::scale_kernel(4096, 64), {4096, 1, 1}, {64, 1, 1}, {0, 3}),
+      part_of(testing::reduce_kernel(Op::kReduceAdd, DType::kF32, 64, 64, 64), {64, 1, 1}, {1, 1, 1}, {1, 3}),
+      part_of(testing::scale_kernel(4096, 64), {4096, 1, 1}, {64, 1, 1}, {2, 4}),
+  };
+  const Result<CodeObject> code = generate_code(parts, Keep::kListings);
+  ASSERT_TRUE(code.is_ok()) << code.status().message();
+  const testing::CodeObjectFacts facts = testing::read_code_object(code->elf);
+  EXPECT_EQ(facts.problem, "");
+  EXPECT_EQ(facts.arguments, 5u);
+  EXPECT_EQ(facts.numbers.at(".kernarg_segment_size"), 40u);
+  EXPECT_EQ(kernarg_size_bytes(parts), 40u);
+  EXPECT_EQ(facts.numbers.at(".max_flat_workgroup_size"), 64u);
+  expect_lean(facts);
+  // Which part a workgroup does is decided in scalar registers; nothing is called.
+  EXPECT_THAT(code->assembly, HasSubstr("s_cmp"));
+  EXPECT_THAT(code->assembly, Not(HasSubstr("s_swappc")));
+}
+
 TEST(Codegen, VariablesFollowTheBuffersInTheKernelArguments) {
   const ir::Kernel kernel = testing::symbolic_sum_kernel(512);
   const auto facts = facts_of(kernel);

@@ -38,24 +38,26 @@ class CachingCompiler final : public Compiler {
 };
 
 bool same_grid(const CompiledKernel& kernel, const ScheduledKernel& scheduled) {
-  return kernel.grid == scheduled.grid && kernel.group_extent == scheduled.group_extent;
+  return kernel.grid == scheduled.grid() && kernel.group_extent == scheduled.group_extent();
 }
 
 Result<CompiledKernel> describe(const ScheduledKernel& scheduled, CodeCache::Bytes code_object) {
-  const ir::Kernel& kernel = scheduled.kernel;
-  BW_ASSIGN(const KernelCosts costs, count_costs(kernel));
+  const std::vector<KernelPart>& parts = scheduled.parts;
   CompiledKernel compiled;
-  compiled.name = kernel.name;
+  for (const KernelPart& part : parts) {
+    BW_ASSIGN(const KernelCosts costs, count_costs(part.kernel));
+    compiled.flops += costs.flops;
+    compiled.bytes += costs.bytes;
+  }
+  compiled.name = launch_name(parts);
   compiled.symbol = kKernelSymbol;
   BW_ASSIGN(compiled.resources, read_resources(*code_object));
   compiled.diagnostic = spill_diagnostic(compiled.resources);
   compiled.code_object = std::move(code_object);
-  compiled.workgroup_size = {kernel.workgroup_size, 1, 1};
-  compiled.grid = scheduled.grid;
-  compiled.group_extent = scheduled.group_extent;
-  compiled.kernarg_size_bytes = kernarg_size_bytes(kernel);
-  compiled.flops = costs.flops;
-  compiled.bytes = costs.bytes;
+  compiled.workgroup_size = {parts[0].kernel.workgroup_size, 1, 1};
+  compiled.grid = scheduled.grid();
+  compiled.group_extent = scheduled.group_extent();
+  compiled.kernarg_size_bytes = kernarg_size_bytes(parts);
   return compiled;
 }
 
@@ -68,7 +70,7 @@ size_t job_for(const CacheKey& key, const ScheduledKernel& scheduled, std::vecto
 }
 
 Status CachingCompiler::generate(Job& job) {
-  BW_ASSIGN(CodeObject code, generate_code(job.scheduled->kernel, job.scheduled->form, Keep::kObjectOnly));
+  BW_ASSIGN(CodeObject code, generate_code(job.scheduled->parts, Keep::kObjectOnly));
   job.code_object = std::make_shared<const std::vector<std::byte>>(std::move(code.elf));
   cache_.insert(job.key, job.code_object);
   return Status::ok();
@@ -106,7 +108,7 @@ Result<Program> CachingCompiler::compile(std::span<const ir::NodePtr> outputs) {
   std::vector<Job> jobs;
   std::vector<size_t> job_of;
   for (const ScheduledKernel& scheduled : plan.kernels) {
-    job_of.push_back(job_for(cache_key(scheduled.kernel, scheduled.form), scheduled, jobs));
+    job_of.push_back(job_for(cache_key(scheduled.parts), scheduled, jobs));
   }
   BW_RETURN_IF_ERROR(run(jobs));
   Program program;

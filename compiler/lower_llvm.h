@@ -19,9 +19,11 @@
 #include <llvm/IR/Module.h>
 
 #include <memory>
+#include <span>
 
 #include "base/status.h"
 #include "compiler/kernel_form.h"
+#include "compiler/kernel_part.h"
 #include "ir/kernel.h"
 
 namespace bw::compiler {
@@ -29,5 +31,10 @@ namespace bw::compiler {
 // `triple` and `layout` are those of the target machine. Errors: see plan_kernel.
 Result<std::unique_ptr<llvm::Module>> lower_to_llvm(const ir::Kernel& kernel, const KernelForm& form,
                                                     const llvm::DataLayout& layout, llvm::LLVMContext& context);
+
+// One function for a launch of several parts (compiler/kernel_part.h), whose params are the buffers of the launch. Each
+// workgroup does one part: the first numbers along x belong to the first part, and so on.
+Result<std::unique_ptr<llvm::Module>> lower_parts_to_llvm(std::span<const KernelPart> parts,
+                                                          const llvm::DataLayout& layout, llvm::LLVMContext& context);
 
 }  // namespace bw::compiler

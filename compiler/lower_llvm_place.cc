@@ -13,6 +13,11 @@ Value* GridPlace::workgroup(int axis, int64_t count) {
   constexpr llvm::Intrinsic::ID kIds[] = {llvm::Intrinsic::amdgcn_workgroup_id_x,
                                           llvm::Intrinsic::amdgcn_workgroup_id_y,
                                           llvm::Intrinsic::amdgcn_workgroup_id_z};
+  // The function of a part of a launch has its workgroup's place as its last arguments.
+  llvm::Function* function = b_.GetInsertBlock()->getParent();
+  if (function->getCallingConv() != llvm::CallingConv::AMDGPU_KERNEL) {
+    return function->getArg(static_cast<unsigned>(function->arg_size() - 3) + static_cast<unsigned>(axis));
+  }
   return hardware_id(kIds[axis], std::max<int64_t>(count, 1));
 }
 

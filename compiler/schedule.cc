@@ -6,6 +6,7 @@
 #include "compiler/fusion.h"
 #include "compiler/loops.h"
 #include "compiler/schedule_order.h"
+#include "compiler/schedule_parts.h"
 #include "ir/text.h"
 #include "ir/verifier.h"
 
@@ -24,7 +25,7 @@ class Scheduler {
     BW_RETURN_IF_ERROR(lower_in_order());
     plan_params();
     plan_temporaries();
-    for (const size_t i : order_) add_kernel(nests_[i]);
+    for (const std::vector<size_t>& launch : launches_) add_launch(launch);
     for (const NodeId output : graph_.outputs) schedule_.outputs.push_back(buffer_of(output));
     return std::move(schedule_);
   }
@@ -35,7 +36,7 @@ class Scheduler {
       BW_RETURN_IF_ERROR(lower_all());
       BW_ASSIGN(KernelOrder order, order_kernels(graph_, nests_));
       if (order.copy_first == kNoNode) {
-        order_ = std::move(order.positions);
+        launches_ = share_launches(order, nests_);
         return Status::ok();
       }
       buffers_[order.copy_first] = true;
@@ -84,9 +85,11 @@ class Scheduler {
       uint64_t& size = param_bytes_[memory_param_id(*flat.node)];
       size = std::max(size, bytes);
     }
-    for (const size_t i : order_) {
-      for (const BufferRef& argument : nests_[i].arguments) {
-        if (argument.is_param) add_param(argument.id);
+    for (const std::vector<size_t>& launch : launches_) {
+      for (const size_t i : launch) {
+        for (const BufferRef& argument : nests_[i].arguments) {
+          if (argument.is_param) add_param(argument.id);
+        }
       }
     }
   }
@@ -101,17 +104,18 @@ class Scheduler {
     std::vector<NodeId> values;
     std::vector<Lifetime> lives;
     std::map<uint64_t, size_t> life_of;
-    for (size_t position = 0; position < order_.size(); ++position) {
-      const LoopNest& nest = nests_[order_[position]];
-      for (const BufferRef& argument : nest.arguments) {
-        if (!argument.is_param && argument.id != nest.root) lives[life_of.at(argument.id)].last = position;
+    for (size_t position = 0; position < launches_.size(); ++position) {
+      for (const size_t i : launches_[position]) {
+        const LoopNest& nest = nests_[i];
+        for (const BufferRef& argument : nest.arguments) {
+          if (!argument.is_param && argument.id != nest.root) lives[life_of.at(argument.id)].last = position;
+        }
+        if (nest.arguments[0].is_param) continue;
+        const FlatNode& flat = graph_.nodes[nest.root];
+        life_of[nest.root] = lives.size();
+        values.push_back(nest.root);
+        lives.push_back({static_cast<uint64_t>(flat.count) * ir::size_bytes(flat.node->dtype), position, position});
       }
-      if (nest.arguments[0].is_param) continue;
-      const FlatNode& flat = graph_.nodes[nest.root];
-      life_of[nest.root] = lives.size();
-      values.push_back(nest.root);
-      lives.push_back({static_cast<uint64_t>(flat.count) * ir::size_bytes(flat.node->dtype), position,
-                       flat.is_output ? order_.size() : position});
     }
     // An output keeps its buffer for itself.
     std::vector<Lifetime> shared;
@@ -141,24 +145,35 @@ class Scheduler {
     return known->second;
   }
 
-  void add_kernel(LoopNest& nest) {
+  // The launch's buffers: first what its parts write, each part one, then what they read, each buffer once. A kernel
+  // alone keeps its arguments as they are.
+  void add_launch(const std::vector<size_t>& nests) {
     ScheduledKernel scheduled;
-    scheduled.launch.kernel = schedule_.kernels.size();
-    for (const BufferRef& argument : nest.arguments) scheduled.launch.buffers.push_back(indices_.at(argument));
-    scheduled.launch.variables = nest.kernel.variables;
-    scheduled.launch.written_buffers = 1;
-    scheduled.grid = nest.grid;
-    scheduled.group_extent = nest.group_extent;
-    scheduled.form = nest.form;
-    scheduled.kernel = std::move(nest.kernel);
+    Launch& launch = scheduled.launch;
+    launch.kernel = schedule_.kernels.size();
+    launch.written_buffers = nests.size();
+    for (const size_t i : nests) launch.buffers.push_back(indices_.at(nests_[i].arguments[0]));
+    for (size_t part = 0; part < nests.size(); ++part) {
+      LoopNest& nest = nests_[nests[part]];
+      std::vector<size_t> arguments{part};
+      for (size_t i = 1; i < nest.arguments.size(); ++i) {
+        const size_t buffer = indices_.at(nest.arguments[i]);
+        const auto known = nests.size() == 1 ? launch.buffers.end() : std::ranges::find(launch.buffers, buffer);
+        arguments.push_back(static_cast<size_t>(known - launch.buffers.begin()));
+        if (known == launch.buffers.end()) launch.buffers.push_back(buffer);
+      }
+      scheduled.parts.push_back(
+          {std::move(nest.kernel), nest.form, nest.grid, nest.group_extent, std::move(arguments)});
+    }
+    launch.variables = merge_variables(scheduled.parts);
     schedule_.kernels.push_back(std::move(scheduled));
   }
 
   FlatGraph graph_;
   std::vector<bool> buffers_;
   std::vector<LoopNest> nests_;
-  std::vector<size_t> order_;
-  std::map<BufferRef, size_t> indices_;  // into Schedule::buffers
+  std::vector<std::vector<size_t>> launches_;  // the nests of each
+  std::map<BufferRef, size_t> indices_;        // into Schedule::buffers
   std::map<uint64_t, uint64_t> param_bytes_;
   Schedule schedule_;
 };
@@ -172,6 +187,18 @@ std::string print_buffer(const Schedule& schedule, size_t index) {
 
 }  // namespace
 
+std::array<ir::Dim, 3> ScheduledKernel::grid() const {
+  if (parts.size() == 1) return parts[0].grid;
+  uint64_t workgroups = 0;
+  for (const KernelPart& part : parts) workgroups += count_workgroups(part);
+  return {ir::Dim(static_cast<int64_t>(workgroups)), 1, 1};
+}
+
+std::array<uint32_t, 3> ScheduledKernel::group_extent() const {
+  if (parts.size() == 1) return parts[0].group_extent;
+  return {1, 1, 1};
+}
+
 Result<Schedule> schedule(std::span<const NodePtr> outputs) {
   for (const NodePtr& output : outputs) {
     if (output == nullptr) return error(StatusCode::kInvalidArgument, "scheduling: an output is missing");
@@ -180,21 +207,26 @@ Result<Schedule> schedule(std::span<const NodePtr> outputs) {
   BW_ASSIGN(FlatGraph graph, flatten(outputs));
   BW_ASSIGN(Schedule result, Scheduler(std::move(graph)).run());
   // Nothing that could reach outside its memory leaves this room.
-  for (const ScheduledKernel& scheduled : result.kernels) BW_RETURN_IF_ERROR(ir::verify_kernel(scheduled.kernel));
+  for (const ScheduledKernel& scheduled : result.kernels) {
+    for (const KernelPart& part : scheduled.parts) BW_RETURN_IF_ERROR(ir::verify_kernel(part.kernel));
+  }
   return result;
 }
 
 std::string print_schedule(const Schedule& schedule) {
   std::string text;
   for (const ScheduledKernel& scheduled : schedule.kernels) {
-    text += fmt::format("launch {}: {}, grid {} x {} x {}, {} x {} x {} a workgroup\n", scheduled.launch.kernel,
-                        print_form(scheduled.form), ir::print_dim(scheduled.grid[0]), ir::print_dim(scheduled.grid[1]),
-                        ir::print_dim(scheduled.grid[2]), scheduled.group_extent[0], scheduled.group_extent[1],
-                        scheduled.group_extent[2]);
+    text += fmt::format("launch {}: {}\n", scheduled.launch.kernel, launch_name(scheduled.parts));
     for (size_t i = 0; i < scheduled.launch.buffers.size(); ++i) {
-      text += fmt::format("  argument {}: buffer {}\n", i, print_buffer(schedule, scheduled.launch.buffers[i]));
+      text += fmt::format("  argument {}: buffer {}{}\n", i, print_buffer(schedule, scheduled.launch.buffers[i]),
+                          i < scheduled.launch.written_buffers ? ", written" : "");
     }
-    text += ir::print_kernel(scheduled.kernel) + "\n";
+    for (const KernelPart& part : scheduled.parts) {
+      text += fmt::format("  part: {}, grid {} x {} x {}, {} a workgroup, arguments {}\n{}\n", print_form(part.form),
+                          ir::print_dim(part.grid[0]), ir::print_dim(part.grid[1]), ir::print_dim(part.grid[2]),
+                          fmt::join(part.group_extent, " x "), fmt::join(part.arguments, ", "),
+                          ir::print_kernel(part.kernel));
+    }
   }
   for (size_t i = 0; i < schedule.outputs.size(); ++i) {
     text += fmt::format("output {}: buffer {}\n", i, print_buffer(schedule, schedule.outputs[i]));

@@ -4,23 +4,26 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "base/status.h"
 #include "compiler/compiler.h"
-#include "compiler/kernel_form.h"
-#include "ir/kernel.h"
+#include "compiler/kernel_part.h"
 
 namespace bw::compiler {
 
 struct ScheduledKernel {
-  ir::Kernel kernel;  // params renumbered from 0 in argument order, written ones first
-  KernelForm form;
-  std::array<ir::Dim, 3> grid;                    // what there is to do along x, y, z
-  std::array<uint32_t, 3> group_extent{1, 1, 1};  // how much of it a workgroup does
-  Launch launch;                                  // launch.kernel is the position in Schedule::kernels
+  // Each by workgroups of its own; one writes nothing that another one reads or writes. All have the same workgroup
+  // size; several have static grids, and the launch is as many workgroups along x as they have together.
+  std::vector<KernelPart> parts;
+  Launch launch;  // launch.kernel is the position in Schedule::kernels
+
+  // Of the launch, as in CompiledKernel.
+  std::array<ir::Dim, 3> grid() const;
+  std::array<uint32_t, 3> group_extent() const;
 };
 
 struct Schedule {

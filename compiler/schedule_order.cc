@@ -76,7 +76,7 @@ class Orderer {
         if (--waits_for_[next] == 0) ready.emplace(nests_[next].root, next);
       }
     }
-    if (order.size() == nests_.size()) return KernelOrder{std::move(order), kNoNode};
+    if (order.size() == nests_.size()) return KernelOrder{std::move(order), std::move(after_), kNoNode};
     return break_cycle();
   }
 
@@ -85,7 +85,7 @@ class Orderer {
     for (const auto& [state, reader, writer] : reads_before_) {
       if (waits_for_[reader] == 0 || waits_for_[writer] == 0) continue;
       const NodeId copy = copy_of(state);
-      if (copy != kNoNode && !writer_.contains(copy)) return KernelOrder{{}, copy};
+      if (copy != kNoNode && !writer_.contains(copy)) return KernelOrder{{}, {}, copy};
     }
     const auto stuck = std::find_if(waits_for_.begin(), waits_for_.end(), [](size_t count) { return count > 0; });
     return error(StatusCode::kInvalidArgument,

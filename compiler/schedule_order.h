@@ -9,7 +9,8 @@
 namespace bw::compiler {
 
 struct KernelOrder {
-  std::vector<size_t> positions;  // in the nests
+  std::vector<size_t> positions;           // in the nests
+  std::vector<std::vector<size_t>> after;  // for each nest, those that must come after it
   // Where there is no order: a node that reads a state of a param, which must become a buffer (so that the state is
   // read early) before there can be one.
   NodeId copy_first = kNoNode;

@@ -43,14 +43,14 @@ TEST(Schedule, ScalarsAndSingleElements) {
   Inputs inputs;
   const Value x = inputs.param(DType::kF32, {});
   const Value y = inputs.param(DType::kF32, {1, 1});
-  EXPECT_EQ(check_schedule(inputs, {x * x, y + x, y.sum({0, 1}), inputs.constant(DType::kI64, -7)}), 4u);
+  EXPECT_EQ(check_schedule(inputs, {x * x, y + x, y.sum({0, 1}), inputs.constant(DType::kI64, -7)}), 1u);
 }
 
 TEST(Schedule, EmptyTensorsNeedNoKernel) {
   Inputs inputs;
   const Value x = inputs.param(DType::kF32, {4, 0});
   EXPECT_EQ(check_schedule(inputs, {x + x}), 0u);
-  EXPECT_EQ(check_schedule(inputs, {x.sum({1}), x.max({1}), x.reduce(Op::kReduceMul, {1})}), 3u);
+  EXPECT_EQ(check_schedule(inputs, {x.sum({1}), x.max({1}), x.reduce(Op::kReduceMul, {1})}), 1u);
   EXPECT_EQ(check_schedule(inputs, {x.pad({0, 1}, {1, 2})}), 1u);
 }
 
@@ -65,6 +65,49 @@ TEST(Schedule, WritesOnlyItsOutput) {
   EXPECT_EQ(result->outputs[0], scheduled.launch.buffers[0]);
   EXPECT_EQ(result->buffers[scheduled.launch.buffers[1]].kind, BufferKind::kParam);
   EXPECT_EQ(result->buffers[result->outputs[0]].size_bytes, 32u);
+}
+
+TEST(Schedule, IndependentKernelsShareALaunch) {
+  Inputs inputs;
+  const Value x = inputs.param(DType::kF32, {40, 24});
+  const Value y = inputs.param(DType::kF32, {3, 24});
+  const std::vector<Value> outputs{x + x, y.linear(x), x.sum({1})};
+  EXPECT_EQ(check_schedule(inputs, outputs), 1u);
+  const auto result = schedule_of(outputs);
+  ASSERT_TRUE(result.is_ok());
+  const ScheduledKernel& scheduled = result->kernels[0];
+  ASSERT_EQ(scheduled.parts.size(), 3u);
+  EXPECT_EQ(scheduled.launch.written_buffers, 3u);
+  EXPECT_EQ(scheduled.launch.buffers.size(), 5u);  // x is an argument once
+  uint64_t workgroups = 0;
+  for (const KernelPart& part : scheduled.parts) {
+    EXPECT_EQ(part.kernel.workgroup_size, scheduled.parts[0].kernel.workgroup_size);
+    workgroups += count_workgroups(part);
+  }
+  EXPECT_EQ(scheduled.grid()[0].offset, static_cast<int64_t>(workgroups));
+}
+
+TEST(Schedule, KernelsThatNeedEachOtherDoNotShareALaunch) {
+  Inputs inputs;
+  const Value x = inputs.param(DType::kF32, {64});
+  const Value y = (x + x).contiguous();
+  const Value z = (y * y).contiguous();
+  EXPECT_EQ(check_schedule(inputs, {y, z, (z + x).contiguous()}), 3u);
+}
+
+TEST(Schedule, ReadingWhatIsOverwrittenNextDoesNotShareItsLaunch) {
+  Inputs inputs;
+  const Value memory = inputs.param(DType::kF32, {64});
+  const Value x = inputs.param(DType::kF32, {64});
+  EXPECT_EQ(check_schedule(inputs, {(memory + x).contiguous(), memory.store(x * x)}), 2u);
+}
+
+TEST(Schedule, KernelsWithSymbolicGridsKeepTheirLaunches) {
+  Inputs inputs;
+  const Value n = inputs.variable("n", 0, 5);
+  const Value x = inputs.param(DType::kF32, {7, 4});
+  const Value some = x.shrink({0, 0}, {Dim(n.node, 1), 4});
+  EXPECT_EQ(check_schedule(inputs, {some + some, x + x}, {{"n", 3}}), 2u);
 }
 
 TEST(Schedule, OutputThatReshapesAnotherIsTheSameBuffer) {
@@ -234,8 +277,8 @@ TEST(Schedule, LargeMatrixProductUsesRegisterTiles) {
   const Value product = (a.reshape({256, 8, 1}) * b.reshape({1, 8, 256})).sum({1});
   const auto result = schedule_of({product});
   ASSERT_TRUE(result.is_ok());
-  EXPECT_EQ(result->kernels[0].kernel.stores.size(), 16u);
-  EXPECT_EQ(result->kernels[0].grid[0].offset * result->kernels[0].grid[1].offset, 4096);
+  EXPECT_EQ(result->kernels[0].parts[0].kernel.stores.size(), 16u);
+  EXPECT_EQ(result->kernels[0].parts[0].grid[0].offset * result->kernels[0].parts[0].grid[1].offset, 4096);
   EXPECT_EQ(check_schedule(inputs, {product}), 1u);
 }
 

@@ -80,6 +80,27 @@ std::optional<size_t> find_difference(const std::vector<double>& actual, const s
   return std::nullopt;
 }
 
+void run_part(const Schedule& schedule, const ScheduledKernel& scheduled, const KernelPart& part,
+              std::map<uint64_t, Bytes>& params, std::vector<Bytes>& temporaries, const Variables& variables) {
+  ASSERT_EQ(part.arguments.size(), part.kernel.params.size());
+  ir::EvaluatorInputs inputs;
+  for (size_t i = 0; i < part.arguments.size(); ++i) {
+    const size_t index = scheduled.launch.buffers.at(part.arguments[i]);
+    const BufferPlan& buffer = schedule.buffers[index];
+    Bytes& bytes = buffer.kind == BufferKind::kParam ? params.at(buffer.param_id) : temporaries[index];
+    const ir::Node& param = *part.kernel.params[i];
+    const size_t wanted = ir::max_element_count(param.shape) * ir::size_bytes(param.dtype);
+    ASSERT_LE(wanted, bytes.size());
+    inputs.params[i] = std::span(bytes).first(wanted);
+  }
+  for (const NodePtr& variable : part.kernel.variables) {
+    const std::string& name = variable->attr<ir::VariableAttr>().name;
+    inputs.variables[name] = variables.at(name);
+  }
+  const Status status = ir::evaluate_kernel(part.kernel, inputs, ir::Rounding::kToDType);
+  ASSERT_TRUE(status.is_ok()) << status.message() << "\n" << print_schedule(schedule).substr(0, 20000);
+}
+
 void run(const Schedule& schedule, std::map<uint64_t, Bytes>& params, std::vector<Bytes>& temporaries,
          const Variables& variables) {
   temporaries.resize(schedule.buffers.size());
@@ -88,22 +109,11 @@ void run(const Schedule& schedule, std::map<uint64_t, Bytes>& params, std::vecto
     if (buffer.kind == BufferKind::kTemporary) temporaries[i].assign(buffer.size_bytes, kPoison);
   }
   for (const ScheduledKernel& scheduled : schedule.kernels) {
-    ir::EvaluatorInputs inputs;
-    for (size_t i = 0; i < scheduled.launch.buffers.size(); ++i) {
-      const size_t index = scheduled.launch.buffers[i];
-      const BufferPlan& buffer = schedule.buffers[index];
-      Bytes& bytes = buffer.kind == BufferKind::kParam ? params.at(buffer.param_id) : temporaries[index];
-      const ir::Node& param = *scheduled.kernel.params[i];
-      const size_t wanted = ir::max_element_count(param.shape) * ir::size_bytes(param.dtype);
-      ASSERT_LE(wanted, bytes.size());
-      inputs.params[i] = std::span(bytes).first(wanted);
+    // Parts have no order: the last one first, unlike the order in which they were found.
+    for (size_t part = scheduled.parts.size(); part-- > 0;) {
+      run_part(schedule, scheduled, scheduled.parts[part], params, temporaries, variables);
+      if (::testing::Test::HasFatalFailure()) return;
     }
-    for (const NodePtr& variable : scheduled.launch.variables) {
-      const std::string& name = variable->attr<ir::VariableAttr>().name;
-      inputs.variables[name] = variables.at(name);
-    }
-    const Status status = ir::evaluate_kernel(scheduled.kernel, inputs, ir::Rounding::kToDType);
-    ASSERT_TRUE(status.is_ok()) << status.message() << "\n" << print_schedule(schedule).substr(0, 20000);
   }
 }
 

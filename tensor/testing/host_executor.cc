@@ -44,14 +44,16 @@ class HostProgram final : public PreparedProgram {
 
   Status run(const VariableValues& variables) override {
     for (const compiler::ScheduledKernel& scheduled : schedule_.kernels) {
-      ir::EvaluatorInputs inputs;
-      inputs.variables = variables;
-      for (size_t i = 0; i < scheduled.launch.buffers.size(); ++i) {
-        auto& buffer = static_cast<HostBuffer&>(*buffers_[scheduled.launch.buffers[i]]);
-        inputs.params[i] = buffer.bytes();
-      }
-      if (Status status = ir::evaluate_kernel(scheduled.kernel, inputs, rounding_); !status.is_ok()) {
-        return std::move(status).with_context(scheduled.kernel.name);
+      for (const compiler::KernelPart& part : scheduled.parts) {
+        ir::EvaluatorInputs inputs;
+        inputs.variables = variables;
+        for (size_t i = 0; i < part.arguments.size(); ++i) {
+          auto& buffer = static_cast<HostBuffer&>(*buffers_[scheduled.launch.buffers[part.arguments[i]]]);
+          inputs.params[i] = buffer.bytes();
+        }
+        if (Status status = ir::evaluate_kernel(part.kernel, inputs, rounding_); !status.is_ok()) {
+          return std::move(status).with_context(part.kernel.name);
+        }
       }
     }
     return Status::ok();
