@@ -154,6 +154,7 @@ Index IndexMath::source_index(const ir::Node& movement, const Index& index) {
 
 NodePtr IndexMath::clamp(NodePtr index, const Dim& extent) {
   index = narrow(std::move(index));
+  if (builder_.is_within(index, extent)) return index;
   // No min among the ops: the smaller of a and b is -max(-a, -b).
   if (!extent.is_static() && builder_.bounds(index).high >= extent.min()) {
     const NodePtr last = builder_.add(builder_.dim(extent), -1);

@@ -62,5 +62,20 @@ TEST(IndexMath, ClampToSymbolicExtentStaysInside) {
   EXPECT_EQ(builder.bounds(at).high, 8);
 }
 
+TEST(IndexMath, AFlippedSymbolicAxisNeedsNoClamp) {
+  ir::KernelBuilder builder;
+  ir::Builder graph;
+  IndexMath math(builder);
+  const Dim extent(graph.variable("n", 0, 9).value(), 1);
+  const ir::NodePtr x = graph.cast(graph.range(extent).value(), ir::DType::kF32).value();
+  const ir::NodePtr flip = graph.flip(x, {0}).value();
+  const Index source = math.source_index(*flip, {builder.range(extent, ir::RangeKind::kGlobalX)});
+  for (const ir::NodePtr& node : ir::topological_order(source)) {
+    EXPECT_NE(node->op, ir::Op::kMax) << ir::print_expression(*source[0]);
+    EXPECT_NE(node->op, ir::Op::kWhere) << ir::print_expression(*source[0]);
+  }
+  EXPECT_TRUE(builder.is_within(source[0], extent));
+}
+
 }  // namespace
 }  // namespace bw::compiler

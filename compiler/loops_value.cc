@@ -140,11 +140,6 @@ NodePtr ValueLowering::elementwise(NodeId id, const Index& index) {
 
 NodePtr ValueLowering::load(NodeId id, const Index& index) {
   const Node& node = graph_.node(id);
-  Index safe = index;
-  // Proven already, but where the proof needs more than intervals.
-  for (size_t axis = 0; axis < safe.size(); ++axis) {
-    safe[axis] = builder_.clamp(safe[axis], 0, node.shape[axis].max() - 1);
-  }
   // The root of a kernel that copies a param reads the param.
   const bool copies = id == cone_.nodes.back() && is_memory(node);
   const BufferRef buffer = copies ? BufferRef{true, memory_param_id(node)} : buffer_of(id);
@@ -152,7 +147,7 @@ NodePtr ValueLowering::load(NodeId id, const Index& index) {
   std::vector<NodeId>& sources = buffer.is_param ? states_ : reads_;
   const auto place = std::lower_bound(sources.begin(), sources.end(), id);
   if (place == sources.end() || *place != id) sources.insert(place, id);
-  loads_.push_back(builder_.load(param, math_.position(safe, max_extents(node.shape))));
+  loads_.push_back(builder_.load(param, math_.position(index, max_extents(node.shape))));
   return loads_.back();
 }
 

@@ -167,8 +167,16 @@ NodePtr KernelBuilder::mod(NodePtr a, int64_t b) {
   return op(Op::kMod, dtype, {std::move(a), constant(dtype, b)});
 }
 
+bool KernelBuilder::is_within(const NodePtr& index, const Dim& extent) {
+  const Interval known = bounds_.of(index);
+  if (known.low >= 0 && known.high < extent.min()) return true;
+  return analysis_.is_within(index, extent);
+}
+
 NodePtr KernelBuilder::clamp(NodePtr a, int64_t low, int64_t high) {
   BW_CHECK(low <= high && is_index(a));
+  if (bounds_.of(a).low >= low && bounds_.of(a).high <= high) return a;
+  if (low == 0 && high < std::numeric_limits<int64_t>::max() && is_within(a, Dim(high + 1))) return a;
   if (!fits_i32(low) || !fits_i32(high)) a = widened(a);
   const DType dtype = a->dtype;
   if (bounds_.of(a).low < low) a = op(Op::kMax, dtype, {a, constant(dtype, low)});

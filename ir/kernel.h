@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "ir/analysis/index_analysis.h"
 #include "ir/bounds.h"
 #include "ir/node.h"
 
@@ -67,8 +68,11 @@ class KernelBuilder {
   NodePtr mul(NodePtr a, int64_t b);
   NodePtr idiv(NodePtr a, int64_t b);
   NodePtr mod(NodePtr a, int64_t b);
-  // min(max(a, low), high); folded away where the bounds of `a` already lie within.
+  // min(max(a, low), high); folded away where `a` is proven to lie within.
   NodePtr clamp(NodePtr a, int64_t low, int64_t high);
+
+  // Whether 0 <= index < extent for all variables; also where that takes more than intervals.
+  bool is_within(const NodePtr& index, const Dim& extent);
 
   // The bounds of a node of this builder.
   Interval bounds(const NodePtr& node) { return bounds_.of(node); }
@@ -87,6 +91,7 @@ class KernelBuilder {
   std::unordered_multimap<size_t, NodePtr> nodes_;
   std::unordered_map<const Node*, uint32_t> serials_;  // in the order of making: the same in each run
   Bounds bounds_;
+  analysis::IndexAnalysis analysis_;
   uint32_t next_range_ = 1;
 };
 

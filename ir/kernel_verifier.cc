@@ -4,7 +4,7 @@
 #include <cctype>
 #include <set>
 
-#include "ir/bounds.h"
+#include "ir/analysis/access_proof.h"
 #include "ir/infer.h"
 #include "ir/kernel_rules.h"
 #include "ir/ranges.h"
@@ -87,19 +87,8 @@ class KernelVerifier {
   }
 
   Status verify_bounds() {
-    Bounds bounds;
-    for (const NodePtr& node : topological_order(kernel_.stores)) {
-      if (node->op != Op::kLoad && node->op != Op::kStore) continue;
-      const Node& param = *node->inputs[0];
-      const NodePtr& index = node->inputs[1];
-      const Interval interval = bounds.of(index);
-      const int64_t count = max_element_count(param.shape);
-      if (interval.low >= 0 && interval.high < count) continue;
-      return wrong(*node, "the index {} lies in {}..{}{}, but {} '{}' has {} elements", print_expression(*index),
-                   interval.low, interval.high, interval.overflow ? " (it can overflow)" : "", describe(param),
-                   param.attr<ParamAttr>().name, count);
-    }
-    return Status::ok();
+    Result<std::vector<analysis::AccessProof>> proofs = analysis::prove_accesses(kernel_);
+    return proofs.is_ok() ? Status::ok() : std::move(proofs).status();
   }
 
  private:

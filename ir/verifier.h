@@ -21,7 +21,8 @@ Status verify_graph(std::span<const NodePtr> outputs);
 // - a kLoop range is either consumed by reductions (several may share it, but not one inside another) or free in the
 //   stores; kGroup and kUnroll ranges may be both, and consumed one inside another; those of the grid are free in all
 //   stores alike;
-// - each load and store index is proven within its param. The error shows the expression, its bounds and the size.
+// - each load and store index is proven within its param (ir/analysis/access_proof.h). The error shows the expression,
+//   its bounds, the size, and values for which the index lies outside.
 Status verify_kernel(const Kernel& kernel);
 
 }  // namespace bw::ir

@@ -114,7 +114,7 @@ TEST_F(VerifyKernelTest, AnIndexOutOfBoundsIsShownWithItsIntervalAndTheSize) {
   EXPECT_EQ(
       message(),
       "verifying kernel rows: load f32 (param f32 [4, 8] id=1 \"in\", add i32): the index global_x1*8 + loop2 + 1 "
-      "lies in 1..32, but f32 [4, 8] 'in' has 32 elements");
+      "lies in 1..32, but f32 [4, 8] 'in' has 32 elements: with global_x1 = 3, loop2 = 7 it is 32");
   kernel_.stores = {builder_.store(out_, builder_.add(x_, -1), row_sum(builder_.mul(x_, 8)))};
   EXPECT_THAT(message(), HasSubstr("the index global_x1 + -1 lies in -1..2, but f32 [4] 'out' has 4 elements"));
 }

@@ -72,7 +72,7 @@ IndexForm IndexAnalysis::compute_form(const NodePtr& node) {
 std::optional<Division> IndexAnalysis::division_of(const NodePtr& node) {
   if (node->inputs.size() != 2 || !has_form(*node)) return std::nullopt;
   const std::optional<int64_t> constant = integer_constant(node->inputs[1]);
-  if (!constant.has_value() || *constant <= 0 || bounds_.of(node->inputs[0]).low < 0) return std::nullopt;
+  if (!constant.has_value() || *constant <= 0 || bounds(node->inputs[0]).low < 0) return std::nullopt;
   switch (node->op) {
     case Op::kIDiv:
       return Division{node->inputs[0], *constant, true};
@@ -94,7 +94,7 @@ std::optional<Division> IndexAnalysis::division_of(const NodePtr& node) {
 Congruence IndexAnalysis::binary_congruence(const Node& node) {
   const auto of = [&](size_t i) -> const Congruence& { return facts_.at(node.inputs[i]).congruence; };
   const std::optional<int64_t> constant = integer_constant(node.inputs[1]);
-  const bool is_natural = bounds_.of(node.inputs[0]).low >= 0;
+  const bool is_natural = is_integer(node.dtype) && bounds(node.inputs[0]).low >= 0;
   switch (node.op) {
     case Op::kAdd:
       return add(of(0), of(1));
@@ -283,6 +283,15 @@ Interval IndexAnalysis::bounds(const NodePtr& node) {
   known.low = std::max(known.low, of_form->low);
   known.high = std::min(known.high, of_form->high);
   return known;
+}
+
+bool IndexAnalysis::is_within(const NodePtr& node, const Dim& extent) {
+  const Interval known = bounds(node);
+  if (known.low < 0 || known.overflow) return false;
+  if (known.high < extent.min()) return true;
+  const std::optional<IndexForm> beyond = subtract(form(node), form_of(extent));
+  const std::optional<Interval> by = beyond.has_value() ? bounds_of(*beyond) : std::nullopt;
+  return by.has_value() && by->high < 0;
 }
 
 std::optional<SymbolicInterval> IndexAnalysis::symbolic_bounds(const NodePtr& node) {

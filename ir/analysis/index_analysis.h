@@ -44,6 +44,8 @@ class IndexAnalysis {
  public:
   // Sums are taken apart where they cannot wrap; else the node itself is the only atom.
   const IndexForm& form(const NodePtr& node);
+  // By interval arithmetic alone.
+  Interval interval(const NodePtr& node) { return bounds_.of(node); }
   // The better of interval arithmetic and of the form's bounds over all variables. `overflow`: the expression, as it is
   // written, could wrap by what intervals know.
   Interval bounds(const NodePtr& node);
@@ -51,6 +53,9 @@ class IndexAnalysis {
   std::optional<SymbolicInterval> symbolic_bounds(const NodePtr& node);
   // The least and the greatest that a sum of atoms can be. Nothing where that leaves i64.
   std::optional<Interval> bounds_of(const IndexForm& form);
+
+  // Whether 0 <= value < extent for all variables.
+  bool is_within(const NodePtr& node, const Dim& extent);
 
   const Congruence& congruence(const NodePtr& node);
   // The largest number known to divide every value (0: it is always 0): an index with a factor of 4 into f32 is at a
