@@ -48,11 +48,14 @@ Status check(const EmulatedOptions& options) {
 // time is the same within 10% for anything from 50 000 to a million, and 30% more at three millions.
 constexpr uint64_t kHotInstructions = 400'000;
 
-ShaderCoresFactory shader_cores_factory(const EmulatedOptions& options) {
+// `counters`: null to count nothing.
+ShaderCoresFactory shader_cores_factory(const EmulatedOptions& options, std::shared_ptr<CounterLog> counters) {
   const uint32_t threads =
       options.worker_threads != 0 ? options.worker_threads : std::max(1u, std::thread::hardware_concurrency());
-  if (options.strictness != Strictness::kOff || options.engine == ShaderEngine::kInterpreter) {
-    return [threads, strictness = options.strictness] { return make_interpreter(threads, strictness); };
+  if (options.strictness != Strictness::kOff || counters != nullptr || options.engine == ShaderEngine::kInterpreter) {
+    return [threads, strictness = options.strictness, counters = std::move(counters)] {
+      return make_interpreter(threads, strictness, nullptr, counters);
+    };
   }
   JitOptions jit;
   jit.tiering.instructions_before = options.engine == ShaderEngine::kJitAtOnce ? 0 : kHotInstructions;
@@ -143,6 +146,7 @@ struct EmulatedDriver::Machine {
   const std::vector<Card> cards;
   const Sysfs sysfs;
   FileTable files;
+  std::shared_ptr<CounterLog> counters;  // null: nothing is counted
   Process process;
 };
 
@@ -168,13 +172,16 @@ Result<std::unique_ptr<EmulatedDriver>> EmulatedDriver::create(EmulatedOptions o
   BW_RETURN_IF_ERROR(check(options));
   BW_RETURN_IF_ERROR(check_user_memory_access());
   BW_ASSIGN(std::unique_ptr<Arena> arena, Arena::create(options.card_count, options.vram_bytes));
+  std::shared_ptr<CounterLog> counters;
+  if (options.counting != Counting::kOff) counters = std::make_shared<CounterLog>();
   if (!options.make_shader_cores) {
-    options.make_shader_cores = shader_cores_factory(options);
+    options.make_shader_cores = shader_cores_factory(options, counters);
   }
   ShaderCoresFactory make_shader_cores = watched(std::move(options.make_shader_cores), options.watchdog_instructions);
   auto machine =
       std::make_unique<Machine>(std::move(arena), make_cards(options.card_count, options.vram_bytes),
                                 options.kfd_minor_version, std::move(make_shader_cores), std::move(options.trace));
+  machine->counters = std::move(counters);
   machine->process.queues().fault_log().set_listener(std::move(options.on_fault));
   return std::unique_ptr<EmulatedDriver>(new EmulatedDriver(std::move(machine)));
 }
@@ -285,6 +292,10 @@ uint64_t EmulatedDriver::instruction_count() const {
 
 TranslationCounts EmulatedDriver::translation_counts() const {
   return machine_->process.queues().translation_counts();
+}
+
+std::vector<DispatchCounters> EmulatedDriver::take_dispatch_counters() {
+  return machine_->counters != nullptr ? machine_->counters->take() : std::vector<DispatchCounters>{};
 }
 
 }  // namespace bw::emulator

@@ -12,6 +12,7 @@
 #include "base/status.h"
 #include "emulator/fault_report.h"
 #include "emulator/kernel/queues.h"
+#include "emulator/shader/counters.h"
 #include "kfd/driver.h"
 
 namespace bw::emulator {
@@ -31,9 +32,11 @@ struct EmulatedOptions {
   uint64_t vram_bytes = 24ull << 30;
   // What the interpreter checks beyond what it needs (docs/emulator.md, "Strict mode").
   Strictness strictness = Strictness::kOff;
+  // Whether finished dispatches are counted (take_dispatch_counters()).
+  Counting counting = Counting::kOff;
   // Instructions that a wave may execute before it faults; 0: any number.
   uint64_t watchdog_instructions = 0;
-  // In strict mode the interpreter, whatever stands here.
+  // In strict mode and while counting the interpreter, whatever stands here.
   ShaderEngine engine = ShaderEngine::kJit;
   // Where translated programs are kept for other processes; "": nowhere. See default_cache_dir() (base/file_cache.h).
   std::string cache_dir;
@@ -79,6 +82,10 @@ class EmulatedDriver final : public kfd::KernelDriver {
   // Wave instructions executed so far.
   uint64_t instruction_count() const;
   TranslationCounts translation_counts() const;
+  // What was counted of the dispatches that have ended without a fault since the last call, in the order of their ends;
+  // nothing unless EmulatedOptions::counting asks for it. A dispatch is there before what follows it in its queue
+  // begins.
+  std::vector<DispatchCounters> take_dispatch_counters();
 
  private:
   struct Machine;

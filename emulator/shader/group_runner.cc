@@ -207,6 +207,7 @@ void GroupRunner::start(uint64_t number) {
   const uint32_t lanes = group_size_[0] * group_size_[1] * group_size_[2];
   wave_count_ = (lanes + dispatch_.wave_size - 1) / dispatch_.wave_size;
   group_.fault.reset();
+  if (counter_ != nullptr) counter_->start();
   running_ = wave_count_;
   loop_dwords_alone_ = 0;
   const uint32_t host_csr = _mm_getcsr();
@@ -250,17 +251,31 @@ void GroupRunner::run_turn(Wave& wave, BeforeStep before) {
   if (wave_budget_ != 0 && wave.instructions > wave_budget_) check_budget(wave);
 }
 
+void GroupRunner::run_watched_turn(Wave& wave) {
+  if (strict_ == nullptr) {
+    return run_turn(wave, [&](const Step& step) {
+      counter_->before(wave, step);
+      return true;
+    });
+  }
+  run_turn(wave, [&](const Step& step) {
+    if (!strict_->before(wave, step)) return false;
+    if (counter_ != nullptr) counter_->before(wave, step);
+    return true;
+  });
+}
+
 uint32_t GroupRunner::run_turns(const std::atomic<bool>& stop) {
   uint32_t at_barrier = 0, busy = 0;
   for (uint32_t i = 0; i < wave_count_ && !group_.fault && !stop.load(std::memory_order_relaxed); ++i) {
     Wave& wave = waves_[i];
     current_wave_ = i;
     if (wave.stop == Stop::kNone || wave.stop == Stop::kYield) {
-      if (strict_ == nullptr) {
+      if (strict_ == nullptr && counter_ == nullptr) {
         wave.next = group_.program->resume(wave.next);
         run_turn(wave, [](const Step&) { return true; });
       } else {
-        run_turn(wave, [&](const Step& step) { return strict_->before(wave, step); });
+        run_watched_turn(wave);
       }
       busy += wave.stop != Stop::kYield || !wave.sleeps;
       if (wave.stop == Stop::kEnd) --running_;

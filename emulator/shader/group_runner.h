@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "emulator/memory/client_fault.h"
+#include "emulator/shader/group_counter.h"
 #include "emulator/shader/program.h"
 #include "emulator/shader/strict.h"
 #include "emulator/shader/tiering.h"
@@ -75,6 +76,8 @@ class GroupRunner {
   GroupRunner(const Dispatch& dispatch, const DispatchShape& shape, Program& program, Tlb& tlb,
               std::vector<Row> registers, uint32_t scratch_slot, const GroupChecks& checks, Tiering* tiering);
   std::vector<Row> take_registers() && { return std::move(vgprs_); }
+  // From the next workgroup on, what is executed is counted there.
+  void count_into(DispatchCounter& counter) { counter_ = std::make_unique<GroupCounter>(counter, *group_.tlb); }
 
   // Begins with workgroup `number`, once the one before has ended.
   void start(uint64_t number);
@@ -103,6 +106,8 @@ class GroupRunner {
   void check_budget(Wave& wave);
   template <class BeforeStep>
   void run_turn(Wave& wave, BeforeStep before);
+  // A turn whose steps are looked at.
+  void run_watched_turn(Wave& wave);
   void fail_client(const ClientFault& fault);
 
   const Dispatch& dispatch_;
@@ -127,6 +132,7 @@ class GroupRunner {
   const Step* const entry_;
   Tiering* const tiering_;
   std::unique_ptr<StrictChecker> strict_;  // null: not strict
+  std::unique_ptr<GroupCounter> counter_;  // null: nothing is counted
 };
 
 }  // namespace bw::emulator

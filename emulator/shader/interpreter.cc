@@ -27,7 +27,8 @@ struct Share {
 
   Tlb tlb;
   GroupSource source;
-  Runners running;  // have begun and not ended
+  std::unique_ptr<DispatchCounter> counter;  // null: nothing is counted
+  Runners running;                           // have begun and not ended
   Runners spare;
   size_t current = 0;  // of those that run, the one whose turn it is
 };
@@ -54,6 +55,7 @@ struct Job final : SuspendedDispatch {
   uint32_t threads = 0;                        // inside work() now (pool mutex)
   uint32_t slots_taken = 0;                    // by runners of workgroups; none is given back (pool mutex)
   uint64_t instructions = 0;                   // (pool mutex)
+  std::unique_ptr<DispatchCounter> counter;    // of the shares that have ended (pool mutex)
   uint64_t fault_group = 0;                    // (pool mutex)
   std::optional<ShaderFault> fault;            // of the lowest workgroup that met one (pool mutex)
 
@@ -67,8 +69,9 @@ struct Job final : SuspendedDispatch {
 
 class Interpreter final : public ShaderCores {
  public:
-  Interpreter(size_t threads, Strictness strictness, std::unique_ptr<Tiering> tiering)
-      : checks_{strictness, 0}, tiering_(std::move(tiering)) {
+  Interpreter(size_t threads, Strictness strictness, std::unique_ptr<Tiering> tiering,
+              std::shared_ptr<CounterLog> counters)
+      : checks_{strictness, 0}, tiering_(std::move(tiering)), counters_(std::move(counters)) {
     const ThreadSignals signals;
     for (size_t i = 1; i < threads; ++i) workers_.emplace_back([this] { worker(); });
   }
@@ -106,11 +109,14 @@ class Interpreter final : public ShaderCores {
   std::unique_ptr<GroupRunner> make_runner(Job& job, Share& share, uint32_t slot);
   void end_group(Job& job, GroupRunner& runner);
   void end_share(Job& job, Share& share);
+  // Of a job that has ended.
+  void log_counters(const Job& job);
   std::vector<Row> borrow_registers();
   Job* find_job();
 
-  GroupChecks checks_;                      // written while nothing runs
-  const std::unique_ptr<Tiering> tiering_;  // none: steps only
+  GroupChecks checks_;                          // written while nothing runs
+  const std::unique_ptr<Tiering> tiering_;      // none: steps only
+  const std::shared_ptr<CounterLog> counters_;  // null: nothing is counted
   ProgramCache programs_;
   std::atomic<uint64_t> instructions_{0};
   std::mutex mutex_;
@@ -193,6 +199,7 @@ std::optional<ShaderFault> Interpreter::run(const Dispatch& dispatch, const Addr
   for (const auto& share : job->shares) end_share(*job, *share);
   instructions_.fetch_add(job->instructions, std::memory_order_relaxed);
   if (job->dispatch.instructions != nullptr) *job->dispatch.instructions = job->instructions;
+  if (counters_ != nullptr && !job->fault && !cancel.stop_requested()) log_counters(*job);
   if (job->fault) describe(*job->fault, job->dispatch, memory);
   return std::move(job->fault);
 }
@@ -248,6 +255,7 @@ std::unique_ptr<Share> Interpreter::take_share(Job& job) {
     slot = job.slots_taken++;
   }
   auto share = std::make_unique<Share>(job.memory, job.next_group, job.shape);
+  if (counters_ != nullptr) share->counter = std::make_unique<DispatchCounter>();
   share->spare.push_back(make_runner(job, *share, slot));
   return share;
 }
@@ -321,11 +329,34 @@ void Interpreter::end_share(Job& job, Share& share) {
       spare_registers_.push_back(std::move(*runner).take_registers());
     }
   }
+  if (share.counter == nullptr) return;
+  if (job.counter == nullptr) {
+    job.counter = std::move(share.counter);
+  } else {
+    job.counter->add(*share.counter);
+  }
+}
+
+void Interpreter::log_counters(const Job& job) {
+  if (job.counter == nullptr) return;
+  DispatchCounters counters = job.counter->finish();
+  counters.program_address = job.dispatch.program_address;
+  counters.wave_size = job.dispatch.wave_size;
+  counters.workgroup_size = job.dispatch.workgroup_size;
+  counters.workgroups = job.shape.group_count;
+  counters.vgprs = job.shape.vgprs;
+  counters.lds_bytes = job.shape.lds_bytes;
+  if (job.shape.scratch_groups != 0) {
+    counters.scratch_bytes_per_lane = job.dispatch.scratch_bytes_per_wave / job.dispatch.wave_size;
+  }
+  counters_->push(std::move(counters));
 }
 
 std::unique_ptr<GroupRunner> Interpreter::make_runner(Job& job, Share& share, uint32_t slot) {
-  return std::make_unique<GroupRunner>(job.dispatch, job.shape, *job.program, share.tlb, borrow_registers(), slot,
-                                       checks_, tiering_.get());
+  auto runner = std::make_unique<GroupRunner>(job.dispatch, job.shape, *job.program, share.tlb, borrow_registers(),
+                                              slot, checks_, tiering_.get());
+  if (share.counter != nullptr) runner->count_into(*share.counter);
+  return runner;
 }
 
 bool Interpreter::start_group(Job& job, Share& share) {
@@ -368,13 +399,15 @@ std::vector<Row> Interpreter::borrow_registers() {
 }  // namespace
 
 Result<std::unique_ptr<ShaderCores>> make_interpreter(size_t threads, Strictness strictness,
-                                                      std::unique_ptr<Tiering> tiering) {
+                                                      std::unique_ptr<Tiering> tiering,
+                                                      std::shared_ptr<CounterLog> counters) {
   if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") || !__builtin_cpu_supports("f16c")) {
     return error(StatusCode::kUnsupported,
                  "emulated shader cores: this processor lacks AVX2, FMA or F16C (x86-64-v3 is needed)");
   }
   if (threads == 0) return error(StatusCode::kInvalidArgument, "emulated shader cores: at least one thread is needed");
-  return std::unique_ptr<ShaderCores>(std::make_unique<Interpreter>(threads, strictness, std::move(tiering)));
+  return std::unique_ptr<ShaderCores>(
+      std::make_unique<Interpreter>(threads, strictness, std::move(tiering), std::move(counters)));
 }
 
 }  // namespace bw::emulator

@@ -99,12 +99,16 @@ std::byte* translate_span(Wave& w, const LaneAddresses& lanes, unsigned half, ui
   return w.group->tlb->translate(*base, static_cast<uint32_t>(high - low) + size_bytes, access);
 }
 
+bool is_in_aperture(const Step& s, uint64_t address) {
+  const uint64_t aperture = aperture_of(s, address);
+  return aperture == kSharedAperture || aperture == kPrivateAperture;
+}
+
 bool any_in_aperture(const Wave& w, const Step& s, const LaneAddresses& lanes, unsigned half) {
   const uint32_t* exec = w.exec_row(half);
   bool any = false;
   for (unsigned l = 0; l < kLanes; ++l) {
-    const uint64_t aperture = aperture_of(s, lanes.address[l]);
-    any |= exec[l] != 0 && (aperture == kSharedAperture || aperture == kPrivateAperture);
+    any |= exec[l] != 0 && is_in_aperture(s, lanes.address[l]);
   }
   return any;
 }

@@ -22,6 +22,9 @@ void compute_addresses(Wave& wave, const Step& step, Space space, unsigned half,
 std::byte* translate_span(Wave& wave, const LaneAddresses& lanes, unsigned half, uint32_t size_bytes, Access access,
                           uint64_t* base);
 
+// True if the address of a FLAT instruction lies in the LDS or scratch aperture.
+bool is_in_aperture(const Step& step, uint64_t address);
+
 // True if any active lane's address lies in the LDS or scratch aperture.
 bool any_in_aperture(const Wave& wave, const Step& step, const LaneAddresses& lanes, unsigned half);
 

@@ -104,6 +104,7 @@ void Program::decode_run(uint64_t address, Tlb& tlb, std::vector<uint64_t>& work
     }
     more = !ends_run(in->info->op);
   }
+  for (Step& step : run) step.number = step_count_++;
   runs_.push_back(std::move(run));
   for (const auto& [start, index] : starts) steps_.emplace(start, &runs_.back()[index]);
   for (const PendingJump& jump : pending) jumps.push_back({&runs_.back()[jump.step], jump.target});
@@ -155,6 +156,7 @@ void Program::adopt(std::unique_ptr<Translation> translation) {
 
 const Step* Program::substitute(Handler handler, uint64_t address) {
   runs_.push_back({special_step(handler, address, 0)});
+  runs_.back().front().number = step_count_++;
   return runs_.back().data();
 }
 

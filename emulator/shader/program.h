@@ -76,6 +76,7 @@ class Program : public std::enable_shared_from_this<Program> {
   std::unordered_map<uint64_t, const Step*> steps_;
   std::vector<Code> code_;
 
+  uint32_t step_count_ = 0;
   size_t entry_pieces_ = 0;  // of code_, decoded for the entry
 
   std::atomic<bool> is_cold_{true};

@@ -53,8 +53,9 @@ struct Step {
   bool glc = false;     // atomics: return the value before
   uint8_t offset0 = 0;  // DS
   uint8_t offset1 = 0;
-  int32_t imm = 0;     // simm16 or memory offset
-  uint32_t extra = 0;  // what the handler's comment says
+  int32_t imm = 0;      // simm16 or memory offset
+  uint32_t extra = 0;   // what the handler's comment says
+  uint32_t number = 0;  // among the steps of its program
   uint64_t pc = 0;
   const Step* target = nullptr;  // branches
   Handler inner = nullptr;       // DPP: the handler of the operation itself

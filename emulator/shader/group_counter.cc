@@ -1,0 +1,241 @@
+#include "emulator/shader/group_counter.h"
+
+#include <algorithm>
+
+#include "emulator/memory/client_fault.h"
+#include "emulator/shader/buffer_access.h"
+#include "emulator/shader/buffer_format.h"
+#include "emulator/shader/lds_banks.h"
+#include "emulator/shader/memory.h"
+
+namespace bw::emulator {
+namespace {
+
+using Reach = CountedInstruction::Reach;
+using Direction = CountedInstruction::Direction;
+
+constexpr uint64_t kDwordAligned = ~uint64_t{3};
+
+InstructionCounts times(const InstructionCounts& once, uint64_t executions) {
+  InstructionCounts out;
+  for (const auto field : kInstructionCountFields) out.*field = once.*field * executions;
+  return out;
+}
+
+uint32_t active_lanes(const Wave& wave, unsigned half) {
+  return static_cast<uint32_t>(wave.exec() >> (half * kLanes));
+}
+
+// Lines of 2^shift bytes that [address, address + size_bytes) touch, of addresses in rising order.
+uint64_t count_lines(const std::array<uint64_t, kLanes>& addresses, uint32_t count, uint32_t size_bytes,
+                     unsigned shift) {
+  uint64_t lines = 0, next = 0;  // next: the first line not counted yet
+  for (uint32_t i = 0; i < count; ++i) {
+    const uint64_t last = (addresses[i] + size_bytes - 1) >> shift;
+    if (i != 0 && last < next) continue;
+    lines += last + 1 - (i == 0 ? addresses[i] >> shift : std::max(addresses[i] >> shift, next));
+    next = last + 1;
+  }
+  return lines;
+}
+
+AccessCounts& counts_for(Direction direction, AccessCounts& loads, AccessCounts& stores, AccessCounts& atomics) {
+  return direction == Direction::kLoad ? loads : direction == Direction::kStore ? stores : atomics;
+}
+
+GlobalTraffic& traffic_of(DispatchCounters& counters, Direction direction) {
+  return direction == Direction::kLoad    ? counters.loads
+         : direction == Direction::kStore ? counters.stores
+                                          : counters.atomics;
+}
+
+}  // namespace
+
+void DispatchCounter::add(const DispatchCounter& other) {
+  if (other.steps_.size() > steps_.size()) steps_.resize(other.steps_.size());
+  for (size_t i = 0; i < other.steps_.size(); ++i) {
+    const StepCount& theirs = other.steps_[i];
+    steps_[i].executions += theirs.executions;
+    steps_[i].lanes += theirs.lanes;
+    if (steps_[i].instruction == nullptr && theirs.instruction != nullptr) {
+      steps_[i].instruction = std::make_unique<const CountedInstruction>(*theirs.instruction);
+      steps_[i].reaches_memory = theirs.reaches_memory;
+    }
+  }
+  memory_.add(other.memory_);
+  read_.add(other.read_);
+  written_.add(other.written_);
+}
+
+DispatchCounters DispatchCounter::finish() const {
+  DispatchCounters out = memory_;
+  for (const StepCount& count : steps_) {
+    if (count.instruction == nullptr) continue;
+    InstructionCounts all = times(count.instruction->once, count.executions);
+    if (all.valu != 0) all.valu_lanes = count.lanes;
+    if (count.instruction->counts_memory_lanes) all.memory_lanes = count.lanes;
+    out.instructions += all;
+  }
+  out.touched = {.read = read_.count(), .written = written_.count()};
+  return out;
+}
+
+void GroupCounter::describe(const Step& step, DispatchCounter::StepCount* count) {
+  std::array<uint32_t, amdgpu::gfx11::kMaxInstructionDwords> dwords;
+  size_t fetched = 0;
+  for (; fetched < dwords.size(); ++fetched) {
+    if (!read_client_memory(tlb_, step.pc + fetched * 4, &dwords[fetched], 4, Access::kExecute)) break;
+  }
+  const auto in = amdgpu::gfx11::decode({dwords.data(), fetched});
+  if (!in.is_ok()) return;  // the step itself reports it
+  count->instruction = std::make_unique<const CountedInstruction>(CountedInstruction::make(in.value()));
+  count->reaches_memory = count->instruction->reach != Reach::kNothing || count->instruction->is_exchange;
+}
+
+void GroupCounter::note_access(Wave& wave, const Step& step, const CountedInstruction& in) {
+  if (in.is_exchange) {
+    ++dispatch_.memory_.lds.exchanges;
+    return;
+  }
+  if (in.reach == Reach::kScalar) return note_scalar(wave, step, in);
+  wave.sync_exec();
+  if (in.reach == Reach::kLds) return note_lds(wave, step, in);
+  if (in.reach == Reach::kScratch) {
+    DispatchCounters& memory = dispatch_.memory_;
+    const auto lanes = static_cast<uint64_t>(std::popcount(wave.exec()));
+    counts_for(in.direction, memory.scratch_loads, memory.scratch_stores, memory.scratch_stores)
+        .add(in.bytes, lanes * in.bytes);
+    return;
+  }
+  uint32_t size_bytes = in.bytes;
+  if (in.reach == Reach::kTypedBuffer) {
+    const uint32_t own_format = step.extra >> kBufferFormatShift;
+    const auto* format = find_buffer_format(own_format != 0 ? own_format : BufferAccess(wave, step).format());
+    if (format == nullptr) return;
+    size_bytes = bw::emulator::size_bytes(*format);
+  }
+  GlobalTraffic& traffic = traffic_of(dispatch_.memory_, in.direction);
+  uint64_t requested = 0;
+  for (unsigned half = 0; half < wave.halves; ++half) {
+    if (active_lanes(wave, half) == 0) continue;
+    std::array<uint64_t, kLanes> addresses;
+    const bool is_buffer = in.reach == Reach::kBuffer || in.reach == Reach::kTypedBuffer;
+    const uint32_t count = is_buffer ? buffer_addresses(wave, step, size_bytes, half, &addresses)
+                                     : global_addresses(wave, step, in, half, &addresses);
+    if (count != 0) note_global(in, size_bytes, addresses, count);
+    requested += uint64_t{count} * size_bytes;
+  }
+  traffic.requested.add(size_bytes, requested);
+}
+
+// As smem.cc has it; the range check of buffers is left out.
+void GroupCounter::note_scalar(const Wave& wave, const Step& step, const CountedInstruction& in) {
+  const int64_t imm = step.imm;
+  const uint64_t offset = (read32(wave, step.src[1]) & kDwordAligned) + (static_cast<uint64_t>(imm) & kDwordAligned);
+  constexpr uint64_t kAddressBits = (uint64_t{1} << 48) - 1;
+  const uint64_t base = wave.s64(step.src[0].index) & kDwordAligned & kAddressBits;
+  dispatch_.memory_.scalar_load_bytes += in.bytes;
+  touch(Direction::kLoad, base + offset, base + offset + in.bytes);
+}
+
+uint32_t GroupCounter::global_addresses(Wave& wave, const Step& step, const CountedInstruction& in, unsigned half,
+                                        std::array<uint64_t, kLanes>* addresses) {
+  const bool is_flat = in.reach == Reach::kFlat;
+  LaneAddresses lanes;
+  if (in.is_by_lane) {
+    const uint64_t base =
+        ((step.extra & 2) != 0 ? read64(wave, step.src[2]) : 0) + static_cast<uint64_t>(static_cast<int64_t>(step.imm));
+    for (unsigned l = 0; l < kLanes; ++l) lanes.address[l] = base + (half * kLanes + l) * 4;
+  } else {
+    compute_addresses(wave, step, is_flat ? Space::kFlat : Space::kGlobal, half, &lanes);
+  }
+  const bool mixes = is_flat && any_in_aperture(wave, step, lanes, half);
+  uint32_t count = 0;
+  for (uint32_t active = active_lanes(wave, half); active != 0; active &= active - 1) {
+    const uint64_t address = lanes.address[std::countr_zero(active)];
+    if (mixes && is_in_aperture(step, address)) {
+      dispatch_.memory_.flat_aperture_bytes += in.bytes;
+      continue;
+    }
+    (*addresses)[count++] = address;
+  }
+  return count;
+}
+
+uint32_t GroupCounter::buffer_addresses(Wave& wave, const Step& step, uint32_t size_bytes, unsigned half,
+                                        std::array<uint64_t, kLanes>* addresses) {
+  const BufferAccess access(wave, step);
+  uint32_t count = 0;
+  for (uint32_t active = active_lanes(wave, half); active != 0; active &= active - 1) {
+    const auto lane = static_cast<unsigned>(std::countr_zero(active));
+    if (const auto address = access.address(wave, half, lane, 0, size_bytes)) (*addresses)[count++] = *address;
+  }
+  return count;
+}
+
+void GroupCounter::note_global(const CountedInstruction& in, uint32_t size_bytes,
+                               std::array<uint64_t, kLanes>& addresses, uint32_t count) {
+  const auto end = addresses.begin() + count;
+  if (!std::is_sorted(addresses.begin(), end)) std::sort(addresses.begin(), end);
+  GlobalTraffic& traffic = traffic_of(dispatch_.memory_, in.direction);
+  traffic.lines_32 += count_lines(addresses, count, size_bytes, 5);
+  traffic.lines_64 += count_lines(addresses, count, size_bytes, 6);
+  traffic.lines_128 += count_lines(addresses, count, size_bytes, 7);
+  for (uint32_t i = 0; i < count;) {
+    const uint64_t begin = addresses[i];
+    uint64_t stop = begin + size_bytes;
+    for (++i; i < count && addresses[i] <= stop; ++i) stop = addresses[i] + size_bytes;
+    traffic.coalesced_bytes += stop - begin;
+    touch(in.direction, begin, stop);
+  }
+}
+
+// What is new to the workgroup may be new to the dispatch.
+void GroupCounter::touch(Direction direction, uint64_t begin, uint64_t end) {
+  if (end <= begin) return;  // wraps: the access faults
+  if (direction != Direction::kStore) {
+    if (const uint64_t fresh = read_.add(begin, end - begin); fresh != 0) {
+      dispatch_.memory_.touched_by_groups.read += fresh;
+      dispatch_.read_.add(begin, end - begin);
+    }
+  }
+  if (direction != Direction::kLoad) {
+    if (const uint64_t fresh = written_.add(begin, end - begin); fresh != 0) {
+      dispatch_.memory_.touched_by_groups.written += fresh;
+      dispatch_.written_.add(begin, end - begin);
+    }
+  }
+}
+
+void GroupCounter::note_lds(Wave& wave, const Step& step, const CountedInstruction& in) {
+  LdsCounts& lds = dispatch_.memory_.lds;
+  const auto lanes = static_cast<uint64_t>(std::popcount(wave.exec()));
+  counts_for(in.direction, lds.loads, lds.stores, lds.atomics).add(in.bytes, lanes * in.bytes * in.addresses);
+  const std::array<uint32_t, 2> offsets = {
+      in.addresses == 2 ? step.offset0 * uint32_t{in.offset_unit} : static_cast<uint32_t>(step.imm),
+      step.offset1 * uint32_t{in.offset_unit}};
+  for (unsigned half = 0; half < wave.halves; ++half) {
+    const uint32_t active = active_lanes(wave, half);
+    for (unsigned i = 0; i < in.addresses && active != 0; ++i) {
+      std::array<uint32_t, kLanes> addresses;
+      const uint32_t* base = wave.vgpr(step.src[0].index, half);
+      for (unsigned l = 0; l < kLanes; ++l) {
+        addresses[l] = (in.is_by_lane ? (wave.s[kM0Slot] & 0xffff) + (half * kLanes + l) * 4 : base[l]) + offsets[i];
+      }
+      note_lds_cycles(addresses, active, in);
+    }
+  }
+}
+
+void GroupCounter::note_lds_cycles(const std::array<uint32_t, kLanes>& addresses, uint32_t active,
+                                   const CountedInstruction& in) {
+  LdsCounts& lds = dispatch_.memory_.lds;
+  const LdsAccess access = in.direction == Direction::kLoad    ? LdsAccess::kLoad
+                           : in.direction == Direction::kStore ? LdsAccess::kStore
+                                                               : LdsAccess::kAtomic;
+  const LdsCycles cycles = lds_cycles(addresses, active, in.bytes, access);
+  lds.cycles += cycles.needed;
+  (access == LdsAccess::kLoad ? lds.load_conflict_cycles : lds.store_conflict_cycles) += cycles.conflicts;
+}
+
+}  // namespace bw::emulator
