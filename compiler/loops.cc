@@ -3,13 +3,16 @@
 #include <algorithm>
 #include <bit>
 #include <map>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <unordered_set>
 
 #include "compiler/fusion.h"
 #include "compiler/loops_cone.h"
+#include "compiler/loops_group.h"
 #include "compiler/loops_lanes.h"
+#include "compiler/loops_traffic.h"
 #include "ir/text.h"
 
 namespace bw::compiler {
@@ -20,14 +23,22 @@ using ir::NodePtr;
 using ir::Op;
 using ir::RangeKind;
 
-// A workgroup works on one element together where there are few elements and much to reduce for each: fewer elements
-// than this fill only two waves.
+// Lanes work on one element together where there are few elements and much to reduce for each (fewer elements than this
+// fill only two waves), or where what a reduction loads lies in memory in the order in which it is consumed.
 constexpr int64_t kGroupOutputs = 64;
 constexpr int64_t kGroupTrips = 256;
-// Steps that each lane of a group takes, about; more lanes than that spend their time on combining results.
-constexpr int64_t kGroupSteps = 8;
-constexpr int64_t kMinGroup = 32;
-constexpr int64_t kMaxGroup = 256;
+constexpr int64_t kMinRunTrips = 16;
+// Places of the grid that load the same element, at most: more than that want a tile of registers.
+constexpr int64_t kMaxReuse = 2;
+// Outputs of a group that share a vector.
+constexpr int64_t kMaxGroupTile = 8;
+// Elements of a row that a lane keeps in registers.
+constexpr int64_t kMaxRowElements = 32;
+// Trips of a reduction that a lane may carry out alone for each element of its row.
+constexpr int64_t kMaxSerialTrips = 64;
+
+// What a lane should load at a time.
+constexpr int64_t kVectorBytes = 16;
 
 // Lanes that must be left when each computes a tile of a matrix product: a wave for every third SIMD, whose tile then
 // has enough independent sums to keep it busy.
@@ -41,25 +52,32 @@ class RootLowering {
       : graph_(graph), buffers_(buffers), root_(root), cone_(find_cone(graph, buffers, root)) {}
 
   Result<LoweredRoot> run() {
-    const ir::Shape& shape = output_shape();
-    const uint32_t group = group_lanes();
-    LanePlan plan = plan_lanes(shape, group > 0 ? Cooperation::kGroup : Cooperation::kNone);
-    std::optional<LoopNest> nest = lower(plan, group);
-    if (!nest.has_value()) return cut();
-    if (overwrites_what_it_reads_) return copy_first();
-    if (group == 0 && choose_tile(plan)) {
-      std::optional<LoopNest> tiled = lower(plan, group);
-      if (tiled.has_value()) nest = std::move(tiled);
-    } else if (group == 0 && !reads_output_ && cone_.max_height > 0 && set_tile(plan, 2, 1, 1)) {
-      // Neighbours that are made of the same reductions (a rotated pair) are computed by one lane at no extra cost.
-      const size_t reductions = count_reductions(*nest);
-      std::optional<LoopNest> paired = lower(plan, group);
-      if (paired.has_value() && count_reductions(*paired) <= reductions) nest = std::move(paired);
+    LanePlan plan = plan_lanes(output_shape(), Cooperation::kNone);
+    std::optional<Lowered> alone = lower(plan, {});
+    if (!alone.has_value()) return cut();
+    if (std::optional<Lowered> rows = lower_rows()) return LoweredRoot{std::move(rows->nest), kNoNode};
+    if (alone->overwrites_what_it_reads) return copy_first();
+    if (std::optional<Lowered> grouped = lower_group(*alone)) return LoweredRoot{std::move(grouped->nest), kNoNode};
+    if (choose_tile(*alone, plan)) {
+      std::optional<Lowered> tiled = lower(plan, {});
+      if (tiled.has_value()) alone = std::move(tiled);
+    } else if (std::optional<Lowered> paired = lower_pairs(plan, {}, *alone)) {
+      alone = std::move(paired);
     }
-    return LoweredRoot{*std::move(nest), kNoNode};
+    return LoweredRoot{std::move(alone->nest), kNoNode};
   }
 
  private:
+  // A kernel by one plan, and what is to be known of it before another is tried.
+  struct Lowered {
+    LoopNest nest;
+    bool overwrites_what_it_reads = false;  // a lane could load what another has stored
+    bool reads_output = false;
+    bool is_exact = true;   // no two lanes have the same element of a row
+    bool shared_x = false;  // lanes along x load the same elements inside their loops
+    bool shared_y = false;
+  };
+
   // Of the elements that the kernel stores.
   const ir::Shape& output_shape() const {
     const FlatNode& flat = graph_.nodes[root_];
@@ -81,11 +99,83 @@ class RootLowering {
                  ir::print_node(graph_.node(root_)));
   }
 
-  uint32_t group_lanes() const {
+  // The axes at the end of the output that are as long, together, as what each reduction consumes: 0 if there are none,
+  // or if a reduction is one for each element of the output and more than a lane should do alone.
+  size_t row_axes(int64_t* row) const {
+    const ir::Shape& shape = output_shape();
+    size_t axes = 0;
+    *row = 1;
+    while (axes < shape.size() && *row < cone_.longest_trips && shape[shape.size() - 1 - axes].is_static()) {
+      *row *= shape[shape.size() - 1 - axes++].offset;
+    }
+    if (axes == 0 || *row != cone_.longest_trips || *row < 2) return 0;
+    const int64_t rows = ir::max_element_count(shape) / *row;
+    for (const auto& [id, height] : cone_.heights) {
+      const FlatNode& flat = graph_.nodes[id];
+      const int64_t trips = graph_.nodes[flat.inputs[0]].count / std::max<int64_t>(flat.count, 1);
+      if (flat.count > rows && trips > kMaxSerialTrips) return 0;
+      if (flat.count > rows && trips == *row) return 0;
+    }
+    return axes;
+  }
+
+  // A group of lanes for each row, which stays in registers between the reductions over it and the stores.
+  std::optional<Lowered> lower_rows() {
+    int64_t row = 1;
+    const size_t axes = cone_.max_height == 0 ? 0 : row_axes(&row);
+    if (axes == 0) return std::nullopt;
+    const int64_t bytes = ir::size_bytes(graph_.node(root_).dtype);
+    const int64_t width = std::gcd(row, kVectorBytes / std::max<int64_t>(bytes, 2));
+    const GroupWork work{.outputs = std::max<int64_t>(ir::max_element_count(output_shape()) / row, 1),
+                         .trips = row,
+                         .width = width,
+                         .element_bytes = bytes,
+                         .max_steps = kMaxRowElements / width};
+    const bool fits = row <= int64_t{ir::kMaxWorkgroupSize} * kMaxRowElements;
+    const GroupPlan group{fits ? choose_group(work).lanes : ir::kMaxWorkgroupSize, width, fits ? row : 0};
+    LanePlan plan = plan_lanes(output_shape(), Cooperation::kGroup, axes);
+    row_axes_ = axes;
+    std::optional<Lowered> rows = lower(plan, group);
+    row_axes_ = 0;
+    if (!rows.has_value() || rows->overwrites_what_it_reads) return std::nullopt;
+    // What lanes at the end of a row do twice they must not do to what they read.
+    if (rows->reads_output && !rows->is_exact) return std::nullopt;
+    return rows;
+  }
+
+  // `alone` is the kernel in which each lane works alone.
+  std::optional<Lowered> lower_group(const Lowered& alone) {
+    if (cone_.max_height == 0) return std::nullopt;
+    const int64_t outputs = std::max<int64_t>(ir::max_element_count(output_shape()), 1);
     const int64_t trips = cone_.longest_trips;
-    if (ir::max_element_count(output_shape()) > kGroupOutputs || trips < kGroupTrips || cone_.max_height != 1) return 0;
-    const auto lanes = static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(trips / kGroupSteps)));
-    return static_cast<uint32_t>(std::clamp(lanes, kMinGroup, kMaxGroup));
+    const Traffic traffic = find_traffic(alone.nest.kernel).value_or(Traffic{});
+    const bool is_few = outputs <= kGroupOutputs && trips >= kGroupTrips && cone_.max_height == 1;
+    const bool is_run = traffic.along_reduction && !traffic.along_output && traffic.reuse <= kMaxReuse &&
+                        trips >= std::max(kMinRunTrips, 2 * traffic.width);
+    if (!is_few && !is_run) return std::nullopt;
+    const int64_t width = traffic.along_reduction ? std::gcd(traffic.width, trips) : 1;
+    const GroupChoice choice = choose_group({.outputs = outputs,
+                                             .trips = trips,
+                                             .width = width,
+                                             .element_bytes = traffic.element_bytes,
+                                             .max_tile = alone.shared_x && !alone.reads_output ? kMaxGroupTile : 1});
+    if (choice.lanes == 1) return std::nullopt;
+    LanePlan plan = plan_lanes(output_shape(), Cooperation::kGroup);
+    set_tile(plan, choice.tile, 1, 1);
+    const GroupPlan group{choice.lanes, width, 0};
+    std::optional<Lowered> grouped = lower(plan, group);
+    if (!grouped.has_value() || grouped->overwrites_what_it_reads) return std::nullopt;
+    if (choice.tile > 1) return grouped;
+    std::optional<Lowered> paired = lower_pairs(plan, group, *grouped);
+    return paired.has_value() ? std::move(paired) : std::move(grouped);
+  }
+
+  // Neighbours that are made of the same reductions (a rotated pair) are computed together at no extra cost.
+  std::optional<Lowered> lower_pairs(LanePlan& plan, const GroupPlan& group, const Lowered& single) {
+    if (single.reads_output || cone_.max_height == 0 || !set_tile(plan, 2, 1, 1)) return std::nullopt;
+    std::optional<Lowered> paired = lower(plan, group);
+    if (!paired.has_value() || count_reductions(paired->nest) > count_reductions(single.nest)) return std::nullopt;
+    return paired;
   }
 
   static size_t count_reductions(const LoopNest& nest) {
@@ -94,11 +184,13 @@ class RootLowering {
   }
 
   // Nothing if the kernel would be too large.
-  std::optional<LoopNest> lower(LanePlan& plan, uint32_t group) {
+  std::optional<Lowered> lower(LanePlan& plan, const GroupPlan& group) {
     ValueLowering values(graph_, buffers_, cone_, group);
-    LoopNest nest;
+    Lowered lowered;
+    LoopNest& nest = lowered.nest;
     nest.root = root_;
     ranges_.clear();
+    is_exact_ = true;
     for (const LaneAxis& lanes : plan.ranges) {
       const Dim extent = lanes.tile == 1 ? lanes.extent : Dim(lanes.extent.offset / lanes.tile);
       ranges_.push_back(values.builder().range(extent, lanes.kind));
@@ -109,11 +201,15 @@ class RootLowering {
     const BufferRef target = is_store ? values.buffer_of(root_) : BufferRef{false, root_};
     const NodePtr output = values.argument(target, flat.node->dtype, flat.count);
     add_stores(values, plan, output, nest);
-    overwrites_what_it_reads_ = loads_elsewhere(values, target, output, nest);
     if (values.is_too_large()) return std::nullopt;
-    note_sharing(values);
+    lowered.overwrites_what_it_reads = loads_elsewhere(values, target, output, nest);
+    lowered.is_exact = is_exact_;
+    lowered.shared_x = is_shared_along(values, plan, RangeKind::kGlobalX);
+    lowered.shared_y = is_shared_along(values, plan, RangeKind::kGlobalY);
     finish(values, plan, group, nest);
-    return nest;
+    lowered.reads_output = std::any_of(values.loads().begin(), values.loads().end(),
+                                       [&](const NodePtr& load) { return load->inputs[0] == output; });
+    return lowered;
   }
 
   // One store for each element of the tile.
@@ -128,7 +224,7 @@ class RootLowering {
   }
 
   // The index of an element of the tile of a lane, `element` counting along x first.
-  Index element_index(ValueLowering& values, const LanePlan& plan, int64_t element) const {
+  Index element_index(ValueLowering& values, const LanePlan& plan, int64_t element) {
     ir::KernelBuilder& builder = values.builder();
     const ir::Shape& shape = output_shape();
     Index index(shape.size(), values.math().constant(0));
@@ -141,6 +237,15 @@ class RootLowering {
       const Index parts = values.math().split(at, extents);
       for (size_t j = 0; j < parts.size(); ++j) index[lanes.axes[j]] = parts[j];
     }
+    if (row_axes_ == 0) return index;
+    std::vector<int64_t> extents;
+    int64_t row = 1;
+    for (size_t axis = shape.size() - row_axes_; axis < shape.size(); ++axis) {
+      extents.push_back(shape[axis].offset);
+      row *= shape[axis].offset;
+    }
+    const Index parts = values.math().split(values.row_position(row, &is_exact_), extents);
+    std::copy(parts.begin(), parts.end(), index.end() - static_cast<ptrdiff_t>(row_axes_));
     return index;
   }
 
@@ -169,14 +274,15 @@ class RootLowering {
     return false;
   }
 
-  // Finds the ranges along which lanes load the same elements inside their loops.
-  void note_sharing(ValueLowering& values) {
+  // Whether lanes along a dimension of the grid load the same elements inside their loops.
+  bool is_shared_along(ValueLowering& values, const LanePlan& plan, RangeKind kind) const {
     for (size_t i = 0; i < ranges_.size(); ++i) {
-      shared_[i] = false;
+      if (plan.ranges[i].kind != kind) continue;
       for (const NodePtr& load : values.loads()) {
-        if (values.is_in_loop(load) && !depends_on(load, ranges_[i])) shared_[i] = true;
+        if (values.is_in_loop(load) && !depends_on(load, ranges_[i])) return true;
       }
     }
+    return false;
   }
 
   static bool depends_on(const NodePtr& expression, const NodePtr& range) {
@@ -193,34 +299,27 @@ class RootLowering {
     return false;
   }
 
-  // True if the plan has changed.
-  bool choose_tile(LanePlan& plan) {
-    if (reads_output_) return false;
+  // True if the plan has changed. `alone` is the kernel without a tile.
+  bool choose_tile(const Lowered& alone, LanePlan& plan) {
+    if (alone.reads_output) return false;
     if (cone_.max_height == 0) return set_tile(plan, 4, 1, kMinVectorLanes);
-    bool along_x = false;
-    bool along_y = false;
-    for (size_t i = 0; i < plan.ranges.size(); ++i) {
-      along_x |= plan.ranges[i].kind == RangeKind::kGlobalX && shared_[i];
-      along_y |= plan.ranges[i].kind == RangeKind::kGlobalY && shared_[i];
-    }
     // Rather high than wide: along x lie the rows of a weight matrix, mostly, and dequantising them is what is shared.
     constexpr std::pair<int64_t, int64_t> kTiles[] = {{4, 4}, {2, 4}, {4, 2}, {2, 2}, {1, 4}, {4, 1}, {1, 2}, {2, 1}};
     for (const auto& [x, y] : kTiles) {
-      if ((x > 1 && !along_x) || (y > 1 && !along_y)) continue;
+      if ((x > 1 && !alone.shared_x) || (y > 1 && !alone.shared_y)) continue;
       if (set_tile(plan, x, y, kMinTiledLanes)) return true;
     }
     return false;
   }
 
-  void finish(ValueLowering& values, LanePlan& plan, uint32_t group, LoopNest& nest) {
-    nest.kernel.workgroup_size = group > 0 ? group : choose_workgroup_size(plan);
-    if (group == 0) nest.group_extent[0] = nest.kernel.workgroup_size;
+  void finish(ValueLowering& values, LanePlan& plan, const GroupPlan& group, LoopNest& nest) {
+    const uint32_t lanes = std::max(group.lanes, 1u);
+    nest.kernel.workgroup_size = choose_workgroup_size(plan, lanes);
+    nest.group_extent[0] = nest.kernel.workgroup_size / lanes;
     for (const Argument& argument : values.arguments()) {
       nest.arguments.push_back(argument.buffer);
       nest.kernel.params.push_back(argument.param);
     }
-    reads_output_ = std::any_of(values.loads().begin(), values.loads().end(),
-                                [&](const NodePtr& load) { return load->inputs[0] == nest.kernel.params[0]; });
     nest.reads = values.reads();
     nest.states = values.states();
     nest.kernel.name = kernel_name();
@@ -260,9 +359,8 @@ class RootLowering {
   const NodeId root_;
   const Cone cone_;
   std::vector<NodePtr> ranges_;  // of the last lower(), in the order of the plan
-  std::map<size_t, bool> shared_;
-  bool overwrites_what_it_reads_ = false;
-  bool reads_output_ = false;
+  size_t row_axes_ = 0;          // of the output, dealt out to the lanes of a group
+  bool is_exact_ = true;         // whether no two lanes have the same element of a row
 };
 
 }  // namespace

@@ -83,9 +83,9 @@ int64_t LanePlan::count_lanes() const {
   return lanes;
 }
 
-LanePlan plan_lanes(const Shape& shape, Cooperation cooperation) {
+LanePlan plan_lanes(const Shape& shape, Cooperation cooperation, size_t row_axes) {
   std::vector<size_t> rest;
-  for (size_t axis = 0; axis < shape.size(); ++axis) {
+  for (size_t axis = 0; axis + row_axes < shape.size(); ++axis) {
     if (shape[axis] != Dim(1)) rest.push_back(axis);
   }
   LanePlan plan;
@@ -101,15 +101,16 @@ LanePlan plan_lanes(const Shape& shape, Cooperation cooperation) {
   return plan;
 }
 
-uint32_t choose_workgroup_size(LanePlan& plan) {
+uint32_t choose_workgroup_size(LanePlan& plan, uint32_t group_lanes) {
   const LaneAxis* x = plan.along(RangeKind::kGlobalX);
-  if (x == nullptr) return 1;
+  const auto group = static_cast<int64_t>(group_lanes);
+  if (x == nullptr) return group_lanes;
   // Small grids are spread over as many compute units as there are; large ones save on launching workgroups.
-  const int64_t lanes = plan.count_lanes();
-  uint32_t size = kWave;
+  const int64_t lanes = plan.count_lanes() * group;
+  uint32_t size = std::max<uint32_t>(kWave, group_lanes);
   while (size < kMaxWorkgroup && lanes > kLanesOfAllSimds * (size / kWave)) size *= 2;
-  const int64_t extent = std::max<int64_t>(x->extent.max() / x->tile, 1);
-  while (size > kWave && size / 2 >= extent) size /= 2;
+  const int64_t extent = std::max<int64_t>(x->extent.max() / x->tile, 1) * group;
+  while (size > kWave && size > group_lanes && size / 2 >= extent) size /= 2;
   return size;
 }
 

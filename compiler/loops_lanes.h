@@ -29,13 +29,14 @@ struct LanePlan {
 
 enum class Cooperation : uint8_t {
   kNone,   // each lane computes its elements alone
-  kGroup,  // a workgroup computes one element, so that the extent along x must be static
+  kGroup,  // a group of lanes computes one element, or a tile of them: as many as possible lie along x
 };
 
-LanePlan plan_lanes(const ir::Shape& shape, Cooperation cooperation);
+// `row_axes`: so many axes at the end are left out: the lanes of a group deal them out among each other.
+LanePlan plan_lanes(const ir::Shape& shape, Cooperation cooperation, size_t row_axes = 0);
 
-// Lanes of a workgroup, where each works alone.
-uint32_t choose_workgroup_size(LanePlan& plan);
+// Lanes of a workgroup, of groups of so many (1: each lane works alone).
+uint32_t choose_workgroup_size(LanePlan& plan, uint32_t group_lanes);
 
 // Tries to give each lane a tile of elements, `x` by `y` of them. False where extents do not divide or too few lanes
 // would be left; the plan is as before then.

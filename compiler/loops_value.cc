@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <numeric>
 #include <utility>
 
 #include "base/check.h"
@@ -16,6 +17,12 @@ using ir::Node;
 using ir::NodePtr;
 using ir::Op;
 using ir::RangeKind;
+
+// Of loops of stores, in place of a reduction's height.
+constexpr int kStoreHeight = std::numeric_limits<int>::max();
+// Stands for the ranges that deal elements out to a group's lanes, in a set of loops; above kMaxLoops.
+constexpr uint64_t kSharedRanges = uint64_t{1} << 63;
+static_assert(kMaxLoops < 63);
 
 bool is_one(const Dim& dim) {
   return dim.is_static() && dim.offset == 1;
@@ -46,9 +53,11 @@ size_t ValueLowering::PointHash::operator()(const Point& point) const {
 }
 
 ValueLowering::ValueLowering(const FlatGraph& graph, const std::vector<bool>& buffers, const Cone& cone,
-                             uint32_t group_lanes)
-    : graph_(graph), buffers_(buffers), cone_(cone), group_lanes_(group_lanes) {
-  if (group_lanes > 0) group_range_ = builder_.range(group_lanes, RangeKind::kGroup);
+                             const GroupPlan& group)
+    : graph_(graph), buffers_(buffers), cone_(cone), group_(group) {
+  if (group_.lanes == 0) return;
+  group_range_ = builder_.range(group_.lanes, RangeKind::kGroup);
+  loops_of_[group_range_.get()].around = kSharedRanges;
 }
 
 BufferRef ValueLowering::buffer_of(NodeId id) const {
@@ -217,22 +226,69 @@ NodePtr ValueLowering::loop(LoopKey& key, const Dim& extent) {
   return known->second;
 }
 
-// An index along an axis that is dealt out to the lanes of a group. `in_range` becomes null where each lane has as
-// many.
+NodePtr ValueLowering::written_out(int64_t extent, bool is_step) {
+  NodePtr& range = written_out_[{extent, is_step}];
+  if (range == nullptr) {
+    range = builder_.range(extent, RangeKind::kUnroll);
+    loops_of_[range.get()].around = kSharedRanges;
+  }
+  return range;
+}
+
+// An index along an axis that is dealt out to the lanes of a group, in chunks of neighbours. `in_range` becomes null
+// where each lane has as many.
 NodePtr ValueLowering::share(LoopKey& key, const Dim& extent, NodePtr* in_range, std::vector<NodePtr>& ranges) {
-  const int64_t lanes = group_lanes_;
-  const int64_t steps = (extent.max() + lanes - 1) / lanes;
-  NodePtr index = group_range_;
+  const int64_t lanes = group_.lanes;
+  const int64_t width = extent.is_static() ? std::gcd(extent.offset, group_.width) : 1;
+  const Dim chunks = width == 1 ? extent : Dim(extent.offset / width);
+  const int64_t steps = (chunks.max() + lanes - 1) / lanes;
+  NodePtr chunk = group_range_;
   ranges.push_back(group_range_);
   if (steps > 1) {
-    ranges.push_back(loop(key, steps));
-    index = builder_.add(builder_.mul(ranges.back(), lanes), group_range_);
+    ranges.push_back(extent.max() == group_.row ? written_out(steps, true) : loop(key, steps));
+    chunk = builder_.add(builder_.mul(ranges.back(), lanes), group_range_);
   }
-  if (!extent.is_static() || steps * lanes != extent.offset) {
-    *in_range = builder_.op(Op::kCmpLt, DType::kBool, {index, builder_.dim(extent)});
-    index = math_.clamp(index, extent);
+  if (!chunks.is_static() || steps * lanes != chunks.offset) {
+    *in_range = builder_.op(Op::kCmpLt, DType::kBool, {chunk, builder_.dim(chunks)});
+    chunk = math_.clamp(chunk, chunks);
   }
-  return index;
+  if (width == 1) return chunk;
+  ranges.push_back(written_out(width, false));
+  return builder_.add(builder_.mul(chunk, width), ranges.back());
+}
+
+NodePtr ValueLowering::row_position(const Dim& extent, bool* is_exact) {
+  LoopKey key{{extent.offset}, {extent.variable.get()}, kStoreHeight, {}, 0};
+  NodePtr in_range;
+  std::vector<NodePtr> ranges;
+  const NodePtr position = share(key, extent, &in_range, ranges);
+  *is_exact = in_range == nullptr;
+  return position;
+}
+
+// A reduction inside what lanes have been given already goes through its own elements alone.
+bool ValueLowering::can_share(NodeId reduction, const LoopKey& key) const {
+  if (group_.lanes == 0 || (key.index_loops.around & kSharedRanges) != 0) return false;
+  const int64_t outputs = std::max<int64_t>(graph_.nodes[reduction].count, 1);
+  return graph_.nodes[graph_.nodes[reduction].inputs[0]].count / outputs >= group_.lanes;
+}
+
+// Deals axes out to the lanes of the group and takes them from `axes`.
+std::vector<NodePtr> ValueLowering::share_axes(NodeId input, std::vector<size_t>& axes, LoopKey& key, Index& inner,
+                                               NodePtr* in_range) {
+  const ir::Shape& from = graph_.node(input).shape;
+  const std::vector<size_t> dealt_out = axes_to_share(from, axes);
+  std::vector<int64_t> extents;
+  int64_t total = 1;
+  for (size_t axis : dealt_out) extents.push_back(from[axis].max());
+  for (int64_t extent : extents) total *= extent;
+  const Dim extent = dealt_out.size() == 1 ? from[dealt_out[0]] : Dim(total);
+  std::vector<NodePtr> ranges;
+  const Index parts = math_.split(share(key, extent, in_range, ranges), extents);
+  for (size_t i = 0; i < parts.size(); ++i) inner[dealt_out[i]] = parts[i];
+  std::erase_if(axes,
+                [&](size_t axis) { return std::find(dealt_out.begin(), dealt_out.end(), axis) != dealt_out.end(); });
+  return ranges;
 }
 
 NodePtr ValueLowering::reduce(NodeId id, const Index& index) {
@@ -256,21 +312,9 @@ NodePtr ValueLowering::reduce(NodeId id, const Index& index) {
   }
 
   Index inner = index;
-  std::vector<NodePtr> ranges;
   NodePtr in_range;
-  const int64_t trips = graph_.nodes[input].count / std::max<int64_t>(graph_.nodes[id].count, 1);
-  if (group_lanes_ > 0 && trips >= group_lanes_) {
-    const std::vector<size_t> dealt_out = axes_to_share(from, axes);
-    std::vector<int64_t> extents;
-    int64_t total = 1;
-    for (size_t axis : dealt_out) extents.push_back(from[axis].max());
-    for (int64_t extent : extents) total *= extent;
-    const Dim extent = dealt_out.size() == 1 ? from[dealt_out[0]] : Dim(total);
-    const Index parts = math_.split(share(key, extent, &in_range, ranges), extents);
-    for (size_t i = 0; i < parts.size(); ++i) inner[dealt_out[i]] = parts[i];
-    std::erase_if(axes,
-                  [&](size_t axis) { return std::find(dealt_out.begin(), dealt_out.end(), axis) != dealt_out.end(); });
-  }
+  std::vector<NodePtr> ranges;
+  if (can_share(id, key)) ranges = share_axes(input, axes, key, inner, &in_range);
   for (size_t axis : axes) {
     ranges.push_back(loop(key, from[axis]));
     inner[axis] = ranges.back();

@@ -10,6 +10,7 @@
 
 #include "compiler/fusion_graph.h"
 #include "compiler/loops_cone.h"
+#include "compiler/loops_group.h"
 #include "compiler/loops_index.h"
 #include "ir/kernel.h"
 
@@ -29,13 +30,16 @@ struct Argument {
 
 class ValueLowering {
  public:
-  // group_lanes: lanes that share each long reduction; 0 where every lane does its own.
-  ValueLowering(const FlatGraph& graph, const std::vector<bool>& buffers, const Cone& cone, uint32_t group_lanes);
+  // The lanes of a group share each long reduction.
+  ValueLowering(const FlatGraph& graph, const std::vector<bool>& buffers, const Cone& cone, const GroupPlan& group);
 
   ir::KernelBuilder& builder() { return builder_; }
   IndexMath& math() { return math_; }
   // What the root of the cone (for a kStore: its value) is at an index.
   ir::NodePtr root_value(const Index& index);
+  // The position of an element in a row that the group goes through together: the same expression that reductions of
+  // this length use. `is_exact` is false where several lanes have the last elements.
+  ir::NodePtr row_position(const ir::Dim& extent, bool* is_exact);
   // The argument for a buffer, seen as `count` elements of `dtype`.
   ir::NodePtr argument(const BufferRef& buffer, ir::DType dtype, int64_t count);
   // Where the elements of a buffer node are.
@@ -87,6 +91,10 @@ class ValueLowering {
   ir::NodePtr gather_position(const ir::NodePtr& raw, const ir::Dim& extent);
   ir::NodePtr loop(LoopKey& key, const ir::Dim& extent);
   ir::NodePtr share(LoopKey& key, const ir::Dim& extent, ir::NodePtr* in_range, std::vector<ir::NodePtr>& ranges);
+  std::vector<ir::NodePtr> share_axes(NodeId input, std::vector<size_t>& axes, LoopKey& key, Index& inner,
+                                      ir::NodePtr* in_range);
+  ir::NodePtr written_out(int64_t extent, bool is_step);
+  bool can_share(NodeId reduction, const LoopKey& key) const;
   Loops loops_of(const ir::NodePtr& expression);
   ir::NodePtr zero(ir::DType dtype);
   ir::NodePtr identity(ir::Op op, ir::DType dtype);
@@ -94,10 +102,11 @@ class ValueLowering {
   const FlatGraph& graph_;
   const std::vector<bool>& buffers_;
   const Cone& cone_;
-  const uint32_t group_lanes_;
+  const GroupPlan group_;
   ir::KernelBuilder builder_;
   IndexMath math_{builder_};
   ir::NodePtr group_range_;
+  std::map<std::pair<int64_t, bool>, ir::NodePtr> written_out_;  // kUnroll ranges, which all reductions share
   std::vector<Argument> arguments_;
   std::vector<ir::NodePtr> loads_;
   std::vector<NodeId> reads_;

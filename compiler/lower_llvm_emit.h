@@ -71,6 +71,7 @@ class KernelEmitter {
   void emit_nest(std::span<const ir::NodePtr> group, std::span<const ir::NodePtr> values, size_t level,
                  std::vector<llvm::Value*>& accumulators);
   void accumulate(const ir::Node& reduction, llvm::Value*& accumulator);
+  llvm::Value* accumulated(const ir::Node& reduction, const ir::Node& value, llvm::Value* accumulator);
   // How often the body of a loop that computes `roots` is to be written out.
   int64_t body_copies(std::span<const ir::NodePtr> roots, std::span<const ir::NodePtr> inner_ranges,
                       size_t reductions_here) const;

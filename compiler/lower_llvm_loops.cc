@@ -85,17 +85,38 @@ void KernelEmitter::emit_nest(std::span<const NodePtr> group, std::span<const No
   emit_loop(*ranges[level], copies, accumulators, inner);
 }
 
-// A sum over a product is fused: it rounds once.
 void KernelEmitter::accumulate(const Node& reduction, Value*& accumulator) {
-  const Node& value = *reduction.inputs[0];
+  accumulator = accumulated(reduction, *reduction.inputs[0], accumulator);
+}
+
+namespace {
+
+// Whether combining a constant with something by the reduction leaves it as it is.
+bool is_identity(const Node& reduction, const Node& node) {
+  if (node.op != Op::kConst) return false;
+  const ir::Scalar& value = node.attr<ir::ConstAttr>().value;
+  const auto is = [&value](double wanted) {
+    return std::visit([wanted](auto number) { return static_cast<double>(number) == wanted; }, value);
+  };
+  return (reduction.op == Op::kReduceAdd && is(0)) || (reduction.op == Op::kReduceMul && is(1));
+}
+
+}  // namespace
+
+// The accumulator with one more value. A sum over a product is fused: it rounds once. Elements that stand for nothing
+// (beyond the end of what lanes share) leave the accumulator alone.
+Value* KernelEmitter::accumulated(const Node& reduction, const Node& value, Value* accumulator) {
   const ir::DType wide = ops_.accumulator_dtype(reduction);
-  const auto operand = [&](const NodePtr& node) { return ops_.cast(known(node.get()), node->dtype, wide); };
+  const auto operand = [&](const Node& node) { return ops_.cast(known(&node), node.dtype, wide); };
+  if (value.op == Op::kWhere && is_identity(reduction, *value.inputs[2]) && known(value.inputs[1].get()) != nullptr) {
+    Value* more = accumulated(reduction, *value.inputs[1], accumulator);
+    return b_.CreateSelect(known(value.inputs[0].get()), more, accumulator);
+  }
   if (reduction.op == Op::kReduceAdd && value.op == Op::kMul && ir::is_float(wide) &&
       known(value.inputs[0].get()) != nullptr && known(value.inputs[1].get()) != nullptr) {
-    accumulator = ops_.fused_multiply_add(operand(value.inputs[0]), operand(value.inputs[1]), accumulator);
-    return;
+    return ops_.fused_multiply_add(operand(*value.inputs[0]), operand(*value.inputs[1]), accumulator);
   }
-  accumulator = ops_.combine(reduction, accumulator, operand(reduction.inputs[0]));
+  return ops_.combine(reduction, accumulator, operand(value));
 }
 
 int64_t KernelEmitter::body_copies(std::span<const NodePtr> roots, std::span<const NodePtr> inner_ranges,

@@ -1,0 +1,68 @@
+#include "compiler/loops_group.h"
+
+#include <algorithm>
+#include <bit>
+
+namespace bw::compiler {
+namespace {
+
+constexpr int64_t kWave = 32;
+constexpr int64_t kMaxLanes = 1024;
+// Waves that keep the memory of the card busy: 8 on each of 192 SIMDs.
+constexpr int64_t kBusyWaves = 192 * 8;
+// Elements of a lane's tile and width together; more would not leave registers for loads under way.
+constexpr int64_t kMaxElements = 128;
+constexpr int64_t kLoadBytes = 16;
+constexpr int64_t kLineBytes = 128;
+
+// Costs in cycles of a SIMD, about. A wave's start and the latency of what it cannot overlap:
+constexpr int64_t kWaveCost = 60;
+// A step of the butterfly between lanes, for one output, and an exchange through LDS with its barrier.
+constexpr int64_t kExchangeCost = 4;
+constexpr int64_t kBarrierCost = 60;
+
+int64_t ceil_div(int64_t a, int64_t b) {
+  return (a + b - 1) / b;
+}
+
+double cost(const GroupWork& work, int64_t lanes, int64_t tile) {
+  const int64_t chunks = work.trips / work.width;
+  const int64_t steps = ceil_div(chunks, lanes);
+  // A load instruction touches a line for each group, or as many as its bytes fill. A line takes a cycle.
+  const int64_t groups = std::max<int64_t>(kWave / lanes, 1);
+  const int64_t bytes = std::min(work.width * work.element_bytes, kLoadBytes);
+  const int64_t lines = groups * ceil_div(std::min(lanes, kWave) * bytes, kLineBytes);
+  const int64_t loads = ceil_div(work.width * work.element_bytes, kLoadBytes);
+  // Beside the dominating operand another one of 32 bits, shared by the tile.
+  const int64_t shared =
+      ceil_div(work.width * 4, kLoadBytes) * ceil_div(std::min(lanes, kWave) * kLoadBytes, kLineBytes);
+  const int64_t step = tile * (2 * work.width + loads * lines) + shared;
+  const int64_t exchanges = std::countr_zero(static_cast<uint64_t>(lanes));
+  const int64_t wave = kWaveCost + steps * step + tile * exchanges * kExchangeCost + (lanes > kWave ? kBarrierCost : 0);
+  const int64_t waves = ceil_div(work.outputs / tile * lanes, kWave);
+  return static_cast<double>(wave) * (1 + static_cast<double>(waves) / kBusyWaves);
+}
+
+}  // namespace
+
+GroupChoice choose_group(const GroupWork& work) {
+  const int64_t chunks = std::max<int64_t>(work.trips / work.width, 1);
+  const auto most = static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(std::min(chunks, kMaxLanes))));
+  GroupChoice best;
+  double best_cost = 0;
+  bool found = false;
+  for (int64_t lanes = 1; lanes <= most; lanes *= 2) {
+    if (work.max_steps > 0 && ceil_div(chunks, lanes) > work.max_steps) continue;
+    for (int64_t tile = 1; tile <= work.max_tile; tile *= 2) {
+      if (work.outputs % tile != 0 || (tile > 1 && tile * work.width > kMaxElements)) break;
+      const double this_cost = cost(work, lanes, tile);
+      if (found && this_cost >= best_cost) continue;
+      found = true;
+      best_cost = this_cost;
+      best = {static_cast<uint32_t>(lanes), tile};
+    }
+  }
+  return best;
+}
+
+}  // namespace bw::compiler
