@@ -132,13 +132,10 @@ Status Llama::make_rope_tables() {
   return rope_sine_.status();
 }
 
-Result<Llama::Step*> Llama::step(int64_t tokens) {
-  if (const auto found = steps_.find(tokens); found != steps_.end()) return &found->second;
-  Step fresh;
-  fresh.ids = Tensor::empty(runtime_, DType::kI32, {tokens}, "ids");
-  BW_RETURN_IF_ERROR(fresh.ids.status());
+Result<std::vector<ir::NodePtr>> Llama::step_outputs(const Tensor& ids, int64_t tokens) {
+  BW_RETURN_IF_ERROR(ids.status());
   BW_ASSIGN(const ir::NodePtr pos, runtime_->builder().variable("pos", 0, context_ - tokens));
-  const Tensor logits = forward(fresh.ids, pos, tokens);
+  const Tensor logits = forward(ids, pos, tokens);
   BW_RETURN_IF_ERROR(logits.status());
   std::vector<ir::NodePtr> outputs = {logits.node()};
   if (tokens == 1) {
@@ -146,6 +143,21 @@ Result<Llama::Step*> Llama::step(int64_t tokens) {
     BW_RETURN_IF_ERROR(best.status());
     outputs.push_back(best.node());
   }
+  return outputs;
+}
+
+Result<std::vector<ir::NodePtr>> Llama::step_graph(int64_t tokens) {
+  if (tokens < 1 || tokens > context_) {
+    return error(StatusCode::kInvalidArgument, "a step over {} positions: the context has {}", tokens, context_);
+  }
+  return step_outputs(Tensor::empty(runtime_, DType::kI32, {tokens}, "ids"), tokens);
+}
+
+Result<Llama::Step*> Llama::step(int64_t tokens) {
+  if (const auto found = steps_.find(tokens); found != steps_.end()) return &found->second;
+  Step fresh;
+  fresh.ids = Tensor::empty(runtime_, DType::kI32, {tokens}, "ids");
+  BW_ASSIGN(const std::vector<ir::NodePtr> outputs, step_outputs(fresh.ids, tokens));
   auto program = runtime_->prepare(outputs);
   if (!program.is_ok()) {
     return std::move(program).status().with_context(fmt::format("preparing a step over {} tokens", tokens));

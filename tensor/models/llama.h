@@ -38,6 +38,10 @@ class Llama {
   // Of a step over one position, with the choice of the best token; 0 before the first.
   ProgramCost step_cost() const;
 
+  // The graph of a step over `tokens` positions, without preparing it: logits, and the best token where it is one.
+  // Error: kInvalidArgument for more positions than the context has.
+  Result<std::vector<ir::NodePtr>> step_graph(int64_t tokens);
+
   // Runs the model over `ids` at the positions from `position` on; the cache must hold all positions before. Returns
   // the logits of every position, [ids.size(), vocabulary] row-major.
   // Errors: kInvalidArgument for ids outside the vocabulary or positions outside the context; the device's.
@@ -67,6 +71,8 @@ class Llama {
   Result<Layer> load_layer(const gguf::File& file, int64_t index);
   Status make_rope_tables();
   Result<Step*> step(int64_t tokens);
+  // The outputs of a step over these ids, [T] i32.
+  Result<std::vector<ir::NodePtr>> step_outputs(const Tensor& ids, int64_t tokens);
   int64_t step_size(int64_t left) const;
   Status run(std::span<const TokenId> ids, int64_t position, std::vector<float>* logits);
 

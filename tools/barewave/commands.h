@@ -19,6 +19,7 @@ using Command = std::function<Status(const GlobalOptions&)>;
 
 // Each adds a subcommand to `app` and returns what carries it out.
 Command add_info_command(CLI::App& app);
+Command add_explain_command(CLI::App& app);
 Command add_generate_command(CLI::App& app);
 Command add_isa_command(CLI::App& app);
 Command add_isa_test_command(CLI::App& app);

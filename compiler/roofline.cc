@@ -1,0 +1,181 @@
+#include "compiler/roofline.h"
+
+#include <algorithm>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "amdgpu/gfx11/limits.h"
+#include "amdgpu/gfx11/rates.h"
+#include "compiler/codegen_costs.h"
+#include "compiler/lower_llvm_plan.h"
+
+namespace bw::compiler {
+namespace {
+
+namespace gfx11 = amdgpu::gfx11;
+using ir::DType;
+using ir::Node;
+using ir::NodePtr;
+using ir::Op;
+
+// Counts stay at the largest number rather than wrap.
+uint64_t times(uint64_t a, uint64_t b) {
+  uint64_t product = 0;
+  return __builtin_mul_overflow(a, b, &product) ? UINT64_MAX : product;
+}
+
+uint64_t plus(uint64_t a, uint64_t b) {
+  uint64_t sum = 0;
+  return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
+}
+
+uint64_t iterations(const KernelPlan& plan, RangeMask mask) {
+  uint64_t count = 1;
+  for (size_t i = 0; i < plan.ranges.size(); ++i) {
+    if ((mask >> i & 1) == 0) continue;
+    count =
+        times(count, static_cast<uint64_t>(std::max<int64_t>(plan.ranges[i]->attr<ir::RangeAttr>().extent.max(), 0)));
+  }
+  return count;
+}
+
+// Nodes that stored values are made of, without the indices of loads.
+std::unordered_set<const Node*> value_nodes(const ir::Kernel& kernel) {
+  std::unordered_set<const Node*> seen;
+  std::vector<const Node*> stack;
+  for (const NodePtr& store : kernel.stores) stack.push_back(store->inputs[2].get());
+  while (!stack.empty()) {
+    const Node* node = stack.back();
+    stack.pop_back();
+    if (!seen.insert(node).second || node->op == Op::kLoad) continue;
+    const size_t count = ir::is_reduce(node->op) ? 1 : node->inputs.size();
+    for (size_t i = 0; i < count; ++i) stack.push_back(node->inputs[i].get());
+  }
+  return seen;
+}
+
+// Products that only sums consume: they are part of a multiply-add.
+std::unordered_set<const Node*> fused_products(const KernelPlan& plan) {
+  std::unordered_map<const Node*, size_t> uses;
+  std::unordered_map<const Node*, size_t> sums;
+  for (const NodePtr& node : plan.order) {
+    for (const NodePtr& input : node->inputs) ++uses[input.get()];
+    const Node* value = ir::is_reduce(node->op) ? node->inputs[0].get() : nullptr;
+    if (node->op == Op::kReduceAdd && value->op == Op::kMul && ir::is_float(value->dtype)) ++sums[value];
+  }
+  std::unordered_set<const Node*> fused;
+  for (const auto& [node, count] : sums) {
+    if (uses[node] == count) fused.insert(node);
+  }
+  return fused;
+}
+
+// Where an elementwise op or one step of a reduction is carried out; kMemory: nowhere.
+CardUnit unit_of(const Node& node) {
+  const Op op = node.op;
+  const bool reduces = ir::is_reduce(op);
+  if (!ir::is_elementwise(op) && !reduces) return CardUnit::kMemory;
+  if (op == Op::kBitcast) return CardUnit::kMemory;
+  const DType dtype = node.inputs[op == Op::kWhere ? 1 : 0]->dtype;
+  if (dtype == DType::kF64 || node.dtype == DType::kF64) return CardUnit::kF64;
+  if (ir::is_unary(op) && op != Op::kTrunc) return CardUnit::kTranscendental;
+  const bool is_product = op == Op::kMul || op == Op::kReduceMul || op == Op::kMulAcc;
+  const bool is_division = op == Op::kIDiv || op == Op::kMod;
+  if (ir::is_integer(dtype) && ((is_product && ir::size_bytes(dtype) >= 4) || is_division)) {
+    return CardUnit::kIntegerProduct;
+  }
+  return CardUnit::kValu;
+}
+
+// The longest chain of loads, each of which needs the one before for its address.
+uint64_t load_chain(const KernelPlan& plan) {
+  std::unordered_map<const Node*, uint64_t> depth;
+  uint64_t longest = 0;
+  for (const NodePtr& node : plan.order) {
+    uint64_t own = 0;
+    for (const NodePtr& input : node->inputs) {
+      if (node->op != Op::kLoad || input != node->inputs[0]) own = std::max(own, depth[input.get()]);
+    }
+    if (node->op == Op::kLoad) ++own;
+    depth[node.get()] = own;
+    longest = std::max(longest, own);
+  }
+  return longest;
+}
+
+}  // namespace
+
+const char* name(CardUnit unit) {
+  switch (unit) {
+    case CardUnit::kMemory:
+      return "memory";
+    case CardUnit::kLatency:
+      return "latency";
+    case CardUnit::kValu:
+      return "VALU";
+    case CardUnit::kTranscendental:
+      return "transcendental";
+    case CardUnit::kIntegerProduct:
+      return "integer products";
+    case CardUnit::kF64:
+      return "f64";
+    case CardUnit::kWmma:
+      break;
+  }
+  return "WMMA";
+}
+
+Result<KernelWork> count_work(const ir::Kernel& kernel, const KernelForm&) {
+  BW_ASSIGN(const KernelPlan plan, plan_kernel(kernel));
+  BW_ASSIGN(const KernelCosts costs, count_costs(kernel));
+  const std::unordered_set<const Node*> values = value_nodes(kernel);
+  const std::unordered_set<const Node*> fused = fused_products(plan);
+  KernelWork work{};
+  work[static_cast<size_t>(CardUnit::kMemory)] = costs.bytes;
+  work[static_cast<size_t>(CardUnit::kLatency)] = load_chain(plan);
+  for (const NodePtr& node : plan.order) {
+    if (!values.contains(node.get()) || fused.contains(node.get())) continue;
+    const CardUnit unit = unit_of(*node);
+    if (unit == CardUnit::kMemory) continue;
+    RangeMask mask = plan.of(node.get()).free | plan.given;
+    if (ir::is_reduce(node->op)) {
+      for (const NodePtr& range : reduction_ranges(*node)) mask |= plan.bit(range.get());
+    }
+    uint64_t& count = work[static_cast<size_t>(unit)];
+    count = plus(count, iterations(plan, mask));
+  }
+  return work;
+}
+
+KernelWork together(const KernelWork& a, const KernelWork& b) {
+  KernelWork both{};
+  for (size_t i = 0; i < kCardUnitCount; ++i) {
+    both[i] = static_cast<CardUnit>(i) == CardUnit::kLatency ? std::max(a[i], b[i]) : plus(a[i], b[i]);
+  }
+  return both;
+}
+
+Roofline roofline(const KernelWork& work, const Occupancy& occupancy, uint64_t workgroups) {
+  constexpr double kSimds = gfx11::kComputeUnits * gfx11::kSimdsPerCu;
+  Roofline result;
+  const double waves = static_cast<double>(workgroups) * occupancy.waves_per_workgroup;
+  result.filled = std::min(waves / kSimds, 1.0);
+  const double clocks = gfx11::kBoostClockHz * gfx11::kComputeUnits * std::max(result.filled, 1 / kSimds);
+  std::array<double, kCardUnitCount> rates{};
+  const auto rate = [&](CardUnit unit) -> double& { return rates[static_cast<size_t>(unit)]; };
+  rate(CardUnit::kMemory) = gfx11::kVramBytesPerSecond;
+  rate(CardUnit::kLatency) = 1 / gfx11::kVramLatencySeconds;
+  rate(CardUnit::kValu) = clocks * gfx11::kF32LanesPerClock;
+  rate(CardUnit::kTranscendental) = clocks * gfx11::kTranscendentalLanesPerClock;
+  rate(CardUnit::kIntegerProduct) = clocks * gfx11::kIntegerProductLanesPerClock;
+  rate(CardUnit::kF64) = clocks * gfx11::kF64LanesPerClock;
+  rate(CardUnit::kWmma) = clocks * gfx11::kWmmaFlopsPerClock;
+  for (size_t i = 0; i < kCardUnitCount; ++i) {
+    result.seconds[i] = static_cast<double>(work[i]) / rates[i];
+    if (result.seconds[i] > result.total_seconds()) result.bound = static_cast<CardUnit>(i);
+  }
+  return result;
+}
+
+}  // namespace bw::compiler
