@@ -26,8 +26,19 @@ struct EvaluatorInputs {
 // Elements of one output as doubles (u64/i64 beyond 2^53 lose digits: use evaluate_kernel for those), row-major.
 Result<std::vector<double>> evaluate_graph(const NodePtr& output, const EvaluatorInputs& inputs, Rounding rounding);
 
-// Runs all stores of a kernel. An index outside its param is an error that names it.
-Status evaluate_kernel(const Kernel& kernel, const EvaluatorInputs& inputs, Rounding rounding);
+// Is told of what evaluate_kernel carries out: each computed op (a reduction for every value that it takes in), and
+// each element that is loaded or stored. `counters`: where the ranges of find_ranges() (ir/ranges.h) are.
+class KernelObserver {
+ public:
+  virtual ~KernelObserver() = default;
+  virtual void on_compute(const Node& node, std::span<const int64_t> counters) = 0;
+  virtual void on_access(const Node& access, int64_t element, std::span<const int64_t> counters) = 0;
+};
+
+// Runs all stores of a kernel. An index outside its param is an error that names it. A value is computed again where a
+// range that it depends on has moved on.
+Status evaluate_kernel(const Kernel& kernel, const EvaluatorInputs& inputs, Rounding rounding,
+                       KernelObserver* observer = nullptr);
 
 // Converts between raw elements and doubles.
 std::vector<double> decode_elements(DType dtype, std::span<const std::byte> raw);

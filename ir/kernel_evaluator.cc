@@ -16,8 +16,8 @@ namespace {
 
 class KernelEvaluator {
  public:
-  KernelEvaluator(const Kernel& kernel, const EvaluatorInputs& inputs, Rounding rounding)
-      : kernel_(kernel), inputs_(inputs), rounding_(rounding) {}
+  KernelEvaluator(const Kernel& kernel, const EvaluatorInputs& inputs, Rounding rounding, KernelObserver* observer)
+      : kernel_(kernel), inputs_(inputs), rounding_(rounding), observer_(observer) {}
 
   Status run() {
     BW_RETURN_IF_ERROR(prepare());
@@ -58,6 +58,7 @@ class KernelEvaluator {
       BW_ASSIGN(const int64_t extent, dim_value(range->attr<RangeAttr>().extent, inputs_));
       loop_of_[range.get()] = loops_.size();
       loops_.push_back({extent, 0, 0});
+      counters_.push_back(0);
     }
     for (const NodePtr& node : topological_order(kernel_.stores)) {
       Step step;
@@ -94,11 +95,11 @@ class KernelEvaluator {
     Loop& loop = loops_[loops[depth]];
     const int64_t outer = loop.counter;  // of a loop over the same range around this one
     for (int64_t i = 0; i < loop.extent && failure_.is_ok(); ++i) {
-      loop.counter = i;
+      loop.counter = counters_[loops[depth]] = i;
       loop.moved_at = ++clock_;
       for_each_iteration(loops, depth + 1, body);
     }
-    loop.counter = outer;
+    loop.counter = counters_[loops[depth]] = outer;
     loop.moved_at = ++clock_;
   }
 
@@ -126,6 +127,7 @@ class KernelEvaluator {
       const DType from = step.node->inputs.back()->dtype;
       const std::span<const Value> used(elements.data(), step.inputs.size());
       step.value = apply_elementwise(step.node->op, from, step.node->dtype, used, rounding_);
+      if (observer_ != nullptr) observer_->on_compute(*step.node, counters_);
     }
     step.known_at = ++clock_;
     return step.value;
@@ -135,6 +137,7 @@ class KernelEvaluator {
     Value sum = reduce_identity(step.node->op, step.node->dtype);
     for_each_iteration(step.loops, 0, [&] {
       sum = apply_reduce(step.node->op, step.node->dtype, sum, value(step.inputs[0]), rounding_);
+      if (observer_ != nullptr) observer_->on_compute(*step.node, counters_);
     });
     step.value = sum;
   }
@@ -145,6 +148,7 @@ class KernelEvaluator {
     const size_t size = size_bytes(param.node->dtype);
     const int64_t index = value(step.inputs[1]).integer;
     const auto count = static_cast<int64_t>(param.memory.size() / size);
+    if (observer_ != nullptr) observer_->on_access(*step.node, index, counters_);
     if (index >= 0 && index < count) return param.memory.data() + static_cast<size_t>(index) * size;
     if (failure_.is_ok()) {
       failure_ =
@@ -169,9 +173,11 @@ class KernelEvaluator {
   const Kernel& kernel_;
   const EvaluatorInputs& inputs_;
   Rounding rounding_;
+  KernelObserver* observer_;
   KernelRanges ranges_;
   std::vector<Step> steps_;
   std::vector<Loop> loops_;
+  std::vector<int64_t> counters_;  // of the loops, as observers see them
   std::unordered_map<const Node*, size_t> positions_;
   std::unordered_map<const Node*, size_t> loop_of_;
   uint64_t clock_ = 0;
@@ -180,8 +186,9 @@ class KernelEvaluator {
 
 }  // namespace
 
-Status evaluate_kernel(const Kernel& kernel, const EvaluatorInputs& inputs, Rounding rounding) {
-  return KernelEvaluator(kernel, inputs, rounding).run();
+Status evaluate_kernel(const Kernel& kernel, const EvaluatorInputs& inputs, Rounding rounding,
+                       KernelObserver* observer) {
+  return KernelEvaluator(kernel, inputs, rounding, observer).run();
 }
 
 }  // namespace bw::ir

@@ -139,22 +139,23 @@ Congruence IndexAnalysis::compute_congruence(const NodePtr& node) {
   return bounds_.of(node).overflow ? wrapped(result, node->dtype) : result;
 }
 
-uint64_t IndexAnalysis::range_bit(const Node* range) {
-  const auto [it, is_new] = range_bits_.try_emplace(range, 0);
-  // Kernels have no more than 64 ranges; should there be more, the last bit stands for several.
-  if (is_new) it->second = uint64_t{1} << std::min<size_t>(range_bits_.size() - 1, 63);
-  return it->second;
+// Kernels have no more than 64 ranges; should there be more, the last bit stands for several.
+uint64_t IndexAnalysis::range_bit(const NodePtr& range) {
+  const auto known = std::find(ranges_.begin(), ranges_.end(), range);
+  const auto position = static_cast<size_t>(known - ranges_.begin());
+  if (known == ranges_.end()) ranges_.push_back(range);
+  return uint64_t{1} << std::min<size_t>(position, 63);
 }
 
 IndexAnalysis::Facts IndexAnalysis::compute(const NodePtr& node) {
   Facts result;
-  if (node->op == Op::kRange) result.ranges = range_bit(node.get());
+  if (node->op == Op::kRange) result.ranges = range_bit(node);
   for (size_t i = 0; i < node->inputs.size(); ++i) {
     if (!is_reduce(node->op) || i == 0) result.ranges |= facts_.at(node->inputs[i]).ranges;
   }
   for (size_t i = 1; is_reduce(node->op) && i < node->inputs.size(); ++i) {
     // What the shared bit stands for may be more than what is consumed.
-    const uint64_t bit = range_bit(node->inputs[i].get());
+    const uint64_t bit = range_bit(node->inputs[i]);
     if (bit != uint64_t{1} << 63) result.ranges &= ~bit;
   }
   result.form = compute_form(node);
@@ -319,7 +320,16 @@ bool IndexAnalysis::is_quasi_affine(const NodePtr& node) {
 }
 
 bool IndexAnalysis::depends_on(const NodePtr& node, const NodePtr& range) {
-  return (facts(node).ranges & range_bit(range.get())) != 0;
+  return (facts(node).ranges & range_bit(range)) != 0;
+}
+
+std::vector<NodePtr> IndexAnalysis::ranges_of(const NodePtr& node) {
+  const uint64_t bits = facts(node).ranges;
+  std::vector<NodePtr> result;
+  for (size_t i = 0; i < ranges_.size(); ++i) {
+    if ((bits >> std::min<size_t>(i, 63) & 1) != 0) result.push_back(ranges_[i]);
+  }
+  return result;
 }
 
 }  // namespace bw::ir::analysis

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <unordered_map>
+#include <vector>
 
 #include "ir/analysis/congruence.h"
 #include "ir/analysis/index_form.h"
@@ -72,6 +73,8 @@ class IndexAnalysis {
   bool is_quasi_affine(const NodePtr& node);
   // Whether the value depends on the range (not through a reduction that consumes it).
   bool depends_on(const NodePtr& node, const NodePtr& range);
+  // All ranges that it depends on.
+  std::vector<NodePtr> ranges_of(const NodePtr& node);
 
   std::optional<Division> division_of(const NodePtr& node);
 
@@ -88,7 +91,7 @@ class IndexAnalysis {
   IndexForm compute_form(const NodePtr& node);
   Congruence compute_congruence(const NodePtr& node);
   Congruence binary_congruence(const Node& node);
-  uint64_t range_bit(const Node* range);
+  uint64_t range_bit(const NodePtr& range);
   std::optional<IndexForm> extreme(const IndexForm& form, Side side);
   std::optional<int64_t> extreme_over_variables(const IndexForm& form, Side side, const IndexForm& of);
   Interval atom_bounds(const NodePtr& atom);
@@ -101,7 +104,7 @@ class IndexAnalysis {
 
   Bounds bounds_;
   std::unordered_map<NodePtr, Facts> facts_;  // keeps the nodes alive, so that no address is used again
-  std::unordered_map<const Node*, uint64_t> range_bits_;
+  std::vector<NodePtr> ranges_;               // seen so far; the first 63 have a bit of their own
 };
 
 }  // namespace bw::ir::analysis

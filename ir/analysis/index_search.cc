@@ -1,14 +1,10 @@
 #include "ir/analysis/index_search.h"
 
-#include <algorithm>
-#include <array>
 #include <limits>
 #include <random>
-#include <unordered_map>
 #include <vector>
 
-#include "ir/bounds.h"
-#include "ir/scalar_ops.h"
+#include "ir/analysis/index_program.h"
 
 namespace bw::ir::analysis {
 namespace {
@@ -18,19 +14,9 @@ constexpr uint64_t kMaxExhaustiveWork = 1u << 20;
 constexpr int kMaxStarts = 24;
 constexpr int kMaxClimb = 16;
 
-bool is_arithmetic(const Node& node) {
-  if (!is_elementwise(node.op) || is_float(node.dtype)) return false;
-  return std::none_of(node.inputs.begin(), node.inputs.end(),
-                      [](const NodePtr& input) { return is_float(input->dtype); });
-}
-
 class Search {
  public:
-  Search(const NodePtr& index, int64_t count) : count_(count) {
-    add(index);
-    values_.resize(steps_.size());
-    std::stable_partition(free_.begin(), free_.end(), [&](size_t i) { return steps_[i].node->op == Op::kVariable; });
-  }
+  Search(const NodePtr& index, int64_t count) : program_(index), count_(count) {}
 
   SearchResult run() {
     SearchResult result;
@@ -45,61 +31,12 @@ class Search {
   }
 
  private:
-  struct Step {
-    NodePtr node;
-    std::vector<size_t> inputs;
-    bool is_free = false;
-  };
-
-  // Postorder without recursion.
-  void add(const NodePtr& index) {
-    std::vector<NodePtr> waiting = {index};
-    while (!waiting.empty()) {
-      const NodePtr top = waiting.back();
-      const size_t depth = waiting.size();
-      const auto visit = [&](const NodePtr& node) {
-        if (!positions_.contains(node.get())) waiting.push_back(node);
-      };
-      if (!positions_.contains(top.get())) {
-        const bool is_computed = is_arithmetic(*top);
-        // A range ends where its variable says.
-        if (top->op == Op::kRange && !top->attr<RangeAttr>().extent.is_static()) {
-          visit(top->attr<RangeAttr>().extent.variable);
-        }
-        // From the last, so that the first comes first in the order.
-        for (size_t i = top->inputs.size(); is_computed && i-- > 0;) visit(top->inputs[i]);
-        if (waiting.size() > depth) continue;
-        add_step(top, is_computed);
-      }
-      waiting.pop_back();
-    }
-  }
-
-  void add_step(const NodePtr& node, bool is_computed) {
-    Step step;
-    step.node = node;
-    for (size_t i = 0; is_computed && i < node->inputs.size(); ++i) {
-      step.inputs.push_back(positions_.at(node->inputs[i].get()));
-    }
-    step.is_free = !is_computed && node->op != Op::kConst;
-    positions_[node.get()] = steps_.size();
-    if (step.is_free) free_.push_back(steps_.size());
-    steps_.push_back(std::move(step));
-  }
-
-  // The values that a leaf can take now; variables have theirs already.
-  Interval domain(size_t i) {
-    const Node& node = *steps_[i].node;
-    if (node.op != Op::kRange) return bounds_.of(steps_[i].node);
-    const Dim& extent = node.attr<RangeAttr>().extent;
-    const int64_t variable = extent.is_static() ? 0 : values_[positions_.at(extent.variable.get())].integer;
-    return {0, variable + extent.offset - 1, false};
-  }
+  size_t leaf_count() const { return program_.leaves().size(); }
 
   bool is_small() {
-    uint64_t work = steps_.size();
-    for (const size_t i : free_) {
-      const Interval all = bounds_.of(steps_[i].node);
+    uint64_t work = program_.size();
+    for (size_t i = 0; i < leaf_count(); ++i) {
+      const Interval all = program_.whole_domain(i);
       const uint64_t size = static_cast<uint64_t>(all.high) - static_cast<uint64_t>(all.low) + 1;
       if (size == 0 || __builtin_mul_overflow(work, size, &work) || work > kMaxExhaustiveWork) return false;
     }
@@ -108,31 +45,17 @@ class Search {
 
   int64_t evaluate() {
     ++tried_;
-    std::array<Value, 3> inputs;
-    for (size_t i = 0; i < steps_.size(); ++i) {
-      const Step& step = steps_[i];
-      if (step.is_free) continue;
-      if (step.node->op == Op::kConst) {
-        values_[i] = constant_value(step.node->dtype, step.node->attr<ConstAttr>().value);
-        continue;
-      }
-      for (size_t k = 0; k < step.inputs.size(); ++k) inputs[k] = values_[step.inputs[k]];
-      const DType from = step.node->inputs.back()->dtype;
-      const std::span<const Value> used(inputs.data(), step.inputs.size());
-      values_[i] = apply_elementwise(step.node->op, from, step.node->dtype, used, Rounding::kToDType);
-    }
-    return values_.back().integer;
+    return program_.evaluate();
   }
 
   bool is_outside(int64_t index) const { return index < 0 || index >= count_; }
 
-  bool try_all(size_t position) {
-    if (position == free_.size()) return is_outside(evaluate());
-    const size_t i = free_[position];
-    const Interval all = domain(i);
+  bool try_all(size_t leaf) {
+    if (leaf == leaf_count()) return is_outside(evaluate());
+    const Interval all = program_.domain(leaf);
     for (int64_t value = all.low; value <= all.high; ++value) {
-      values_[i].integer = value;
-      if (try_all(position + 1)) return true;
+      program_.set(leaf, value);
+      if (try_all(leaf + 1)) return true;
     }
     return false;
   }
@@ -140,32 +63,30 @@ class Search {
   // Coordinate ascent towards the greatest and the least index, from corners and from random places.
   bool climb() {
     for (int start = 0; start < kMaxStarts; ++start) {
-      if (!set_start(start)) continue;
-      if (climb_from_here(start % 2 == 0 ? 1 : -1)) return true;
+      if (set_start(start) && climb_from_here(start % 2 == 0 ? 1 : -1)) return true;
     }
     return false;
   }
 
   // False where a range has no iterations for the variables chosen.
   bool set_start(int start) {
-    for (const size_t i : free_) {
-      const Interval all = domain(i);
+    for (size_t i = 0; i < leaf_count(); ++i) {
+      const Interval all = program_.domain(i);
       if (all.low > all.high) return false;
       const uint64_t span = static_cast<uint64_t>(all.high) - static_cast<uint64_t>(all.low);
       const uint64_t step = span == std::numeric_limits<uint64_t>::max() ? random_() : random_() % (span + 1);
       const bool is_corner = start < 4;
-      values_[i].integer =
-          is_corner ? (start < 2 ? all.high : all.low) : static_cast<int64_t>(static_cast<uint64_t>(all.low) + step);
+      const int64_t corner = start < 2 ? all.high : all.low;
+      program_.set(i, is_corner ? corner : static_cast<int64_t>(static_cast<uint64_t>(all.low) + step));
     }
     return true;
   }
 
   bool climb_from_here(int direction) {
     int64_t best = evaluate();
-    for (int round = 0; round < kMaxClimb; ++round) {
-      if (is_outside(best)) return true;
+    for (int round = 0; round < kMaxClimb && !is_outside(best); ++round) {
       const int64_t before = best;
-      for (const size_t i : free_) {
+      for (size_t i = 0; i < leaf_count(); ++i) {
         if (improve(i, direction, best)) return true;
       }
       if (best == before) return false;
@@ -173,24 +94,28 @@ class Search {
     return is_outside(best);
   }
 
-  // Tries other values of one leaf and keeps the best.
-  bool improve(size_t i, int direction, int64_t& best) {
-    const int64_t old = values_[i].integer;
-    const Interval all = domain(i);
-    int64_t keep = old;
-    std::vector<int64_t> candidates = {all.low, all.high, all.low / 2 + all.high / 2};
+  // The ends and the middle of the domain, and steps of powers of two around a value and around 0.
+  static std::vector<int64_t> candidates(const Interval& all, int64_t around) {
+    std::vector<int64_t> result = {all.low, all.high, all.low / 2 + all.high / 2};
     for (int64_t step = 1; step <= int64_t{1} << 40; step *= 2) {
       int64_t moved = 0;
       for (const int64_t by : {step, -step, step - 1}) {
-        if (!__builtin_add_overflow(old, by, &moved)) candidates.push_back(moved);
+        if (!__builtin_add_overflow(around, by, &moved)) result.push_back(moved);
       }
-      candidates.push_back(step);
-      candidates.push_back(step - 1);
+      result.push_back(step);
+      result.push_back(step - 1);
     }
-    for (const int64_t candidate : candidates) {
-      if (candidate < all.low || candidate > all.high) continue;
-      values_[i].integer = candidate;
-      if (!is_consistent()) continue;
+    std::erase_if(result, [&](int64_t value) { return value < all.low || value > all.high; });
+    return result;
+  }
+
+  // Tries other values of one leaf and keeps the best. True where the index lies outside.
+  bool improve(size_t leaf, int direction, int64_t& best) {
+    int64_t keep = program_.value(leaf);
+    for (const int64_t candidate : candidates(program_.domain(leaf), keep)) {
+      program_.set(leaf, candidate);
+      // A variable may not shorten a range to before where it stands.
+      if (!program_.is_consistent()) continue;
       const int64_t index = evaluate();
       if (is_outside(index)) return true;
       if (direction > 0 ? index > best : index < best) {
@@ -198,35 +123,23 @@ class Search {
         keep = candidate;
       }
     }
-    values_[i].integer = keep;
+    program_.set(leaf, keep);
     return false;
-  }
-
-  // A variable may not shorten a range to before where it stands.
-  bool is_consistent() {
-    return std::all_of(free_.begin(), free_.end(), [&](size_t i) {
-      const Interval all = domain(i);
-      return values_[i].integer >= all.low && values_[i].integer <= all.high;
-    });
   }
 
   CounterExample counter_example() {
     CounterExample example;
-    example.index = evaluate();
-    for (const size_t i : free_) {
-      const Node& node = *steps_[i].node;
-      example.values.emplace_back(steps_[i].node, values_[i].integer);
-      example.is_certain &= node.op == Op::kRange || node.op == Op::kVariable || node.op == Op::kLoad;
+    example.index = program_.evaluate();
+    for (size_t i = 0; i < leaf_count(); ++i) {
+      const NodePtr& leaf = program_.leaves()[i];
+      example.values.emplace_back(leaf, program_.value(i));
+      example.is_certain &= leaf->op == Op::kRange || leaf->op == Op::kVariable || leaf->op == Op::kLoad;
     }
     return example;
   }
 
+  IndexProgram program_;
   const int64_t count_;
-  Bounds bounds_;
-  std::vector<Step> steps_;
-  std::vector<size_t> free_;  // steps that are not computed; variables first
-  std::unordered_map<const Node*, size_t> positions_;
-  std::vector<Value> values_;
   std::mt19937_64 random_;
   uint64_t tried_ = 0;
 };

@@ -1,0 +1,244 @@
+#include "ir/analysis/costs.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <set>
+
+#include "ir/evaluator.h"
+#include "ir/ranges.h"
+#include "ir/testing/random_kernel.h"
+#include "ir/text.h"
+
+namespace bw::ir::analysis {
+namespace {
+
+// Counts what an evaluation carries out: how many different values of the ranges that matter each op was computed for,
+// and which elements were touched.
+class CountingObserver : public KernelObserver {
+ public:
+  explicit CountingObserver(const Kernel& kernel) : ranges_(find_ranges(kernel).value()) {}
+
+  void on_compute(const Node& node, std::span<const int64_t> counters) override {
+    uint64_t matters = ranges_.free.at(&node);
+    for (size_t i = 1; is_reduce(node.op) && i < node.inputs.size(); ++i) matters |= ranges_.bit(node.inputs[i].get());
+    std::vector<int64_t> place;
+    for (size_t i = 0; i < counters.size(); ++i) place.push_back((matters >> i & 1) != 0 ? counters[i] : 0);
+    computed_[&node].insert(std::move(place));
+  }
+  void on_access(const Node& access, int64_t element, std::span<const int64_t> /*counters*/) override {
+    const uint64_t param = access.inputs[0]->attr<ParamAttr>().id;
+    (access.op == Op::kLoad ? read_ : written_)[param].insert(element);
+  }
+
+  std::map<std::pair<Op, DType>, uint64_t> ops() const {
+    std::map<std::pair<Op, DType>, uint64_t> result;
+    for (const auto& [node, places] : computed_) {
+      const DType dtype = is_reduce(node->op) ? node->dtype : node->inputs.back()->dtype;
+      result[{node->op, dtype}] += places.size();
+    }
+    return result;
+  }
+  uint64_t read(uint64_t param) { return read_[param].size(); }
+  uint64_t written(uint64_t param) { return written_[param].size(); }
+
+ private:
+  KernelRanges ranges_;
+  std::map<const Node*, std::set<std::vector<int64_t>>> computed_;
+  std::map<uint64_t, std::set<int64_t>> read_;
+  std::map<uint64_t, std::set<int64_t>> written_;
+};
+
+struct Tally {
+  int exact = 0;
+  int bounded = 0;
+};
+
+void check_count(const Count& count, const VariableValues& values, uint64_t counted, Tally& tally,
+                 const std::string& what) {
+  const uint64_t claimed = count.value.evaluate(values);
+  if (count.is_exact) {
+    ASSERT_EQ(claimed, counted) << what << " " << count.value.print();
+    ++tally.exact;
+  } else {
+    ASSERT_GE(claimed, counted) << what << " " << count.value.print();
+    ++tally.bounded;
+  }
+}
+
+void check_costs(const Kernel& kernel, const KernelCosts& costs, const VariableValues& values,
+                 CountingObserver& counted, Tally& tally) {
+  std::map<std::pair<Op, DType>, uint64_t> ops;
+  for (const OpCount& count : costs.ops) {
+    if (count.distinct.evaluate(values) != 0) ops[{count.op, count.dtype}] = count.distinct.evaluate(values);
+    ASSERT_GE(count.by_lanes.evaluate(values), count.distinct.evaluate(values));
+  }
+  ASSERT_EQ(ops, counted.ops());
+  for (size_t i = 0; i < kernel.params.size(); ++i) {
+    check_count(costs.params[i].read, values, counted.read(i), tally, fmt::format("read of {}", i));
+    check_count(costs.params[i].written, values, counted.written(i), tally, fmt::format("written of {}", i));
+  }
+}
+
+TEST(KernelCostsProperty, AgreeWithCountingExecutionOfRandomKernels) {
+  Tally symbolic;
+  Tally exact;
+  for (uint64_t seed = 0; seed < 1200; ++seed) {
+    const Kernel kernel = testing::random_kernel(seed, {});
+    testing::RandomInputs inputs(kernel.params, kernel.variables, seed);
+    CountingObserver counted(kernel);
+    ASSERT_TRUE(evaluate_kernel(kernel, inputs.inputs(), Rounding::kToDType, &counted).is_ok());
+    const VariableValues& values = inputs.inputs().variables;
+    check_costs(kernel, count_costs(kernel, {}).value(), values, counted, symbolic);
+    check_costs(kernel, count_costs(kernel, {CountEffort::kExact, values}).value(), values, counted, exact);
+    if (::testing::Test::HasFatalFailure()) FAIL() << "seed " << seed << "\n" << print_kernel(kernel);
+  }
+  EXPECT_EQ(exact.bounded, 0);  // no index of these kernels depends on data
+  EXPECT_GT(symbolic.exact, 4 * symbolic.bounded);
+}
+
+class KernelCostsTest : public ::testing::Test {
+ protected:
+  NodePtr range(Dim extent, RangeKind kind) { return builder_.range(extent, kind); }
+  NodePtr variable(const std::string& name, int64_t min, int64_t max) {
+    Node node;
+    node.op = Op::kVariable;
+    node.dtype = DType::kI32;
+    node.attribute = VariableAttr{name, min, max};
+    return builder_.variable(make_node(std::move(node)));
+  }
+  NodePtr flat(const NodePtr& row, int64_t width, const NodePtr& column) {
+    return builder_.add(builder_.mul(row, width), column);
+  }
+  KernelCosts costs(CountEffort effort = CountEffort::kFast) { return count_costs(kernel_, {effort, {}}).value(); }
+
+  KernelBuilder builder_;
+  Kernel kernel_{.name = "k", .params = {}, .variables = {}, .stores = {}, .workgroup_size = 1};
+};
+
+TEST_F(KernelCostsTest, OfAMatrixProduct) {
+  constexpr int64_t m = 64;
+  constexpr int64_t n = 32;
+  constexpr int64_t k = 16;
+  NodePtr out = builder_.param(0, "out", DType::kF32, {m, n});
+  NodePtr a = builder_.param(1, "a", DType::kF32, {m, k});
+  NodePtr b = builder_.param(2, "b", DType::kF16, {k, n});
+  NodePtr y = range(m, RangeKind::kGlobalY);
+  NodePtr x = range(n, RangeKind::kGlobalX);
+  NodePtr i = range(k, RangeKind::kLoop);
+  NodePtr of_b = builder_.op(Op::kCast, DType::kF32, {builder_.load(b, flat(i, n, x))});
+  NodePtr product = builder_.op(Op::kMul, DType::kF32, {builder_.load(a, flat(y, k, i)), of_b});
+  kernel_.params = {out, a, b};
+  kernel_.stores = {builder_.store(out, flat(y, n, x), builder_.op(Op::kReduceAdd, DType::kF32, {product, i}))};
+  const KernelCosts counted = costs();
+  EXPECT_EQ(counted.flops().max(), 2u * m * n * k);
+  EXPECT_EQ(counted.flops(DType::kF32).max(), 2u * m * n * k);
+  EXPECT_EQ(counted.read_bytes().value.max(), m * k * 4u + k * n * 2u);
+  EXPECT_EQ(counted.written_bytes().value.max(), m * n * 4u);
+  EXPECT_TRUE(counted.bytes().is_exact);
+  EXPECT_EQ(counted.params[1].reuse(), n);
+  EXPECT_EQ(counted.params[2].reuse(), m);
+  EXPECT_NEAR(counted.intensity(), 65536.0 / (4096 + 1024 + 8192), 1e-9);
+}
+
+TEST_F(KernelCostsTest, ArePolynomialsInTheVariables) {
+  NodePtr n = variable("n", 1, 100);
+  NodePtr out = builder_.param(0, "out", DType::kF32, {100});
+  NodePtr in = builder_.param(1, "in", DType::kF32, {100, 8});
+  NodePtr x = range(Dim(n, 0), RangeKind::kGlobalX);
+  NodePtr i = range(8, RangeKind::kLoop);
+  NodePtr sum = builder_.op(Op::kReduceAdd, DType::kF32, {builder_.load(in, flat(x, 8, i)), i});
+  kernel_.params = {out, in};
+  kernel_.variables = {n};
+  kernel_.stores = {builder_.store(out, x, sum)};
+  const KernelCosts counted = costs();
+  EXPECT_EQ(counted.flops().print(), "8*n");
+  EXPECT_EQ(counted.bytes().value.print(), "36*n");
+  EXPECT_TRUE(counted.bytes().is_exact);
+  EXPECT_EQ(counted.flops().evaluate({{"n", 7}}), 56u);
+  EXPECT_EQ(counted.flops().max(), 800u);
+}
+
+TEST_F(KernelCostsTest, OverlappingWindowsAreReadOnce) {
+  NodePtr out = builder_.param(0, "out", DType::kF32, {30});
+  NodePtr in = builder_.param(1, "in", DType::kF32, {32, 64});
+  NodePtr y = range(30, RangeKind::kGlobalX);
+  NodePtr dy = range(3, RangeKind::kLoop);
+  NodePtr dx = range(5, RangeKind::kLoop);
+  NodePtr at = flat(builder_.add(y, dy), 64, builder_.mul(dx, 2));
+  kernel_.params = {out, in};
+  kernel_.stores = {builder_.store(out, y, builder_.op(Op::kReduceAdd, DType::kF32, {builder_.load(in, at), dy, dx}))};
+  const KernelCosts counted = costs();
+  EXPECT_EQ(counted.params[1].read.value.max(), 32u * 5);
+  EXPECT_TRUE(counted.params[1].read.is_exact);
+  EXPECT_EQ(counted.params[1].loads.max(), 30u * 15);
+}
+
+TEST_F(KernelCostsTest, TilesOfALaneAreCountedTogether) {
+  NodePtr out = builder_.param(0, "out", DType::kF32, {64, 64});
+  NodePtr y = range(32, RangeKind::kGlobalY);
+  NodePtr x = range(16, RangeKind::kGlobalX);
+  kernel_.params = {out};
+  for (int64_t i = 0; i < 8; ++i) {
+    NodePtr row = builder_.add(builder_.mul(y, 2), i / 4);
+    NodePtr column = builder_.add(builder_.mul(x, 4), i % 4);
+    kernel_.stores.push_back(builder_.store(out, flat(row, 64, column), builder_.constant(DType::kF32, 1.0)));
+  }
+  const KernelCosts counted = costs();
+  EXPECT_EQ(counted.params[0].written.value.max(), 64u * 64);
+  EXPECT_TRUE(counted.params[0].written.is_exact);
+}
+
+TEST_F(KernelCostsTest, DigitsOfADividedRangeAreIndependent) {
+  NodePtr out = builder_.param(0, "out", DType::kF32, {1 << 20});
+  NodePtr in = builder_.param(1, "in", DType::kF32, {1 << 25});
+  NodePtr x = range(1 << 20, RangeKind::kGlobalX);
+  // A transposed read: (x % 1024) * 2048 + x / 1024, of which only some columns are there.
+  NodePtr at = flat(builder_.mod(x, 1024), 2048, builder_.idiv(x, 2048));
+  kernel_.params = {out, in};
+  kernel_.stores = {builder_.store(out, x, builder_.load(in, at))};
+  const KernelCosts counted = costs();
+  EXPECT_EQ(counted.params[1].read.value.max(), 1024u * 512);
+  EXPECT_TRUE(counted.params[1].read.is_exact);
+}
+
+TEST_F(KernelCostsTest, WhatDependsOnDataIsAnUpperBound) {
+  NodePtr out = builder_.param(0, "out", DType::kF32, {4, 8});
+  NodePtr table = builder_.param(1, "table", DType::kF32, {1000, 8});
+  NodePtr ids = builder_.param(2, "ids", DType::kI32, {4});
+  NodePtr y = range(4, RangeKind::kGlobalY);
+  NodePtr x = range(8, RangeKind::kGlobalX);
+  NodePtr id = builder_.clamp(builder_.load(ids, y), 0, 999);
+  kernel_.params = {out, table, ids};
+  kernel_.stores = {builder_.store(out, flat(y, 8, x), builder_.load(table, flat(id, 8, x)))};
+  const KernelCosts counted = costs();
+  EXPECT_EQ(counted.params[1].read.value.max(), 32u);
+  EXPECT_FALSE(counted.params[1].read.is_exact);
+  EXPECT_TRUE(counted.params[2].read.is_exact);
+  EXPECT_EQ(counted.flops().max(), 0u);
+}
+
+TEST_F(KernelCostsTest, EachLaneComputesWhatItNeedsByItself) {
+  NodePtr out = builder_.param(0, "out", DType::kF32, {16});
+  NodePtr in = builder_.param(1, "in", DType::kF32, {8});
+  NodePtr x = range(16, RangeKind::kGlobalX);
+  NodePtr i = range(8, RangeKind::kLoop);
+  NodePtr sum = builder_.op(Op::kReduceAdd, DType::kF32, {builder_.load(in, i), i});
+  kernel_.params = {out, in};
+  kernel_.stores = {builder_.store(out, x, sum)};
+  const KernelCosts counted = costs();
+  EXPECT_EQ(counted.distinct_flops().max(), 8u);
+  EXPECT_EQ(counted.flops().max(), 8u * 16);
+  EXPECT_EQ(counted.params[1].reuse(), 16);
+}
+
+TEST(Polynomial, CountsStayAtTheLargestNumber) {
+  Polynomial huge(int64_t{1} << 62);
+  EXPECT_EQ((huge * huge).max(), UINT64_MAX);
+  EXPECT_EQ((huge * huge * huge).max(), UINT64_MAX);
+  EXPECT_EQ(Polynomial(-3).max(), 0u);
+  EXPECT_EQ(Polynomial().print(), "0");
+}
+
+}  // namespace
+}  // namespace bw::ir::analysis
