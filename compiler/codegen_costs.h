@@ -1,4 +1,5 @@
-// Owns: counting what a kernel costs before it runs.
+// Owns: what a kernel costs as two numbers, with every variable at its maximum. Not here: the counting, and costs for
+// other sizes (ir/analysis/costs.h).
 #pragma once
 
 #include <cstdint>
@@ -8,14 +9,12 @@
 
 namespace bw::compiler {
 
-// Of one launch, with every symbolic extent at its maximum. Exact for static kernels: each node is counted as often as
-// the lowering computes it (once for each work-item and each iteration of the loops that its value depends on).
+// Of one launch.
 struct KernelCosts {
-  uint64_t flops = 0;  // floating-point operations; a multiply-add is two, a conversion none
-  uint64_t bytes = 0;  // of memory touched: for each param, loads and stores, but no more than its size of either
+  uint64_t flops = 0;  // floating-point operations by lanes; a multiply-add is two, a conversion none
+  uint64_t bytes = 0;  // of memory touched: each element once for each param that is read, and once where it is written
 };
 
-// Errors: see plan_kernel.
 Result<KernelCosts> count_costs(const ir::Kernel& kernel);
 
 }  // namespace bw::compiler

@@ -28,7 +28,7 @@ struct CompiledKernel {
   std::array<uint32_t, 3> group_extent{1, 1, 1};
   uint32_t kernarg_size_bytes = 0;
   uint64_t flops = 0;  // floating-point operations of one launch, at most; a fused multiply-add counts as two
-  uint64_t bytes = 0;  // of memory that one launch reads and writes, at most; what is read again comes from a cache
+  uint64_t bytes = 0;  // of memory that one launch reads and writes, at most; each element once (ir/analysis/costs.h)
   KernelResources resources;
   std::string diagnostic;  // what LLVM could not do well, for the user: registers that are spilled; "" if all is well
 };

@@ -24,10 +24,11 @@ class Counter {
     BW_ASSIGN(ranges_, find_ranges(kernel_));
     for (const NodePtr& range : ranges_.ranges) {
       extents_.push_back(resolved(range->attr<RangeAttr>().extent, options_.values));
-      may_be_empty_ |= !extents_.back().is_static() && extents_.back().min() < 1;
+      if (!extents_.back().is_static() && extents_.back().min() < 1) may_be_empty_ |= ranges_.bit(range.get());
       if (is_given(*range)) given_ |= ranges_.bit(range.get());
     }
     find_executed();
+    find_ranges_around();
     for (const NodePtr& node : topological_order(kernel_.stores)) {
       if (executed_.contains(node.get())) count(*node);
     }
@@ -56,12 +57,25 @@ class Counter {
     while (!open.empty()) {
       const Node* node = open.back();
       open.pop_back();
-      uint64_t loops = 0;
-      for (size_t i = 1; is_reduce(node->op) && i < node->inputs.size(); ++i) {
-        loops |= ranges_.bit(node->inputs[i].get());
-      }
-      if (is_empty(loops)) continue;
+      if (is_empty(loops_of(*node))) continue;
       for (const NodePtr& input : node->inputs) reach(input.get());
+    }
+  }
+
+  uint64_t loops_of(const Node& node) const {
+    uint64_t loops = 0;
+    for (size_t i = 1; is_reduce(node.op) && i < node.inputs.size(); ++i) loops |= ranges_.bit(node.inputs[i].get());
+    return loops;
+  }
+
+  void find_ranges_around() {
+    if (may_be_empty_ == 0) return;
+    const std::vector<NodePtr> order = topological_order(kernel_.stores);
+    for (auto node = order.rbegin(); node != order.rend(); ++node) {
+      uint64_t& around = around_[node->get()];
+      if ((*node)->op == Op::kStore) around = ranges_.free.at(node->get()) & may_be_empty_;
+      const uint64_t within = around | (loops_of(**node) & may_be_empty_);
+      for (const NodePtr& input : (*node)->inputs) around_[input.get()] |= within;
     }
   }
 
@@ -75,20 +89,12 @@ class Counter {
 
   void count(const Node& node) {
     const uint64_t free = ranges_.free.at(&node);
-    if (node.op == Op::kLoad) {
+    if (node.op == Op::kLoad || node.op == Op::kStore) {
       accesses_[&node] = iterations(free | given_);
       return;
     }
-    if (node.op == Op::kStore) {
-      accesses_[&node] = iterations(free | given_);
-      return;
-    }
-    uint64_t loops = 0;
-    if (is_reduce(node.op)) {
-      for (size_t i = 1; i < node.inputs.size(); ++i) loops |= ranges_.bit(node.inputs[i].get());
-    } else if (!is_elementwise(node.op)) {
-      return;
-    }
+    if (!is_reduce(node.op) && !is_elementwise(node.op)) return;
+    const uint64_t loops = loops_of(node);
     auto& [distinct, by_lanes] = ops_[{node.op, is_reduce(node.op) ? node.dtype : node.inputs.back()->dtype}];
     distinct += iterations(free | loops);
     by_lanes += iterations(free | loops | given_);
@@ -98,6 +104,7 @@ class Counter {
     struct Indices {
       std::vector<NodePtr> loads;
       std::vector<NodePtr> stores;
+      bool is_exact = true;
     };
     std::vector<Indices> indices(kernel_.params.size());
     costs_.params.resize(kernel_.params.size());
@@ -108,20 +115,22 @@ class Counter {
       ParamTraffic& traffic = costs_.params[position];
       (node->op == Op::kLoad ? traffic.loads : traffic.stores) += known->second;
       (node->op == Op::kLoad ? indices[position].loads : indices[position].stores).push_back(node->inputs[1]);
+      // Where a loop without iterations leaves the access out, the index must count none either.
+      const uint64_t in_index = ranges_.free.at(node->inputs[1].get());
+      if (may_be_empty_ != 0) indices[position].is_exact &= (around_.at(node.get()) & ~in_index) == 0;
     }
     for (size_t i = 0; i < kernel_.params.size(); ++i) {
       const int64_t count = max_element_count(kernel_.params[i]->shape);
       costs_.element_bytes.push_back(size_bytes(kernel_.params[i]->dtype));
-      costs_.params[i].read = image(indices[i].loads, count);
-      costs_.params[i].written = image(indices[i].stores, count);
+      costs_.params[i].read = image(indices[i].loads, count, indices[i].is_exact);
+      costs_.params[i].written = image(indices[i].stores, count, indices[i].is_exact);
     }
   }
 
-  Count image(const std::vector<NodePtr>& indices, int64_t count) {
+  Count image(const std::vector<NodePtr>& indices, int64_t count, bool may_be_exact) {
     if (indices.empty()) return {};
     Count result = count_image(analysis_, indices, count, options_.effort, options_.values);
-    // A loop that may have no iteration may leave out any of it.
-    result.is_exact &= !may_be_empty_;
+    result.is_exact &= may_be_exact;
     return result;
   }
 
@@ -129,9 +138,10 @@ class Counter {
   const CostOptions& options_;
   IndexAnalysis analysis_;
   KernelRanges ranges_;
-  std::vector<Dim> extents_;  // of the ranges
-  uint64_t given_ = 0;        // ranges that tell lanes apart
-  bool may_be_empty_ = false;
+  std::vector<Dim> extents_;   // of the ranges
+  uint64_t given_ = 0;         // ranges that tell lanes apart
+  uint64_t may_be_empty_ = 0;  // ranges that some values of the variables leave without iterations
+  std::unordered_map<const Node*, uint64_t> around_;  // of these, those that a node is computed within
   std::unordered_set<const Node*> executed_;
   std::map<std::pair<Op, DType>, std::pair<Polynomial, Polynomial>> ops_;
   std::unordered_map<const Node*, Polynomial> accesses_;

@@ -159,6 +159,33 @@ TEST_F(KernelCostsTest, ArePolynomialsInTheVariables) {
   EXPECT_EQ(counted.flops().max(), 800u);
 }
 
+TEST_F(KernelCostsTest, ALoopWithoutIterationsTouchesNothing) {
+  NodePtr n = variable("n", 0, 50);
+  NodePtr out = builder_.param(0, "out", DType::kF32, {1});
+  NodePtr in = builder_.param(1, "in", DType::kF32, {60});
+  NodePtr i = range(Dim(n, 0), RangeKind::kLoop);
+  NodePtr j = range(4, RangeKind::kLoop);
+  NodePtr at = builder_.add(i, j);
+  NodePtr zero = builder_.constant(DType::kI32, int64_t{0});
+  NodePtr product = builder_.op(Op::kMul, DType::kF32, {builder_.load(in, at), builder_.load(in, zero)});
+  kernel_.params = {out, in};
+  kernel_.variables = {n};
+  kernel_.stores = {builder_.store(out, zero, builder_.op(Op::kReduceAdd, DType::kF32, {product, i, j}))};
+  // The windows overlap: n + 3 elements, but none for n = 0, so that the polynomial is an upper bound.
+  EXPECT_FALSE(costs().params[1].read.is_exact);
+  for (const int64_t value : {0, 1, 7, 50}) {
+    testing::RandomInputs inputs(kernel_.params, kernel_.variables, 1);
+    EvaluatorInputs at_value = inputs.inputs();
+    at_value.variables["n"] = value;
+    CountingObserver counted(kernel_);
+    ASSERT_TRUE(evaluate_kernel(kernel_, at_value, Rounding::kToDType, &counted).is_ok());
+    Tally tally;
+    const VariableValues values = {{"n", value}};
+    check_costs(kernel_, count_costs(kernel_, {}).value(), values, counted, tally);
+    check_costs(kernel_, count_costs(kernel_, {CountEffort::kExact, values}).value(), values, counted, tally);
+  }
+}
+
 TEST_F(KernelCostsTest, OverlappingWindowsAreReadOnce) {
   NodePtr out = builder_.param(0, "out", DType::kF32, {30});
   NodePtr in = builder_.param(1, "in", DType::kF32, {32, 64});

@@ -136,6 +136,7 @@ class Image {
     std::stable_sort(digits.begin(), digits.end(), [](const Digit& a, const Digit& b) { return a.step < b.step; });
     std::vector<Level> levels;
     __int128 span = 0;  // of all levels, at most
+    bool is_exact = true;
     for (const Digit& digit : digits) {
       const bool is_apart = levels.empty() || digit.step > span;
       if (is_apart && !continues(levels, digit)) {
@@ -143,6 +144,8 @@ class Image {
       } else if (continues(levels, digit)) {
         Level& top = levels.back();
         const int64_t ratio = digit.step / top.step;
+        // A progression that continues one without elements counts wrong.
+        is_exact &= digit.count.min() > 0 && top.min_count > 0;
         top.count += Polynomial(ratio) * (Polynomial(digit.count) + Polynomial(-1));
         top.min_count += ratio * std::max<int64_t>(digit.count.min() - 1, 0);
         top.max_count += ratio * std::max<int64_t>(digit.count.max() - 1, 0);
@@ -151,7 +154,7 @@ class Image {
       }
       span += static_cast<__int128>(digit.step) * std::max<int64_t>(digit.count.max() - 1, 0);
     }
-    Count result{Polynomial(1), true};
+    Count result{Polynomial(1), is_exact};
     for (const Level& level : levels) result.value *= level.count;
     return result;
   }
