@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <functional>
+#include <optional>
 #include <queue>
 
+#include "compiler/fusion_shared.h"
 #include "compiler/fusion_versions.h"
 
 namespace bw::compiler {
@@ -21,6 +23,19 @@ constexpr double kLightOps = 32;
 // The same for what has no reduction in it, which the lanes of the consumer do side by side. Dequantising a weight must
 // stay below.
 constexpr double kLightElementwiseOps = 128;
+// A kernel with many groups of lanes gets through more meanwhile: each wave beyond those of a small kernel adds its
+// own, up to about all that fit on the card.
+constexpr double kSmallKernelLanes = 1024;
+constexpr double kMostParallel = 48;
+constexpr double kGroupLanes = 32;
+// A value with so few elements, and so much fewer than what it is recomputed for, is better kept even if it is light.
+constexpr int64_t kFewElements = 1 << 14;
+constexpr double kManyTimes = 64;
+constexpr double kMoreThanALoad = 4;
+// What elements share must be little, so that a group of lanes has it soon.
+constexpr double kMaxSharedOps = 1 << 15;
+// Matrices of more rows than this are better multiplied as they lie in memory than as they are computed.
+constexpr int64_t kMaxSharedRows = 8;
 // Inside another reduction a reduction is carried out by fewer lanes, one after the other: it has to be small.
 constexpr double kSerialOps = 1 << 16;
 // A reduction to few elements that is this long wants a workgroup for each, so it cannot be part of a wider kernel.
@@ -33,9 +48,12 @@ constexpr int kMaxUsersSeen = 256;
 
 // What is known of a value as it would be computed inside a kernel.
 struct Facts {
-  double ops = 1;  // of one element, with its reductions
+  double ops = 1;  // of one element, with its reductions but for what is shared
+  Shared shared;   // by its elements
   int depth = 0;
-  bool has_reduction = false;
+  bool has_reduction = false;  // that is not shared
+  bool is_nested = false;      // one within another
+  int64_t row = 0;             // elements that each reduction in it is made of, as Shared::row
 };
 
 // Where a value goes, through ops that keep one element for one element.
@@ -45,15 +63,15 @@ struct Uses {
   bool reduced = false;
 };
 
+// Operations that a launch costs in the time of a kernel with so many groups of lanes.
+double launch_ops(double groups) {
+  return kLaunchOps * std::clamp(groups * kGroupLanes / kSmallKernelLanes, 1.0, kMostParallel);
+}
+
 bool keeps_elements(const FlatGraph& graph, NodeId from, NodeId user) {
   const Node& node = graph.node(user);
   if (graph.nodes[user].count != graph.nodes[from].count) return false;
   return ir::is_elementwise(node.op) || node.op == Op::kReshape || node.op == Op::kPermute || node.op == Op::kFlip;
-}
-
-int64_t trips(const FlatGraph& graph, NodeId reduction) {
-  const FlatNode& flat = graph.nodes[reduction];
-  return flat.count == 0 ? 0 : graph.nodes[flat.inputs[0]].count / flat.count;
 }
 
 class Chooser {
@@ -93,17 +111,53 @@ class Chooser {
         continue;
       }
       const Facts& input = facts_[inputs[i]];
+      if (is_broadcast(graph_, id) && input.has_reduction) {
+        share(inputs[i], id, facts);
+        continue;
+      }
       facts.ops += input.ops;
+      add_shared(input, id, facts);
+      if (input.has_reduction) facts.row = facts.has_reduction && facts.row != input.row ? 0 : input.row;
       // What a gather's index is made of lies between its source and what uses it.
       const bool adds_up = node.op == Op::kGather;
       facts.depth = adds_up ? facts.depth + input.depth + 1 : std::max(facts.depth, input.depth + 1);
       facts.has_reduction |= input.has_reduction;
+      facts.is_nested |= input.is_nested;
     }
     if (ir::is_reduce(node.op)) {
+      facts.is_nested |= facts.has_reduction;
       facts.has_reduction = true;
-      facts.ops *= static_cast<double>(std::max<int64_t>(trips(graph_, id), 1));
+      facts.row = row_of(graph_, id);
+      facts.ops = facts.ops * static_cast<double>(std::max<int64_t>(trips(graph_, id), 1)) + facts.shared.ops;
+      facts.shared = {};
     }
     return facts;
+  }
+
+  // The elements of a broadcast share what its input is made of.
+  void share(NodeId input, NodeId broadcast, Facts& facts) const {
+    const Facts& repeated = facts_[input];
+    facts.shared = {repeated.ops + repeated.shared.ops, graph_.nodes[input].count, broadcast_by(graph_, broadcast, 1),
+                    repeated.row};
+    facts.depth = std::max(facts.depth, repeated.depth + 1);
+    facts.is_nested = repeated.is_nested;
+  }
+
+  void add_shared(const Facts& input, NodeId node, Facts& facts) const {
+    if (input.shared.ops == 0) return;
+    Shared added = input.shared;
+    const Op op = graph_.node(node).op;
+    if (is_broadcast(graph_, node)) {
+      added.by = broadcast_by(graph_, node, added.by);
+    } else if (ir::is_movement(op) && op != Op::kReshape && op != Op::kExpand) {
+      added.by = 0;
+    }
+    Shared& shared = facts.shared;
+    const bool is_first = shared.ops == 0;
+    shared.by = is_first || shared.by == added.by ? added.by : 0;
+    shared.row = is_first || shared.row == added.row ? added.row : 0;
+    shared.ops += added.ops;
+    shared.count = std::max(shared.count, added.count);
   }
 
   bool must_be_buffer(NodeId id) const {
@@ -118,15 +172,39 @@ class Chooser {
   // Whether computing the value where it is used would cost more than a kernel for it alone.
   bool pays(NodeId id) const {
     const Facts& facts = facts_[id];
-    if (facts.ops <= (facts.has_reduction ? kLightOps : kLightElementwiseOps)) return false;
     const FlatNode& flat = graph_.nodes[id];
+    const bool is_light = facts.ops <= (facts.has_reduction ? kLightOps : kLightElementwiseOps);
+    const bool shares = facts.shared.ops > 0;
+    if (is_light && !shares && (facts.ops < kMoreThanALoad || flat.count > kFewElements)) return false;
     const Uses uses = find_uses(id);
     if (uses.meet) return false;
     const auto count = static_cast<double>(flat.count);
-    if ((uses.evaluations - count) * facts.ops > kLaunchOps) return true;
+    const double again = (uses.evaluations - count) * facts.ops;
+    if (is_light && !shares) return uses.evaluations > kManyTimes * count && again > kLaunchOps;
+    if (const auto sharing_pays = pays_to_share(id, again)) return *sharing_pays;
+    if (again > kLaunchOps) return true;
     if (uses.reduced && facts.has_reduction && count * facts.ops > kSerialOps) return true;
     const bool wants_group = ir::is_reduce(flat.node->op) && flat.count <= kGroupOutputs;
     return wants_group && trips(graph_, id) >= kGroupTrips && (uses.reduced || uses.evaluations > count);
+  }
+
+  // The same for a reduction whose elements are shared where they are used, and for what is made of such; nothing where
+  // that is not so. `again`: operations by which elements themselves are computed more than once.
+  std::optional<bool> pays_to_share(NodeId id, double again) const {
+    const Facts& facts = facts_[id];
+    if (facts.is_nested) return std::nullopt;
+    Shared shared = facts.shared;
+    if (facts.has_reduction) {
+      shared = {facts.ops, graph_.nodes[id].count, 1, facts.row};
+      again = 0;
+    }
+    if (shared.ops == 0) return std::nullopt;
+    const SharedUses uses = find_shared_uses(graph_, id, shared);
+    if (!uses.is_shared) return std::nullopt;
+    // The elements of the rows themselves come after it, and are looked at with all that they share.
+    if (facts.has_reduction && uses.in_rows) return false;
+    return shared.ops > kMaxSharedOps || (uses.is_repeated && shared.count > kMaxSharedRows) ||
+           uses.lanes * shared.ops > kLaunchOps || uses.groups * shared.ops + again > launch_ops(uses.groups);
   }
 
   Uses find_uses(NodeId id) const {

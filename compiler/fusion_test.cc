@@ -58,11 +58,43 @@ TEST(Fusion, RmsNormIsOneKernel) {
   EXPECT_EQ(check_schedule(inputs, {rms_norm(x, inputs.param(DType::kF32, {256}))}), 1u);
 }
 
-TEST(Fusion, RmsNormIsNotRepeatedInAMatrixProduct) {
+TEST(Fusion, RmsNormOfAVectorIsPartOfItsMatrixProducts) {
   Inputs inputs;
   const Value x = inputs.param(DType::kF32, {1, 256});
   const Value h = rms_norm(x, inputs.param(DType::kF32, {256}));
-  EXPECT_EQ(check_schedule(inputs, {h.linear(inputs.param(DType::kF32, {64, 256}))}), 2u);
+  const Value y = h.linear(inputs.param(DType::kF32, {64, 256}));
+  const Value z = h.linear(inputs.param(DType::kF32, {32, 256}));
+  EXPECT_EQ(check_schedule(inputs, {y, z}), 1u);
+}
+
+TEST(Fusion, RmsNormOfManyRowsIsNotRepeatedInAMatrixProduct) {
+  Inputs inputs;
+  const Value x = inputs.param(DType::kF32, {64, 128});
+  const Value h = rms_norm(x, inputs.param(DType::kF32, {128}));
+  EXPECT_EQ(check_schedule(inputs, {h.linear(inputs.param(DType::kF32, {256, 128}))}), 2u);
+}
+
+TEST(Fusion, LayerNormIsOneKernel) {
+  Inputs inputs;
+  const Value x = inputs.param(DType::kF32, {24, 160});
+  const Value centred = x - x.sum({1}) * x.number(1.0 / 160);
+  const Value variance = (centred * centred).sum({1}) * x.number(1.0 / 160);
+  const Value scale = (variance + x.number(1e-5)).unary(Op::kSqrt).unary(Op::kRecip);
+  const Value y = centred * scale * inputs.param(DType::kF32, {160}) + inputs.param(DType::kF32, {160});
+  EXPECT_EQ(check_schedule(inputs, {y}), 1u);
+}
+
+TEST(Fusion, ReductionsOverOtherAxesThanTheirUseAreKernels) {
+  Inputs inputs;
+  const Value x = inputs.param(DType::kF32, {1024, 512});
+  // Each row less the largest values of the columns.
+  EXPECT_EQ(check_schedule(inputs, {(x - x.max({0})).unary(Op::kExp2)}), 2u);
+}
+
+TEST(Fusion, SmallVectorThatManyRowsNeedIsComputedOnce) {
+  Inputs inputs;
+  const Value x = inputs.param(DType::kF32, {256}).silu().silu();
+  EXPECT_EQ(check_schedule(inputs, {x.reshape({1, 256}).linear(inputs.param(DType::kF32, {1024, 256}))}), 2u);
 }
 
 TEST(Fusion, MatrixProductTakesBiasAndActivation) {
@@ -94,21 +126,21 @@ TEST(Fusion, QuantisedEmbeddingReadsOnlyTheRowsItNeeds) {
   EXPECT_EQ(check_schedule(inputs, {rows}), 1u);
 }
 
-TEST(Fusion, SoftmaxOfLongRowsIsFewKernels) {
+TEST(Fusion, SoftmaxOfLongRowsIsOneKernel) {
   Inputs inputs;
   const Value x = inputs.param(DType::kF32, {8, 2048});
   const Value power = (x - x.max({1})).unary(Op::kExp2);
   const Value y = power * power.sum({1}).unary(Op::kRecip);
-  EXPECT_EQ(check_schedule(inputs, {y}), 3u);
+  EXPECT_EQ(check_schedule(inputs, {y}), 1u);
 }
 
-TEST(Fusion, ArgmaxOverAVocabularyIsTwoGroupReductions) {
+TEST(Fusion, ArgmaxOverAVocabularyIsOneKernel) {
   Inputs inputs;
   const Value x = inputs.param(DType::kF32, {1, 1024});
   const Value is_largest = binary(Op::kCmpNe, x, x.max({1})).cast(DType::kI32);
   const Value down = inputs.range(1024) * inputs.constant(DType::kI32, -1) + inputs.constant(DType::kI32, 1024);
   const Value best = (down * (inputs.constant(DType::kI32, 1) - is_largest)).max({1});
-  EXPECT_EQ(check_schedule(inputs, {inputs.constant(DType::kI32, 1024) - best}), 2u);
+  EXPECT_EQ(check_schedule(inputs, {inputs.constant(DType::kI32, 1024) - best}), 1u);
 }
 
 TEST(Fusion, LongSumIsTwoKernels) {
@@ -192,20 +224,20 @@ DecoderLayer decoder_layer(Inputs& inputs, const Value& pos, int64_t context) {
   return {attended + inner.linear(matrix(256, 768)), keys, values};
 }
 
-TEST(Fusion, DecoderLayerIsAtMostTenKernelsAtEachPosition) {
+TEST(Fusion, DecoderLayerIsAtMostSixKernelsAtEachPosition) {
   for (int64_t position : {0, 31}) {
     Inputs inputs;
     const Value pos = inputs.variable("pos", 0, 31);
     const DecoderLayer layer = decoder_layer(inputs, pos, 32);
-    EXPECT_LE(check_schedule(inputs, {layer.output, layer.keys, layer.values}, {{"pos", position}}, 1e-3), 10u);
+    EXPECT_LE(check_schedule(inputs, {layer.output, layer.keys, layer.values}, {{"pos", position}}, 1e-3), 6u);
   }
 }
 
-TEST(Fusion, DecoderLayerWithALongContextIsNineKernels) {
+TEST(Fusion, DecoderLayerWithALongContextIsSixKernels) {
   Inputs inputs;
   const Value pos = inputs.variable("pos", 0, 511);
   const DecoderLayer layer = decoder_layer(inputs, pos, 512);
-  EXPECT_EQ(check_schedule(inputs, {layer.output}, {{"pos", 300}}, 1e-3), 9u);
+  EXPECT_EQ(check_schedule(inputs, {layer.output}, {{"pos", 300}}, 1e-3), 6u);
 }
 
 }  // namespace

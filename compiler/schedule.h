@@ -33,8 +33,9 @@ struct Schedule {
 };
 
 // Elementwise chains and gathers fuse into each other and into reductions; movement costs nothing. A value becomes a
-// buffer where it is an output, kContiguous, stored, or a reduction whose recomputation in all its uses would cost more
-// than a kernel launch (compiler/fusion.h). Dead nodes and empty tensors are not computed.
+// buffer where it is an output, kContiguous, stored, or costs more to recompute in all its uses than a kernel launch
+// (compiler/fusion.h); what a row's elements share (softmax, norms) is computed once for all of them. Kernels that do
+// not depend on each other share a launch. Dead nodes and empty tensors are not computed.
 //
 // An output that is a kStore is the param's own buffer, as all stores of the program leave it; any other output has a
 // temporary buffer, which outputs that only reshape the same value share. A grid with a symbolic extent can be empty.

@@ -80,8 +80,7 @@ class Llama {
   Tensor forward(const Tensor& ids, const ir::NodePtr& pos, int64_t tokens) const;
   Tensor normalise(const Tensor& x, const Tensor& weight) const;
   Tensor attention(const Layer& layer, const Tensor& h, const ir::NodePtr& pos, int64_t tokens) const;
-  Tensor rotated_keys(const Layer& layer, const Tensor& h, const Tensor& cosine, const Tensor& sine,
-                      int64_t tokens) const;
+  Tensor rotate(const Tensor& x, const Tensor& cosine, const Tensor& sine, int64_t tokens) const;
   Tensor feed_forward(const Layer& layer, const Tensor& h) const;
 
   LlamaConfig config_;
