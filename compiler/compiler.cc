@@ -41,6 +41,15 @@ bool same_grid(const CompiledKernel& kernel, const ScheduledKernel& scheduled) {
   return kernel.grid == scheduled.grid() && kernel.group_extent == scheduled.group_extent();
 }
 
+std::string forms_of(std::span<const KernelPart> parts) {
+  std::vector<std::string> forms;
+  for (const KernelPart& part : parts) {
+    std::string form = print_form(part.form);
+    if (std::find(forms.begin(), forms.end(), form) == forms.end()) forms.push_back(std::move(form));
+  }
+  return fmt::format("{}", fmt::join(forms, " + "));
+}
+
 Result<CompiledKernel> describe(const ScheduledKernel& scheduled, CodeCache::Bytes code_object) {
   const std::vector<KernelPart>& parts = scheduled.parts;
   CompiledKernel compiled;
@@ -50,6 +59,7 @@ Result<CompiledKernel> describe(const ScheduledKernel& scheduled, CodeCache::Byt
     compiled.bytes += costs.bytes;
   }
   compiled.name = launch_name(parts);
+  compiled.form = forms_of(parts);
   compiled.symbol = kKernelSymbol;
   BW_ASSIGN(compiled.resources, read_resources(*code_object));
   compiled.diagnostic = spill_diagnostic(compiled.resources);

@@ -19,6 +19,7 @@ namespace bw::compiler {
 // variable.
 struct CompiledKernel {
   std::string name;    // for messages: tells what the kernel computes
+  std::string form;    // of its parts, each once: how the work is dealt out (print_form())
   std::string symbol;  // of the kernel in the code object (without ".kd")
   std::shared_ptr<const std::vector<std::byte>> code_object;
   std::array<uint32_t, 3> workgroup_size{1, 1, 1};

@@ -85,6 +85,7 @@ class GpuProgram final : public PreparedProgram {
   Status run(const VariableValues& variables) override;
   const std::vector<std::shared_ptr<DeviceBuffer>>& outputs() const override { return outputs_; }
   ProgramCost cost() const override;
+  std::vector<LaunchDescription> launches() const override;
 
  private:
   struct Step {
@@ -227,6 +228,25 @@ ProgramCost GpuProgram::cost() const {
     cost.bytes += program_.kernels[launch.kernel].bytes;
   }
   return cost;
+}
+
+std::vector<LaunchDescription> GpuProgram::launches() const {
+  std::vector<LaunchDescription> all;
+  for (const compiler::Launch& launch : program_.launches) {
+    const compiler::CompiledKernel& kernel = program_.kernels[launch.kernel];
+    LaunchDescription description;
+    description.kernel = kernel.name;
+    description.form = kernel.form;
+    description.program_address = kernels_[launch.kernel].entry.value;
+    for (const uint32_t size : kernel.workgroup_size) description.workgroup_lanes *= size;
+    for (size_t axis = 0; axis < kernel.grid.size(); ++axis) description.grid[axis] = kernel.grid[axis].max();
+    description.group_extent = kernel.group_extent;
+    description.flops = kernel.flops;
+    description.bytes = kernel.bytes;
+    description.resources = kernel.resources;
+    all.push_back(std::move(description));
+  }
+  return all;
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 // (testing/host_executor.h).
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "compiler/kernel_resources.h"
 #include "ir/node.h"
 
 namespace bw::tensor {
@@ -38,6 +40,19 @@ struct ProgramCost {
   uint64_t bytes = 0;  // loaded and stored by the kernels, at most
 };
 
+// A kernel launch of a program, for reports.
+struct LaunchDescription {
+  std::string kernel;            // tells what it computes
+  std::string form;              // how its work is dealt out
+  uint64_t program_address = 0;  // of the kernel's first instruction, for the GPU
+  uint32_t workgroup_lanes = 1;
+  std::array<int64_t, 3> grid{};                  // what there is to do along x, y, z; with a symbolic extent at most
+  std::array<uint32_t, 3> group_extent{1, 1, 1};  // how much of it a workgroup does
+  uint64_t flops = 0;                             // at most, as the next
+  uint64_t bytes = 0;                             // that it must load and store
+  compiler::KernelResources resources;
+};
+
 // A program that was compiled and loaded once, bound to its buffers, to be run any number of times.
 class PreparedProgram {
  public:
@@ -49,6 +64,8 @@ class PreparedProgram {
   // One for each output of the graph, in order; overwritten by every run. The output of a store is its param's buffer.
   virtual const std::vector<std::shared_ptr<DeviceBuffer>>& outputs() const = 0;
   virtual ProgramCost cost() const = 0;
+  // In order; empty where nothing is launched on a GPU.
+  virtual std::vector<LaunchDescription> launches() const { return {}; }
 };
 
 class Executor {

@@ -232,4 +232,9 @@ ProgramCost Llama::step_cost() const {
   return found == steps_.end() ? ProgramCost{} : found->second.program->cost();
 }
 
+std::vector<LaunchDescription> Llama::step_launches() const {
+  const auto found = steps_.find(1);
+  return found == steps_.end() ? std::vector<LaunchDescription>{} : found->second.program->launches();
+}
+
 }  // namespace bw::tensor

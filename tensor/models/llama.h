@@ -41,6 +41,8 @@ class Llama {
   // The graph of a step over `tokens` positions, without preparing it: logits, and the best token where it is one.
   // Error: kInvalidArgument for more positions than the context has.
   Result<std::vector<ir::NodePtr>> step_graph(int64_t tokens);
+  // Of the step of step_cost(), in order; empty before the first.
+  std::vector<LaunchDescription> step_launches() const;
 
   // Runs the model over `ids` at the positions from `position` on; the cache must hold all positions before. Returns
   // the logits of every position, [ids.size(), vocabulary] row-major.

@@ -21,6 +21,7 @@ using Command = std::function<Status(const GlobalOptions&)>;
 Command add_info_command(CLI::App& app);
 Command add_explain_command(CLI::App& app);
 Command add_generate_command(CLI::App& app);
+Command add_bench_command(CLI::App& app);
 Command add_isa_command(CLI::App& app);
 Command add_isa_test_command(CLI::App& app);
 // `program`: the words after "--".

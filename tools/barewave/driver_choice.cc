@@ -38,12 +38,17 @@ kfd::TracingDriver::CallSink call_sink_of(const DriverOptions& options, emulator
 Status use_emulated(const DriverOptions& choice, ChosenDriver* chosen) {
   emulator::EmulatedOptions options;
   options.strictness = choice.strictness;
+  options.counting = choice.counting;
   options.trace = chosen->trace;
   options.watchdog_instructions = choice.watchdog_instructions.value_or(0);
   if (choice.engine) options.engine = *choice.engine;
   if (choice.strictness != emulator::Strictness::kOff && choice.engine &&
       *choice.engine != emulator::ShaderEngine::kInterpreter) {
     return error(StatusCode::kInvalidArgument, "strict mode is the interpreter's (leave --engine jit out)");
+  }
+  if (choice.counting != emulator::Counting::kOff && choice.engine &&
+      *choice.engine != emulator::ShaderEngine::kInterpreter) {
+    return error(StatusCode::kInvalidArgument, "counters are the interpreter's (leave --engine jit out)");
   }
   // What is to be translated at once is under test: neither is it to come from the disk, nor worth keeping there.
   if (options.engine != emulator::ShaderEngine::kJitAtOnce) options.cache_dir = default_cache_dir();

@@ -34,6 +34,7 @@ struct DriverOptions {
   std::shared_ptr<emulator::TraceRecorder> trace;  // null: none
   // For the emulated card; a real one takes no notice.
   emulator::Strictness strictness = emulator::Strictness::kOff;
+  emulator::Counting counting = emulator::Counting::kOff;
   std::optional<uint64_t> watchdog_instructions;  // nothing: as for the engine; 0: any number
   std::optional<emulator::ShaderEngine> engine;   // nothing: the user leaves it to the command
 };

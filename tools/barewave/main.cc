@@ -83,6 +83,7 @@ int run(int argc, char** argv) {
       {"info", add_info_command(app)},
       {"generate", add_generate_command(app)},
       {"explain", add_explain_command(app)},
+      {"bench", add_bench_command(app)},
       {"isa", add_isa_command(app)},
       {"isa-test", add_isa_test_command(app)},
       {"shim", add_shim_command(app, program)},

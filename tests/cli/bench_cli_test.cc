@@ -1,0 +1,127 @@
+// Owns: `barewave bench` seen from outside. Not here: what the compiler's kernels are to reach (bench_figures_test.cc).
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "tests/cli/command.h"
+
+namespace bw {
+namespace {
+
+using nlohmann::json;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
+using tests::CommandResult;
+using tests::run_barewave;
+
+const std::string kModel = BAREWAVE_TEST_DATA_DIR "/kjv-3m/kjv-3m.Q8_0.gguf";
+
+CommandResult bench(std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), {"--device", "emulated", "bench"});
+  return run_barewave(arguments);
+}
+
+json bench_json(std::vector<std::string> arguments) {
+  arguments.push_back("--json");
+  const CommandResult result = bench(arguments);
+  EXPECT_EQ(result.exit_status, 0) << result.err;
+  return json::parse(result.out, nullptr, false);
+}
+
+void expect_refused(const std::vector<std::string>& arguments, const std::string& what) {
+  const CommandResult result = bench(arguments);
+  EXPECT_NE(result.exit_status, 0);
+  EXPECT_EQ(result.out, "");
+  EXPECT_THAT(result.err, AllOf(StartsWith("barewave: "), HasSubstr(what)));
+  EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result.err;
+}
+
+TEST(Bench, ListsItsCasesWithoutADevice) {
+  const CommandResult result = run_barewave({"bench", "--list", "--device", "kfd"});
+  EXPECT_EQ(result.exit_status, 0) << result.err;
+  for (const char* name :
+       {"elementwise_1m", "matmul_f32_2048", "matmul_f16_nt_1024", "matvec_q4_0", "attention_decode"}) {
+    EXPECT_THAT(result.out, HasSubstr(name));
+  }
+  EXPECT_THAT(result.out, Not(HasSubstr("decode_step")));
+  EXPECT_THAT(run_barewave({"bench", "--list", "--model", kModel}).out, HasSubstr("decode_step"));
+  EXPECT_THAT(run_barewave({"bench", "--list", "norm"}).out, AllOf(HasSubstr("rms_norm"), Not(HasSubstr("softmax"))));
+  for (const char* option : {"--counters", "--json", "--repetitions", "--model", "--list", "FILTER"}) {
+    EXPECT_THAT(run_barewave({"bench", "--help"}).out, HasSubstr(option));
+  }
+}
+
+TEST(Bench, CountsBytesAndInstructionsTheSameEachTime) {
+  const json document = bench_json({"--counters", "elementwise_1m"});
+  EXPECT_EQ(document["version"], 1);
+  EXPECT_EQ(document["device"], "emulated");
+  ASSERT_EQ(document["cases"].size(), 1u);
+  const json& one = document["cases"][0];
+  EXPECT_EQ(one["ok"], true);
+  EXPECT_EQ(one["minimum_bytes"], 8u << 20);
+  ASSERT_EQ(one["kernels"].size(), 1u);
+  const json& kernel = one["kernels"][0];
+  EXPECT_EQ(kernel["global_loads"]["bytes"], 4u << 20);
+  EXPECT_EQ(kernel["global_stores"]["bytes"], 4u << 20);
+  EXPECT_EQ(kernel["touched_bytes"]["written"], 4u << 20);
+  EXPECT_GT(kernel["resources"]["vgprs"], 0);
+  const json& counts = kernel["instructions"];
+  uint64_t sum = 0;
+  for (const char* name : {"valu", "vmem", "lds", "salu", "smem", "branch", "barrier", "wait", "message", "other"}) {
+    sum += counts[name].get<uint64_t>();
+  }
+  EXPECT_EQ(counts["total"], sum);
+  EXPECT_EQ(bench_json({"--counters", "elementwise_1m"}), document);
+}
+
+TEST(Bench, TimesWhatItHasVerified) {
+  const json document = bench_json({"sum_rows", "--repetitions", "2"});
+  const json& time = document["cases"][0]["time"];
+  EXPECT_EQ(time["repetitions"], 2);
+  EXPECT_GT(time["median_ns"], 0);
+  EXPECT_LE(time["least_ns"], time["median_ns"]);
+  const CommandResult text = bench({"sum_rows", "rms_norm", "--repetitions", "1"});
+  EXPECT_THAT(text.out, AllOf(HasSubstr("sum_rows"), HasSubstr("rms_norm"), HasSubstr("B/s")));
+}
+
+TEST(Bench, CountsAStepOfAModel) {
+  const json document = bench_json({"--counters", "decode_step", "--model", kModel});
+  const json& step = document["cases"][0];
+  uint64_t launches = 0, read = 0;
+  for (const json& kernel : step["kernels"]) {
+    launches += kernel["launches"].get<uint64_t>();
+    read += kernel["global_loads"]["coalesced_bytes"].get<uint64_t>() + kernel["scalar_load_bytes"].get<uint64_t>();
+  }
+  EXPECT_EQ(step["launches"], launches);
+  EXPECT_GT(read, 3'000'000u);  // the weights
+}
+
+TEST(Bench, ShowsCountersAsText) {
+  const CommandResult result = bench({"--counters", "matmul_f32_256"});
+  EXPECT_EQ(result.exit_status, 0) << result.err;
+  for (const char* label : {"instructions", "valu", "FMA", "WMMA", "requested", "touched", "VGPRs", "waves a SIMD"}) {
+    EXPECT_THAT(result.out, HasSubstr(label));
+  }
+}
+
+TEST(Bench, RefusesWhatItCannotDo) {
+  expect_refused({"no_such_case"}, "no_such_case");
+  expect_refused({"decode_step"}, "--model");
+  expect_refused({"--model", "/nonexistent.gguf", "--list", "nothing"}, "nothing");
+  expect_refused({"--counters", "--engine", "jit", "copy_1m"}, "counters are the interpreter's");
+  expect_refused({"--counters", "--repetitions", "3", "copy_1m"}, "--repetitions");
+  expect_refused({"--repetitions", "-1", "copy_1m"}, "--repetitions");
+  const CommandResult missing = bench({"--model", "/nonexistent.gguf", "decode_step"});
+  EXPECT_EQ(missing.exit_status, 1);
+  EXPECT_THAT(missing.out, HasSubstr("/nonexistent.gguf"));
+  EXPECT_THAT(missing.err, HasSubstr("1 of 1 cases failed: decode_step"));
+}
+
+}  // namespace
+}  // namespace bw

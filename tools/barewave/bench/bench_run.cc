@@ -1,0 +1,123 @@
+#include "tools/barewave/bench/bench_run.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+namespace bw::tools {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::chrono::milliseconds kTimed{200};
+constexpr uint32_t kFewestRepetitions = 3;
+constexpr uint32_t kMostRepetitions = 1000;
+
+Result<uint64_t> time_once(const BenchProgram& program) {
+  const auto begin = Clock::now();
+  BW_RETURN_IF_ERROR(program.run());
+  return static_cast<uint64_t>(std::chrono::nanoseconds(Clock::now() - begin).count());
+}
+
+Result<BenchTime> measure(const BenchProgram& program, const BenchOptions& options) {
+  std::vector<uint64_t> times;
+  const auto begin = Clock::now();
+  const auto goes_on = [&] {
+    if (options.repetitions != 0) return times.size() < options.repetitions;
+    if (times.size() < kFewestRepetitions) return true;
+    return times.size() < kMostRepetitions && Clock::now() - begin < kTimed;
+  };
+  while (goes_on()) {
+    BW_ASSIGN(const uint64_t time, time_once(program));
+    times.push_back(time);
+  }
+  std::sort(times.begin(), times.end());
+  return BenchTime{times[times.size() / 2], times.front(), static_cast<uint32_t>(times.size())};
+}
+
+Result<BenchProgram> prepare(const BenchCase& what, const std::shared_ptr<tensor::Runtime>& runtime,
+                             BenchResult* result) {
+  BW_ASSIGN(BenchProgram program, what.make(runtime));
+  result->minimum_bytes = program.minimum_bytes;
+  result->flops = program.flops;
+  result->launches = static_cast<uint32_t>(program.launches().size());
+  return program;
+}
+
+Status time_into(const BenchCase& what, const std::shared_ptr<tensor::Runtime>& runtime, const BenchOptions& options,
+                 BenchResult* result) {
+  BW_ASSIGN(const BenchProgram program, prepare(what, runtime, result));
+  BW_RETURN_IF_ERROR(program.run());
+  BW_RETURN_IF_ERROR(program.verify());
+  BW_ASSIGN(result->time, measure(program, options));
+  return Status::ok();
+}
+
+KernelCounts& entry_for(const tensor::LaunchDescription& launch, std::vector<KernelCounts>* kernels) {
+  const auto found = std::find_if(kernels->begin(), kernels->end(), [&](const KernelCounts& counts) {
+    return counts.launch.program_address == launch.program_address && counts.launch.grid == launch.grid;
+  });
+  if (found != kernels->end()) return *found;
+  kernels->emplace_back().launch = launch;
+  return kernels->back();
+}
+
+// Launches without work-items are left out by the program, so that there may be fewer dispatches.
+Status assign(const BenchProgram& program, const std::vector<emulator::DispatchCounters>& dispatches,
+              std::vector<KernelCounts>* kernels) {
+  const std::vector<tensor::LaunchDescription> launches = program.launches();
+  size_t next = 0;
+  for (const emulator::DispatchCounters& dispatch : dispatches) {
+    while (next < launches.size() && launches[next].program_address != dispatch.program_address) ++next;
+    if (next == launches.size()) {
+      return error(StatusCode::kDataLoss, "a dispatch of the program at {:#x} belongs to no launch",
+                   dispatch.program_address);
+    }
+    KernelCounts& kernel = entry_for(launches[next++], kernels);
+    ++kernel.launches;
+    kernel.workgroups += dispatch.workgroups;
+    kernel.counters.add(dispatch);
+    if (program.product) kernel.tiling_bytes = tiling_bytes(*program.product, kernel.launch);
+  }
+  return Status::ok();
+}
+
+Status count_into(const BenchCase& what, const std::shared_ptr<tensor::Runtime>& runtime,
+                  emulator::EmulatedDriver& card, BenchResult* result) {
+  BW_ASSIGN(const BenchProgram program, prepare(what, runtime, result));
+  card.take_dispatch_counters();  // those of its preparation
+  BW_RETURN_IF_ERROR(program.run());
+  BW_RETURN_IF_ERROR(assign(program, card.take_dispatch_counters(), &result->kernels));
+  return program.verify();
+}
+
+}  // namespace
+
+std::optional<uint64_t> tiling_bytes(const BenchProduct& product, const tensor::LaunchDescription& launch) {
+  std::array<uint64_t, 3> groups{};
+  for (size_t axis = 0; axis < groups.size(); ++axis) {
+    groups[axis] =
+        static_cast<uint64_t>((launch.grid[axis] + launch.group_extent[axis] - 1) / launch.group_extent[axis]);
+  }
+  // Along x the columns of the result, along y its rows.
+  if (launch.grid[0] != product.n || launch.grid[1] != product.m) return std::nullopt;
+  return product.a_bytes * groups[0] + product.b_bytes * groups[1];
+}
+
+BenchResult time_case(const BenchCase& what, const std::shared_ptr<tensor::Runtime>& runtime,
+                      const BenchOptions& options) {
+  BenchResult result;
+  result.name = what.name;
+  result.status = time_into(what, runtime, options, &result);
+  return result;
+}
+
+BenchResult count_case(const BenchCase& what, const std::shared_ptr<tensor::Runtime>& runtime,
+                       emulator::EmulatedDriver& card) {
+  BenchResult result;
+  result.name = what.name;
+  result.status = count_into(what, runtime, card, &result);
+  return result;
+}
+
+}  // namespace bw::tools

@@ -1,0 +1,59 @@
+// Owns: carrying out a benchmark: verified, and then timed or counted. Not here: the cases (bench_case.h), showing the
+// results (bench_report.h).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "emulator/driver.h"
+#include "tools/barewave/bench/bench_case.h"
+
+namespace bw::tools {
+
+// Wall time from the submission of all its kernels to their end.
+struct BenchTime {
+  uint64_t median_ns = 0;
+  uint64_t least_ns = 0;
+  uint32_t repetitions = 0;
+};
+
+// All launches of one kernel in one run of the program.
+struct KernelCounts {
+  tensor::LaunchDescription launch;  // the first
+  uint32_t launches = 0;
+  uint64_t workgroups = 0;  // of all launches, as the next
+  emulator::DispatchCounters counters;
+  // What the workgroups of a product must read, each for its own part of the result; nothing where the kernel is none,
+  // or gives them no rectangle of it.
+  std::optional<uint64_t> tiling_bytes;
+};
+
+struct BenchResult {
+  std::string name;
+  Status status;  // of all below: what could not be run, or came out wrong
+  uint64_t minimum_bytes = 0;
+  double flops = 0;
+  uint32_t launches = 0;  // kernels that a run launches
+  std::optional<BenchTime> time;
+  std::vector<KernelCounts> kernels;  // in the order of their first launches; empty unless counted
+};
+
+struct BenchOptions {
+  uint32_t repetitions = 0;  // 0: as many as take about a fifth of a second, at least 3
+};
+
+// Timed.
+BenchResult time_case(const BenchCase& what, const std::shared_ptr<tensor::Runtime>& runtime,
+                      const BenchOptions& options);
+// Counted, on an emulated card that counts.
+BenchResult count_case(const BenchCase& what, const std::shared_ptr<tensor::Runtime>& runtime,
+                       emulator::EmulatedDriver& card);
+
+// See KernelCounts.
+std::optional<uint64_t> tiling_bytes(const BenchProduct& product, const tensor::LaunchDescription& launch);
+
+}  // namespace bw::tools
