@@ -7,7 +7,12 @@
 #include <filesystem>
 
 #include "compiler/compiler.h"
+#include "compiler/schedule.h"
 #include "ir/builder.h"
+#include "tensor/gguf/gguf.h"
+#include "tensor/models/llama.h"
+#include "tensor/planning_executor.h"
+#include "tensor/runtime.h"
 
 namespace bw::compiler {
 namespace {
@@ -98,6 +103,49 @@ void BM_ElementwiseFromMemory(benchmark::State& state) {
   }
 }
 BENCHMARK(BM_ElementwiseFromMemory)->Unit(benchmark::kMillisecond);
+
+// A sum of 1 M elements, cold.
+void BM_SumCold(benchmark::State& state) {
+  int64_t count = 1 << 20;
+  for (auto _ : state) {
+    ir::Builder b;
+    const ir::NodePtr x = b.param(1, "x", ir::DType::kF32, {++count}).value();
+    const auto compiler = Compiler::create({}).value();
+    compile_or_exit(*compiler, b.reduce(ir::Op::kReduceAdd, x, {0}).value());
+  }
+}
+BENCHMARK(BM_SumCold)->Unit(benchmark::kMillisecond);
+
+// The graph of a step of kjv-3m over so many positions.
+std::vector<ir::NodePtr> step_graph(int64_t tokens) {
+  const auto file = tensor::gguf::File::open(BAREWAVE_TEST_DATA_DIR "/kjv-3m/kjv-3m.Q8_0.gguf").value();
+  const auto runtime = tensor::Runtime::create(std::make_unique<tensor::PlanningExecutor>());
+  return tensor::Llama::load(file, runtime).value()->step_graph(tokens).value();
+}
+
+// From graph to kernels, without code.
+void BM_ScheduleStep(benchmark::State& state) {
+  const std::vector<ir::NodePtr> outputs = step_graph(state.range(0));
+  size_t launches = 0;
+  for (auto _ : state) {
+    const Result<Schedule> result = schedule(outputs);
+    if (!result.is_ok()) return state.SkipWithError(result.status().message().c_str());
+    launches = result->kernels.size();
+  }
+  state.counters["launches"] = static_cast<double>(launches);
+}
+BENCHMARK(BM_ScheduleStep)->Arg(1)->Arg(128)->Unit(benchmark::kMillisecond);
+
+// From graph to code objects, cold, with so many threads.
+void BM_CompileDecodeStepCold(benchmark::State& state) {
+  const std::vector<ir::NodePtr> outputs = step_graph(1);
+  for (auto _ : state) {
+    const auto compiler = Compiler::create({.cache_dir = "", .threads = static_cast<size_t>(state.range(0))}).value();
+    const Result<Program> program = compiler->compile(outputs);
+    if (!program.is_ok()) return state.SkipWithError(program.status().message().c_str());
+  }
+}
+BENCHMARK(BM_CompileDecodeStepCold)->Arg(1)->Arg(2)->Unit(benchmark::kMillisecond)->UseRealTime();
 
 }  // namespace
 }  // namespace bw::compiler
