@@ -5,6 +5,7 @@
 #include <optional>
 #include <queue>
 
+#include "compiler/attention_graph.h"
 #include "compiler/fusion_shared.h"
 #include "compiler/fusion_versions.h"
 
@@ -77,7 +78,11 @@ bool keeps_elements(const FlatGraph& graph, NodeId from, NodeId user) {
 class Chooser {
  public:
   Chooser(const FlatGraph& graph, MemoryVersions& versions)
-      : graph_(graph), versions_(versions), buffers_(graph.nodes.size()), facts_(graph.nodes.size()) {}
+      : graph_(graph),
+        versions_(versions),
+        attention_(graph),
+        buffers_(graph.nodes.size()),
+        facts_(graph.nodes.size()) {}
 
   std::vector<bool> run() {
     for (NodeId id = 0; id < graph_.nodes.size(); ++id) {
@@ -165,12 +170,15 @@ class Chooser {
     if (flat.node->op == Op::kStore) return true;
     if (is_memory(*flat.node)) return flat.is_output;
     if (flat.is_output || facts_[id].depth >= kMaxDepth) return true;
+    if (attention_.ends[id] || (attention_.operands[id] && (facts_[id].has_reduction || facts_[id].shared.ops > 0)))
+      return true;
     if (flat.node->op == Op::kContiguous) return !buffers_[flat.inputs[0]];
     return false;
   }
 
   // Whether computing the value where it is used would cost more than a kernel for it alone.
   bool pays(NodeId id) const {
+    if (attention_.inside[id]) return false;
     const Facts& facts = facts_[id];
     const FlatNode& flat = graph_.nodes[id];
     const bool is_light = facts.ops <= (facts.has_reduction ? kLightOps : kLightElementwiseOps);
@@ -246,6 +254,7 @@ class Chooser {
 
   const FlatGraph& graph_;
   MemoryVersions& versions_;
+  const AttentionChoices attention_;
   std::vector<bool> buffers_;
   std::vector<Facts> facts_;
 };

@@ -2,6 +2,7 @@
 // scheduler chooses a form, code generation follows it. What a kernel computes is the same in every form.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <variant>
 
@@ -13,7 +14,15 @@ struct LaneForm {
   bool operator==(const LaneForm&) const = default;
 };
 
-using KernelForm = std::variant<LaneForm>;
+// softmax(scores) times values with an online softmax (compiler/attention_emit.h). A workgroup does `queries` rows of
+// the range along y and all columns along x for one place along z; its `waves` share the positions, 32 at a time.
+struct AttentionForm {
+  uint32_t queries = 1;
+  uint32_t waves = 1;
+  bool operator==(const AttentionForm&) const = default;
+};
+
+using KernelForm = std::variant<LaneForm, AttentionForm>;
 
 // One line, the same for equal forms only: part of the key of cached code objects, and what `explain` shows.
 std::string print_form(const KernelForm& form);

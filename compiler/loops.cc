@@ -8,6 +8,7 @@
 #include <string>
 #include <unordered_set>
 
+#include "compiler/attention_loops.h"
 #include "compiler/fusion.h"
 #include "compiler/loops_cone.h"
 #include "compiler/loops_group.h"
@@ -52,6 +53,12 @@ class RootLowering {
       : graph_(graph), buffers_(buffers), root_(root), cone_(find_cone(graph, buffers, root)) {}
 
   Result<LoweredRoot> run() {
+    if (std::optional<LoopNest> nest = lower_attention(graph_, buffers_, cone_)) {
+      return LoweredRoot{*std::move(nest), kNoNode};
+    }
+    if (const NodeId scores = find_scores_to_cut(graph_, buffers_, cone_); scores != kNoNode) {
+      return LoweredRoot{{}, scores};
+    }
     LanePlan plan = plan_lanes(output_shape(), Cooperation::kNone);
     std::optional<Lowered> alone = lower(plan, {});
     if (!alone.has_value()) return cut();

@@ -9,6 +9,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "compiler/attention_emit.h"
 #include "compiler/codegen.h"
 #include "compiler/lower_llvm_emit.h"
 #include "compiler/lower_llvm_place.h"
@@ -106,6 +107,9 @@ void describe_function(uint32_t size, llvm::Function& function) {
 
 Status emit_body(const ir::Kernel& kernel, const KernelForm& form, const KernelPlan& plan, llvm::Function& function) {
   if (std::holds_alternative<LaneForm>(form)) return KernelEmitter(kernel, plan, function).emit();
+  if (const auto* attention = std::get_if<AttentionForm>(&form)) {
+    return AttentionEmitter(kernel, plan, *attention, function).emit();
+  }
   return error(StatusCode::kUnsupported, "lowering kernel {}: no code for the form '{}'", kernel.name,
                print_form(form));
 }

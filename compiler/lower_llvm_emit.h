@@ -33,7 +33,7 @@ class KernelEmitter {
 
   Status emit();
 
- private:
+ protected:  // emitters of other forms compute expressions in the same way
   // An index as `rest + constant`, the constant being whatever unrolled loops and literal terms add, so that accesses
   // at neighbouring indices share the computation of `rest` and differ in their immediate offset.
   struct Split {

@@ -1,7 +1,6 @@
 // Owns: the graph of a step of the LLaMA decoder.
 //
-// It says what is computed; which values become buffers is the scheduler's choice (compiler/fusion.h), but for those of
-// attention that contiguous() marks.
+// It says what is computed; which values become buffers is the scheduler's choice (compiler/fusion.h).
 #include <cmath>
 
 #include "tensor/models/llama.h"
@@ -48,14 +47,13 @@ Tensor Llama::attention(const Layer& layer, const Tensor& h, const ir::NodePtr& 
     const Tensor key_position = Tensor::arange(runtime_, DType::kI32, end);
     scores = where(query_position.lt(key_position), scores.scalar(-INFINITY), scores);
   }
-  scores = scores.contiguous();
 
-  const Tensor largest = scores.max({-1}, Reduced::kKeep).contiguous();
-  const Tensor powers = (scores - largest).exp();
-  const Tensor inverse_sum = powers.sum({-1}, Reduced::kKeep).recip().contiguous();
+  // One kernel from here to the end (compiler/attention_emit.h).
+  const Tensor powers = (scores - scores.max({-1}, Reduced::kKeep)).exp();
+  const Tensor inverse_sum = powers.sum({-1}, Reduced::kKeep).recip();
   const Tensor v_heads = v_cache.permute({1, 2, 0}).reshape({config_.kv_heads, 1, 1, config_.head_dim, end});
   const Tensor mixed = (powers.unsqueeze(3) * v_heads).sum({-1}) * inverse_sum;
-  return mixed.permute({2, 0, 1, 3}).contiguous().reshape({tokens, config_.dim});
+  return mixed.permute({2, 0, 1, 3}).reshape({tokens, config_.dim});
 }
 
 // down(silu(gate(h)) * up(h)); Shazeer, 2020.
