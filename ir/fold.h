@@ -3,31 +3,30 @@
 
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "ir/kernel.h"
 #include "ir/node.h"
+#include "ir/rewrite/rule.h"
 
 namespace bw::ir {
 
-// Folds constants and the identities of each op. The result always has the same value, for all inputs (but for the
-// payload of a NaN).
-class Folder {
+// Folds constants, applies the rules of ir/rewrite, gathers sums of indices, and replaces what can have only one value.
+// The result always has the same value, for all inputs (but for the payload of a NaN).
+class Folder : public rewrite::RuleHost {
  public:
   explicit Folder(KernelBuilder& builder) : builder_(builder) {}
 
   NodePtr fold(Node node);
 
+  std::optional<Scalar> constant_value(const NodePtr& node) override;
+  NodePtr make_constant(DType dtype, Scalar value, const Node& like) override;
+  NodePtr make(Op op, DType dtype, std::vector<NodePtr> inputs) override;
+  Interval bounds(const NodePtr& node) override;
+
  private:
   NodePtr fold_constants(const Node& node);
   NodePtr fold_to_point(const Node& node);
-  NodePtr fold_binary(const Node& node);
-  NodePtr fold_bool(const Node& node);
-  NodePtr fold_integer(const Node& node);
-  NodePtr fold_float(const Node& node);
-  NodePtr fold_compare(const Node& node);
-  NodePtr fold_where(const Node& node);
-  NodePtr fold_cast(const Node& node);
-  NodePtr fold_max(const Node& node);
   void order_inputs(Node& node);
 
   KernelBuilder& builder_;
@@ -35,6 +34,8 @@ class Folder {
 
 // The value of a constant integer or bool.
 std::optional<int64_t> integer_constant(const NodePtr& node);
+// Whether the inputs can be exchanged. Constants are put last, so that each rule has one case.
+bool is_commutative(Op op);
 // A zero-based integer loop counter with one value is that value.
 bool is_single_iteration(const Node& node);
 

@@ -69,20 +69,9 @@ NodePtr LinearFolder::fold_sum(const Node& node) {
   return is_worse ? original : gathered;
 }
 
-NodePtr LinearFolder::idiv_of_idiv(const NodePtr& x, int64_t divisor) {
-  int64_t product = 0;
-  if (!is_by_constant(x, Op::kIDiv) || divisor_of(x) <= 0 || __builtin_mul_overflow(divisor_of(x), divisor, &product) ||
-      product > max_integer(x->dtype)) {
-    return nullptr;
-  }
-  return builder_.op(Op::kIDiv, x->dtype, {x->inputs[0], constant(x->dtype, product)});
-}
-
 NodePtr LinearFolder::fold_idiv(const NodePtr& x, int64_t divisor) {
   const DType dtype = x->dtype;
   const Interval bounds = builder_.bounds_.of(x);
-  if (bounds.low > -divisor && bounds.high < divisor) return constant(dtype, 0);
-  if (NodePtr folded = idiv_of_idiv(x, divisor)) return folded;
   const Linear sum = linearize(x);
   if (!sum.exact) return nullptr;
   const Split parts = split(sum, divisor);
@@ -90,11 +79,6 @@ NodePtr LinearFolder::fold_idiv(const NodePtr& x, int64_t divisor) {
   if (divides) return build_exact(parts.quotient, dtype);
   // From here on, truncating is rounding down only for what is not negative.
   if (bounds.low < 0) return nullptr;
-  if (is_by_constant(x, Op::kMod) && divisor_of(x) > 0 && divisor_of(x) % divisor == 0) {
-    NodePtr quotient = builder_.op(Op::kIDiv, dtype, {x->inputs[0], constant(dtype, divisor)});
-    const bool is_safe = builder_.bounds_.of(x->inputs[0]).low >= 0;
-    if (is_safe) return builder_.op(Op::kMod, dtype, {quotient, constant(dtype, divisor_of(x) / divisor)});
-  }
   const WideInterval rest = bounds_of(parts.remainder);
   const bool has_quotient = !parts.quotient.terms.empty() || parts.quotient.constant != 0;
   if (has_quotient && rest.low >= 0) {
@@ -110,10 +94,6 @@ NodePtr LinearFolder::fold_idiv(const NodePtr& x, int64_t divisor) {
 NodePtr LinearFolder::fold_mod(const NodePtr& x, int64_t divisor) {
   const DType dtype = x->dtype;
   const Interval bounds = builder_.bounds_.of(x);
-  if (bounds.low > -divisor && bounds.high < divisor) return x;
-  if (is_by_constant(x, Op::kMod) && divisor_of(x) > 0 && divisor_of(x) % divisor == 0) {
-    return builder_.op(Op::kMod, dtype, {x->inputs[0], constant(dtype, divisor)});
-  }
   const Linear sum = linearize(x);
   if (!sum.exact) return nullptr;
   const Split parts = split(sum, divisor);

@@ -25,7 +25,8 @@ struct Linear {
   bool exact = true;
 };
 
-// Rewrites kAdd, kMul, kShl, kIDiv, kMod and kCmpLt on i32 and i64 (the dtype of the inputs).
+// What the rules of ir/rewrite leave: rewrites kAdd, kMul, kShl, kIDiv, kMod and kCmpLt on i32 and i64 (the dtype of
+// the inputs).
 class LinearFolder {
  public:
   explicit LinearFolder(KernelBuilder& builder) : builder_(builder) {}
@@ -51,7 +52,6 @@ class LinearFolder {
   NodePtr fold_less(const NodePtr& x, int64_t limit);
   NodePtr idiv_by_common_factor(const Linear& sum, DType dtype, int64_t divisor);
   NodePtr mod_by_common_factor(const Linear& sum, DType dtype, int64_t divisor);
-  NodePtr idiv_of_idiv(const NodePtr& x, int64_t divisor);
 
   Linear linearize(const NodePtr& node);
   void collect(Linear& sum, const NodePtr& node, int64_t coefficient, DType dtype, int depth);
