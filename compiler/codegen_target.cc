@@ -38,6 +38,10 @@ void LLVMInitializeAMDGPUAsmPrinter();
 namespace bw::compiler {
 namespace {
 
+// Without v_dot4_u32_u8, LLVM leaves sums of products of bytes alone: its matcher takes parts of a masked product for
+// addends (llvm-project pull request 198412; docs/errata.md). llvm.amdgcn.sudot4, which is another feature, remains.
+constexpr const char* kTargetFeatures = "-dot7-insts";
+
 [[noreturn]] void on_llvm_fatal_error(void*, const char* reason, bool) {
   std::fprintf(stderr, "barewave: internal error of LLVM %s while compiling for %s: %s\n", LLVM_VERSION_STRING,
                kTargetCpu, reason);
@@ -71,7 +75,7 @@ Result<std::unique_ptr<llvm::TargetMachine>> make_machine() {
   llvm::TargetOptions options;
   options.AllowFPOpFusion = llvm::FPOpFusion::Strict;
   std::unique_ptr<llvm::TargetMachine> machine(target->createTargetMachine(
-      triple, kTargetCpu, "", options, llvm::Reloc::PIC_, std::nullopt, llvm::CodeGenOptLevel::Default));
+      triple, kTargetCpu, kTargetFeatures, options, llvm::Reloc::PIC_, std::nullopt, llvm::CodeGenOptLevel::Default));
   if (machine == nullptr) {
     return error(StatusCode::kUnsupported, "making LLVM's target machine for {}: LLVM has none", kTargetCpu);
   }
