@@ -7,7 +7,9 @@
 #include <llvm/IR/DiagnosticInfo.h>
 #include <llvm/IR/DiagnosticPrinter.h>
 #include <llvm/IR/IRBuilder.h>
+#include <llvm/IR/InstIterator.h>
 #include <llvm/IR/Instructions.h>
+#include <llvm/IR/IntrinsicInst.h>
 #include <llvm/IR/LegacyPassManager.h>
 #include <llvm/IR/PassManager.h>
 #include <llvm/IR/Verifier.h>
@@ -21,7 +23,9 @@
 #include <llvm/Transforms/Scalar/LICM.h>
 #include <llvm/Transforms/Scalar/LoopPassManager.h>
 #include <llvm/Transforms/Scalar/SimplifyCFG.h>
+#include <llvm/Transforms/Vectorize/SLPVectorizer.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <mutex>
@@ -96,6 +100,15 @@ struct Diagnostics final : llvm::DiagnosticHandler {
   std::string& text;
 };
 
+// Whether there is arithmetic on f16, two of which an instruction can do at once (v_pk_*).
+bool has_half_arithmetic(const llvm::Function& function) {
+  const auto is_arithmetic = [](const llvm::Instruction& instruction) {
+    return instruction.getType()->isHalfTy() &&
+           (llvm::isa<llvm::BinaryOperator>(instruction) || llvm::isa<llvm::IntrinsicInst>(instruction));
+  };
+  return std::any_of(llvm::inst_begin(function), llvm::inst_end(function), is_arithmetic);
+}
+
 // A signed integer of fewer than 32 bits is extended before it is converted to floating point: left to itself the
 // backend extends an i8 twice. To be done last, since InstCombine undoes it.
 void widen_conversions(llvm::Function& function) {
@@ -147,9 +160,12 @@ Status Target::optimise(llvm::Module& module) {
   passes.addPass(llvm::InstCombinePass());
   passes.addPass(llvm::createFunctionToLoopPassAdaptor(llvm::LICMPass(llvm::LICMOptions()), /*UseMemorySSA=*/true));
   passes.addPass(llvm::EarlyCSEPass(/*UseMemorySSA=*/true));
+  llvm::FunctionPassManager pairs;
+  pairs.addPass(llvm::SLPVectorizerPass());
   for (llvm::Function& function : module) {
     if (function.isDeclaration()) continue;
     passes.run(function, functions);
+    if (has_half_arithmetic(function)) pairs.run(function, functions);
     widen_conversions(function);
   }
   return Status::ok();

@@ -44,7 +44,7 @@ constexpr int64_t kVectorBytes = 16;
 // Lanes that must be left when each computes a tile of a matrix product: a wave for every third SIMD, whose tile then
 // has enough independent sums to keep it busy.
 constexpr int64_t kMinTiledLanes = 2048;
-// The same for four neighbouring elements of an elementwise kernel: a load of 16 bytes instead of four of 4.
+// The same for neighbouring elements of an elementwise kernel: a load of 16 bytes instead of four of 4.
 constexpr int64_t kMinVectorLanes = 24576;
 
 class RootLowering {
@@ -306,10 +306,25 @@ class RootLowering {
     return false;
   }
 
+  // As many neighbours a lane as make 16 bytes of the largest elements that all lanes load or store, so that what a
+  // wave accesses at once is in one piece; fewer where too few lanes would be left.
+  static bool choose_vector(const LoopNest& alone, LanePlan& plan) {
+    const std::vector<NodePtr>& params = alone.kernel.params;
+    int64_t bytes = 1;
+    for (const NodePtr& param : params) {
+      if (param->shape[0].offset < params[0]->shape[0].offset) continue;
+      bytes = std::max<int64_t>(bytes, ir::size_bytes(param->dtype));
+    }
+    for (int64_t tile = kVectorBytes / bytes; tile > 1; tile /= 2) {
+      if (set_tile(plan, tile, 1, kMinVectorLanes)) return true;
+    }
+    return false;
+  }
+
   // True if the plan has changed. `alone` is the kernel without a tile.
   bool choose_tile(const Lowered& alone, LanePlan& plan) {
     if (alone.reads_output) return false;
-    if (cone_.max_height == 0) return set_tile(plan, 4, 1, kMinVectorLanes);
+    if (cone_.max_height == 0) return choose_vector(alone.nest, plan);
     // Rather high than wide: along x lie the rows of a weight matrix, mostly, and dequantising them is what is shared.
     constexpr std::pair<int64_t, int64_t> kTiles[] = {{4, 4}, {2, 4}, {4, 2}, {2, 2}, {1, 4}, {4, 1}, {1, 2}, {2, 1}};
     for (const auto& [x, y] : kTiles) {

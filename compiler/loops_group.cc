@@ -8,8 +8,8 @@ namespace {
 
 constexpr int64_t kWave = 32;
 constexpr int64_t kMaxLanes = 1024;
-// Waves that keep the memory of the card busy: 8 on each of 192 SIMDs.
-constexpr int64_t kBusyWaves = 192 * 8;
+// Waves that keep the card busy: two on each of 192 SIMDs, which issue in turn.
+constexpr int64_t kBusyWaves = 192 * 2;
 // Elements of a lane's tile and width together; more would not leave registers for loads under way.
 constexpr int64_t kMaxElements = 128;
 constexpr int64_t kLoadBytes = 16;

@@ -64,7 +64,10 @@ class TrafficFinder {
   double bytes_of(const ir::Node& load) {
     double count = 1;
     for (const NodePtr& range : ranges_) {
-      if (depends_on(load, range)) count *= extent_of(*range);
+      if (!depends_on(load, range)) continue;
+      // A scale is the same for all elements of a block.
+      const ir::analysis::RangeRun run = analysis_.run(load.inputs[1], range);
+      count *= extent_of(*range) / (run.stride == 0 ? static_cast<double>(std::max<int64_t>(run.length, 1)) : 1);
     }
     const double all = static_cast<double>(ir::max_element_count(load.inputs[0]->shape));
     return std::min(count, all) * ir::size_bytes(load.dtype);
@@ -89,8 +92,10 @@ class TrafficFinder {
       const ir::analysis::RangeRun along_x = analysis_.run(load.inputs[1], range);
       traffic.along_output = along_x.stride == 1 && (along_x.length == 0 || along_x.length >= kMinRun);
     }
-    const bool is_block = has_outer && extent <= kMaxBlock && std::has_single_bit(static_cast<uint64_t>(extent));
-    traffic.width = is_block ? extent : std::gcd(std::gcd(kLoadBytes / traffic.element_bytes, extent), length);
+    // Rows of blocks have a loop for the elements of each, or one for all in which the neighbours end with a block.
+    const int64_t block = has_outer && extent <= kMaxBlock ? extent : length < extent ? length : 0;
+    const bool is_block = block > 0 && block <= kMaxBlock && std::has_single_bit(static_cast<uint64_t>(block));
+    traffic.width = is_block ? block : std::gcd(std::gcd(kLoadBytes / traffic.element_bytes, extent), length);
     return traffic;
   }
 

@@ -81,7 +81,8 @@ std::optional<size_t> find_difference(const std::vector<double>& actual, const s
 }
 
 void run_part(const Schedule& schedule, const ScheduledKernel& scheduled, const KernelPart& part,
-              std::map<uint64_t, Bytes>& params, std::vector<Bytes>& temporaries, const Variables& variables) {
+              std::map<uint64_t, Bytes>& params, std::vector<Bytes>& temporaries, const Variables& variables,
+              const KernelRunner& run_kernel) {
   ASSERT_EQ(part.arguments.size(), part.kernel.params.size());
   ir::EvaluatorInputs inputs;
   for (size_t i = 0; i < part.arguments.size(); ++i) {
@@ -97,12 +98,12 @@ void run_part(const Schedule& schedule, const ScheduledKernel& scheduled, const 
     const std::string& name = variable->attr<ir::VariableAttr>().name;
     inputs.variables[name] = variables.at(name);
   }
-  const Status status = ir::evaluate_kernel(part.kernel, inputs, ir::Rounding::kToDType);
+  const Status status = run_kernel(part.kernel, inputs);
   ASSERT_TRUE(status.is_ok()) << status.message() << "\n" << print_schedule(schedule).substr(0, 20000);
 }
 
 void run(const Schedule& schedule, std::map<uint64_t, Bytes>& params, std::vector<Bytes>& temporaries,
-         const Variables& variables) {
+         const Variables& variables, const KernelRunner& run_kernel) {
   temporaries.resize(schedule.buffers.size());
   for (size_t i = 0; i < schedule.buffers.size(); ++i) {
     const BufferPlan& buffer = schedule.buffers[i];
@@ -111,17 +112,18 @@ void run(const Schedule& schedule, std::map<uint64_t, Bytes>& params, std::vecto
   for (const ScheduledKernel& scheduled : schedule.kernels) {
     // Parts have no order: the last one first, unlike the order in which they were found.
     for (size_t part = scheduled.parts.size(); part-- > 0;) {
-      run_part(schedule, scheduled, scheduled.parts[part], params, temporaries, variables);
+      run_part(schedule, scheduled, scheduled.parts[part], params, temporaries, variables, run_kernel);
       if (::testing::Test::HasFatalFailure()) return;
     }
   }
 }
 
 void check_outputs(const std::vector<NodePtr>& outputs, const std::map<uint64_t, Bytes>& memory,
-                   const Schedule& schedule, const Variables& variables, double tolerance) {
+                   const Schedule& schedule, const Variables& variables, double tolerance,
+                   const KernelRunner& run_kernel) {
   std::map<uint64_t, Bytes> params = memory;
   std::vector<Bytes> temporaries;
-  run(schedule, params, temporaries, variables);
+  run(schedule, params, temporaries, variables, run_kernel);
   if (::testing::Test::HasFatalFailure()) return;
   ASSERT_EQ(schedule.outputs.size(), outputs.size());
   for (size_t i = 0; i < outputs.size(); ++i) {
@@ -142,6 +144,10 @@ void check_outputs(const std::vector<NodePtr>& outputs, const std::map<uint64_t,
 }
 
 }  // namespace
+
+Status evaluate_kernel(const ir::Kernel& kernel, const ir::EvaluatorInputs& inputs) {
+  return ir::evaluate_kernel(kernel, inputs, ir::Rounding::kToDType);
+}
 
 Value Value::reshape(Shape shape) const {
   return made(builder, builder->reshape(node, std::move(shape)));
@@ -253,20 +259,21 @@ Value Inputs::constant(DType dtype, double value) {
 }
 
 size_t check_schedule(const std::vector<NodePtr>& outputs, const std::map<uint64_t, Bytes>& memory,
-                      const Variables& variables, double tolerance) {
+                      const Variables& variables, double tolerance, const KernelRunner& run_kernel) {
   const Result<Schedule> result = schedule(outputs);
   if (!result.is_ok()) {
     ADD_FAILURE() << result.status().message();
     return 0;
   }
-  check_outputs(outputs, memory, result.value(), variables, tolerance);
+  check_outputs(outputs, memory, result.value(), variables, tolerance, run_kernel);
   return result.value().kernels.size();
 }
 
-size_t check_schedule(Inputs& inputs, const std::vector<Value>& outputs, const Variables& variables, double tolerance) {
+size_t check_schedule(Inputs& inputs, const std::vector<Value>& outputs, const Variables& variables, double tolerance,
+                      const KernelRunner& run_kernel) {
   std::vector<NodePtr> nodes;
   for (const Value& output : outputs) nodes.push_back(output.node);
-  return check_schedule(nodes, inputs.params(), variables, tolerance);
+  return check_schedule(nodes, inputs.params(), variables, tolerance, run_kernel);
 }
 
 }  // namespace bw::compiler::testing

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -68,12 +69,17 @@ class Inputs {
 
 using Variables = std::map<std::string, int64_t>;
 
+// What carries out one kernel, reading and writing the given memory.
+using KernelRunner = std::function<Status(const ir::Kernel& kernel, const ir::EvaluatorInputs& inputs)>;
+// On the host, one iteration after the other.
+Status evaluate_kernel(const ir::Kernel& kernel, const ir::EvaluatorInputs& inputs);
+
 // Schedules (which verifies every kernel), runs the kernels in order on copies of the params with temporary buffers
 // full of NaN-like bytes, and compares every element of every output, and every param, with the graph's evaluation.
 // Returns the kernel count; on any failure adds a test failure that says what differs.
 size_t check_schedule(const std::vector<ir::NodePtr>& outputs, const std::map<uint64_t, std::vector<std::byte>>& memory,
-                      const Variables& variables, double tolerance);
+                      const Variables& variables, double tolerance, const KernelRunner& run_kernel = evaluate_kernel);
 size_t check_schedule(Inputs& inputs, const std::vector<Value>& outputs, const Variables& variables = {},
-                      double tolerance = 1e-4);
+                      double tolerance = 1e-4, const KernelRunner& run_kernel = evaluate_kernel);
 
 }  // namespace bw::compiler::testing
