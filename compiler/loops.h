@@ -13,12 +13,13 @@
 namespace bw::compiler {
 
 struct LoopNest {
-  NodeId root = kNoNode;
+  NodeId root = kNoNode;  // the node that it computes, or the last of them
   ir::Kernel kernel;
   KernelForm form;
   std::array<ir::Dim, 3> grid{1, 1, 1};           // as in ScheduledKernel
   std::array<uint32_t, 3> group_extent{1, 1, 1};  // as in ScheduledKernel
-  std::vector<BufferRef> arguments;               // one for each param of the kernel; the first is written
+  std::vector<BufferRef> arguments;               // one for each param of the kernel
+  size_t written = 1;                             // the first so many arguments are; several are values, no stores
   std::vector<NodeId> reads;                      // values that the kernel loads from buffers of theirs, ascending
   std::vector<NodeId> states;                     // params and stores whose memory the kernel loads from, ascending
 };

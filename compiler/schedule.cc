@@ -6,6 +6,7 @@
 #include "compiler/fusion.h"
 #include "compiler/loops.h"
 #include "compiler/schedule_order.h"
+#include "compiler/schedule_outputs.h"
 #include "compiler/schedule_parts.h"
 #include "ir/text.h"
 #include "ir/verifier.h"
@@ -36,6 +37,7 @@ class Scheduler {
       BW_RETURN_IF_ERROR(lower_all());
       BW_ASSIGN(KernelOrder order, order_kernels(graph_, nests_));
       if (order.copy_first == kNoNode) {
+        BW_ASSIGN(order, merge_outputs(graph_, std::move(order), nests_));
         launches_ = share_launches(order, nests_);
         return Status::ok();
       }
@@ -107,14 +109,18 @@ class Scheduler {
     for (size_t position = 0; position < launches_.size(); ++position) {
       for (const size_t i : launches_[position]) {
         const LoopNest& nest = nests_[i];
-        for (const BufferRef& argument : nest.arguments) {
-          if (!argument.is_param && argument.id != nest.root) lives[life_of.at(argument.id)].last = position;
+        for (size_t argument = 0; argument < nest.arguments.size(); ++argument) {
+          const auto& [is_param, id] = nest.arguments[argument];
+          if (is_param) continue;
+          if (argument >= nest.written) {
+            lives[life_of.at(id)].last = position;
+            continue;
+          }
+          const FlatNode& flat = graph_.nodes[id];
+          life_of[id] = lives.size();
+          values.push_back(static_cast<NodeId>(id));
+          lives.push_back({static_cast<uint64_t>(flat.count) * ir::size_bytes(flat.node->dtype), position, position});
         }
-        if (nest.arguments[0].is_param) continue;
-        const FlatNode& flat = graph_.nodes[nest.root];
-        life_of[nest.root] = lives.size();
-        values.push_back(nest.root);
-        lives.push_back({static_cast<uint64_t>(flat.count) * ir::size_bytes(flat.node->dtype), position, position});
       }
     }
     // An output keeps its buffer for itself.
@@ -145,18 +151,24 @@ class Scheduler {
     return known->second;
   }
 
-  // The launch's buffers: first what its parts write, each part one, then what they read, each buffer once. A kernel
-  // alone keeps its arguments as they are.
+  // The launch's buffers: first what its parts write, then what they read, each buffer once. A kernel alone keeps its
+  // arguments as they are.
   void add_launch(const std::vector<size_t>& nests) {
     ScheduledKernel scheduled;
     Launch& launch = scheduled.launch;
     launch.kernel = schedule_.kernels.size();
-    launch.written_buffers = nests.size();
-    for (const size_t i : nests) launch.buffers.push_back(indices_.at(nests_[i].arguments[0]));
-    for (size_t part = 0; part < nests.size(); ++part) {
-      LoopNest& nest = nests_[nests[part]];
-      std::vector<size_t> arguments{part};
-      for (size_t i = 1; i < nest.arguments.size(); ++i) {
+    for (const size_t i : nests) {
+      for (size_t argument = 0; argument < nests_[i].written; ++argument) {
+        launch.buffers.push_back(indices_.at(nests_[i].arguments[argument]));
+      }
+    }
+    launch.written_buffers = launch.buffers.size();
+    size_t first_written = 0;
+    for (const size_t position : nests) {
+      LoopNest& nest = nests_[position];
+      std::vector<size_t> arguments;
+      while (arguments.size() < nest.written) arguments.push_back(first_written++);
+      for (size_t i = nest.written; i < nest.arguments.size(); ++i) {
         const size_t buffer = indices_.at(nest.arguments[i]);
         const auto known = nests.size() == 1 ? launch.buffers.end() : std::ranges::find(launch.buffers, buffer);
         arguments.push_back(static_cast<size_t>(known - launch.buffers.begin()));

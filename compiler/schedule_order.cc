@@ -16,7 +16,12 @@ class Orderer {
  public:
   Orderer(const FlatGraph& graph, const std::vector<LoopNest>& nests)
       : graph_(graph), nests_(nests), after_(nests.size()), waits_for_(nests.size()) {
-    for (size_t i = 0; i < nests.size(); ++i) writer_.emplace(nests[i].root, i);
+    for (size_t i = 0; i < nests.size(); ++i) {
+      writer_.emplace(nests[i].root, i);
+      for (size_t argument = 0; nests[i].written > 1 && argument < nests[i].written; ++argument) {
+        writer_.emplace(static_cast<NodeId>(nests[i].arguments[argument].id), i);
+      }
+    }
   }
 
   Result<KernelOrder> run() {
