@@ -8,6 +8,8 @@
 #include "compiler/schedule_order.h"
 #include "compiler/schedule_outputs.h"
 #include "compiler/schedule_parts.h"
+#include "ir/pass.h"
+#include "ir/rewrite/simplify_graph.h"
 #include "ir/text.h"
 #include "ir/verifier.h"
 
@@ -216,7 +218,8 @@ Result<Schedule> schedule(std::span<const NodePtr> outputs) {
     if (output == nullptr) return error(StatusCode::kInvalidArgument, "scheduling: an output is missing");
   }
   BW_RETURN_IF_ERROR(ir::verify_graph(outputs));
-  BW_ASSIGN(FlatGraph graph, flatten(outputs));
+  BW_ASSIGN(const std::vector<NodePtr> simpler, ir::run_pass("simplify_graph", outputs, ir::rewrite::simplify_graph));
+  BW_ASSIGN(FlatGraph graph, flatten(simpler));
   BW_ASSIGN(Schedule result, Scheduler(std::move(graph)).run());
   // Nothing that could reach outside its memory leaves this room.
   for (const ScheduledKernel& scheduled : result.kernels) {
