@@ -88,6 +88,43 @@ CardUnit unit_of(const Node& node) {
   return CardUnit::kValu;
 }
 
+uint64_t flops_of(const Node& node) {
+  if (node.op == Op::kMulAcc) return ir::is_float(node.dtype) ? 2 : 0;
+  const bool arithmetic = ir::is_unary(node.op) || ir::is_binary(node.op) || ir::is_reduce(node.op);
+  return arithmetic && ir::is_float(node.inputs[0]->dtype) ? 1 : 0;
+}
+
+// Those that the node's value depends on, and those that it consumes.
+RangeMask ranges_of(const KernelPlan& plan, const Node& node) {
+  RangeMask mask = plan.of(&node).free;
+  if (!ir::is_reduce(node.op)) return mask;
+  for (const NodePtr& range : reduction_ranges(node)) mask |= plan.bit(range.get());
+  return mask;
+}
+
+// An attention kernel says maximum, sum and weighted sum by themselves, each with its inner products; its form goes
+// over the positions once. The ranges of all but the weighted sum, which is the outermost reduction that depends on the
+// columns of the values.
+RangeMask repeated_ranges(const ir::Kernel& kernel, const KernelPlan& plan) {
+  const Node* weighted = nullptr;
+  for (const NodePtr& node : ir::topological_order(std::span(kernel.stores.data(), 1))) {
+    const bool has_columns = plan.global[0] != nullptr && ir::is_reduce(node->op) &&
+                             (plan.of(node.get()).free & plan.bit(plan.global[0])) != 0;
+    if (has_columns) weighted = node.get();
+  }
+  if (weighted == nullptr) return 0;
+  RangeMask own = plan.given | ranges_of(plan, *weighted);
+  // Reductions inside that depend on the position belong to it; the others are on their own.
+  const RangeMask position = own & ~plan.given;
+  RangeMask all = own;
+  for (const NodePtr& node : plan.order) {
+    if (!ir::is_reduce(node->op)) continue;
+    all |= ranges_of(plan, *node);
+    if ((plan.of(node.get()).free & position) != 0) own |= ranges_of(plan, *node);
+  }
+  return all & ~own;
+}
+
 // The longest chain of loads, each of which needs the one before for its address.
 uint64_t load_chain(const KernelPlan& plan) {
   std::unordered_map<const Node*, uint64_t> depth;
@@ -126,33 +163,37 @@ const char* name(CardUnit unit) {
   return "WMMA";
 }
 
-Result<KernelWork> count_work(const ir::Kernel& kernel, const KernelForm&) {
+Result<KernelWork> count_work(const ir::Kernel& kernel, const KernelForm& form) {
   BW_ASSIGN(const KernelPlan plan, plan_kernel(kernel));
   BW_ASSIGN(const KernelCosts costs, count_costs(kernel));
   const std::unordered_set<const Node*> values = value_nodes(kernel);
   const std::unordered_set<const Node*> fused = fused_products(plan);
-  KernelWork work{};
-  work[static_cast<size_t>(CardUnit::kMemory)] = costs.bytes;
-  work[static_cast<size_t>(CardUnit::kLatency)] = load_chain(plan);
+  // Lanes that go through the kernel by themselves do not share what they compute; the other forms compute each value
+  // once for all that need it.
+  const bool is_lane_form = std::holds_alternative<LaneForm>(form);
+  const RangeMask left_out = std::holds_alternative<AttentionForm>(form) ? repeated_ranges(kernel, plan) : 0;
+  KernelWork work;
+  work.of(CardUnit::kMemory) = costs.bytes;
+  work.of(CardUnit::kLatency) = load_chain(plan);
   for (const NodePtr& node : plan.order) {
-    if (!values.contains(node.get()) || fused.contains(node.get())) continue;
-    const CardUnit unit = unit_of(*node);
+    const CardUnit unit = values.contains(node.get()) ? unit_of(*node) : CardUnit::kMemory;
     if (unit == CardUnit::kMemory) continue;
-    RangeMask mask = plan.of(node.get()).free | plan.given;
-    if (ir::is_reduce(node->op)) {
-      for (const NodePtr& range : reduction_ranges(*node)) mask |= plan.bit(range.get());
-    }
-    uint64_t& count = work[static_cast<size_t>(unit)];
-    count = plus(count, iterations(plan, mask));
+    const RangeMask mask = ranges_of(plan, *node) | (is_lane_form ? plan.given : 0);
+    if ((mask & left_out) != 0) continue;
+    const uint64_t count = iterations(plan, mask);
+    work.flops = plus(work.flops, times(count, flops_of(*node)));
+    if (!fused.contains(node.get())) work.of(unit) = plus(work.of(unit), count);
   }
   return work;
 }
 
 KernelWork together(const KernelWork& a, const KernelWork& b) {
-  KernelWork both{};
+  KernelWork both;
   for (size_t i = 0; i < kCardUnitCount; ++i) {
-    both[i] = static_cast<CardUnit>(i) == CardUnit::kLatency ? std::max(a[i], b[i]) : plus(a[i], b[i]);
+    const bool overlaps = static_cast<CardUnit>(i) == CardUnit::kLatency;
+    both.units[i] = overlaps ? std::max(a.units[i], b.units[i]) : plus(a.units[i], b.units[i]);
   }
+  both.flops = plus(a.flops, b.flops);
   return both;
 }
 
@@ -172,7 +213,7 @@ Roofline roofline(const KernelWork& work, const Occupancy& occupancy, uint64_t w
   rate(CardUnit::kF64) = clocks * gfx11::kF64LanesPerClock;
   rate(CardUnit::kWmma) = clocks * gfx11::kWmmaFlopsPerClock;
   for (size_t i = 0; i < kCardUnitCount; ++i) {
-    result.seconds[i] = static_cast<double>(work[i]) / rates[i];
+    result.seconds[i] = static_cast<double>(work.units[i]) / rates[i];
     if (result.seconds[i] > result.total_seconds()) result.bound = static_cast<CardUnit>(i);
   }
   return result;

@@ -28,9 +28,15 @@ inline constexpr size_t kCardUnitCount = 7;
 // "memory", "latency", "VALU", "transcendental", "integer products", "f64", "WMMA".
 const char* name(CardUnit unit);
 
-// What one launch asks of each unit, in the units named above, with every symbolic extent at its maximum. Arithmetic
-// on indices is left out: code generation takes most of it out of the loops.
-using KernelWork = std::array<uint64_t, kCardUnitCount>;
+// What one launch asks for, with every symbolic extent at its maximum. Arithmetic on indices is left out: code
+// generation takes most of it out of the loops.
+struct KernelWork {
+  std::array<uint64_t, kCardUnitCount> units{};  // what is asked of each, as told above
+  uint64_t flops = 0;  // floating-point operations that the form carries out; a multiply-add is two, a conversion none
+
+  uint64_t& of(CardUnit unit) { return units[static_cast<size_t>(unit)]; }
+  uint64_t of(CardUnit unit) const { return units[static_cast<size_t>(unit)]; }
+};
 
 // Errors: see plan_kernel.
 Result<KernelWork> count_work(const ir::Kernel& kernel, const KernelForm& form);

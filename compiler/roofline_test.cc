@@ -14,7 +14,7 @@ KernelWork work_of(const ir::Kernel& kernel) {
 }
 
 uint64_t get(const KernelWork& work, CardUnit unit) {
-  return work[static_cast<size_t>(unit)];
+  return work.of(unit);
 }
 
 TEST(Roofline, SumsOfProductsAreMultiplyAdds) {
@@ -39,23 +39,23 @@ TEST(Roofline, EachOpIsCountedForTheUnitThatCarriesItOut) {
 
 TEST(Roofline, TheBusiestPartBoundsTheTime) {
   const Occupancy full = occupancy({.vgprs = 32}, 256);
-  KernelWork work{};
-  work[static_cast<size_t>(CardUnit::kMemory)] = 960'000'000;  // a millisecond
-  work[static_cast<size_t>(CardUnit::kValu)] = 1'000'000;
+  KernelWork work;
+  work.of(CardUnit::kMemory) = 960'000'000;  // a millisecond
+  work.of(CardUnit::kValu) = 1'000'000;
   const Roofline memory = roofline(work, full, 100000);
   EXPECT_EQ(memory.bound, CardUnit::kMemory);
   EXPECT_NEAR(memory.total_seconds(), 1e-3, 1e-9);
   EXPECT_EQ(memory.filled, 1);
   // 4096^3 multiply-adds at 61.44 TFLOPS.
-  work[static_cast<size_t>(CardUnit::kValu)] = uint64_t{4096} * 4096 * 4096;
+  work.of(CardUnit::kValu) = uint64_t{4096} * 4096 * 4096;
   const Roofline valu = roofline(work, full, 100000);
   EXPECT_EQ(valu.bound, CardUnit::kValu);
   EXPECT_NEAR(valu.total_seconds(), 2 * 4096.0 * 4096 * 4096 / 61.44e12, 1e-6);
 }
 
 TEST(Roofline, ASmallGridHasTheArithmeticOfItsSimdsOnly) {
-  KernelWork work{};
-  work[static_cast<size_t>(CardUnit::kValu)] = 1'000'000'000;
+  KernelWork work;
+  work.of(CardUnit::kValu) = 1'000'000'000;
   const Occupancy one_wave = occupancy({.vgprs = 32}, 32);
   const Roofline full = roofline(work, one_wave, 192);
   const Roofline half = roofline(work, one_wave, 96);

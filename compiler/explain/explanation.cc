@@ -83,10 +83,9 @@ Result<KernelFacts> gather(const ScheduledKernel& scheduled, const CodeObject& c
   KernelFacts facts;
   facts.name = launch_name(scheduled.parts);
   facts.workgroup_size = scheduled.parts[0].kernel.workgroup_size;
-  KernelWork work{};
+  KernelWork work;
   for (const KernelPart& part : scheduled.parts) {
     BW_ASSIGN(const KernelCosts costs, count_costs(part.kernel));
-    facts.costs.flops = plus(facts.costs.flops, costs.flops);
     facts.costs.bytes = plus(facts.costs.bytes, costs.bytes);
     BW_ASSIGN(std::vector<Proof> proofs, prove(part.kernel));
     facts.proofs.push_back(std::move(proofs));
@@ -94,6 +93,7 @@ Result<KernelFacts> gather(const ScheduledKernel& scheduled, const CodeObject& c
     BW_ASSIGN(const KernelWork own, count_work(part.kernel, part.form));
     work = together(work, own);
   }
+  facts.costs.flops = work.flops;
   BW_ASSIGN(facts.resources, read_resources(code.elf));
   facts.occupancy = occupancy(facts.resources, facts.workgroup_size);
   facts.roofline = roofline(work, facts.occupancy, facts.workgroups);
