@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include "compiler/schedule.h"
 #include "compiler/testing/sample_kernels.h"
+#include "ir/builder.h"
 
 namespace bw::compiler {
 namespace {
@@ -35,6 +37,40 @@ TEST(Roofline, EachOpIsCountedForTheUnitThatCarriesItOut) {
   EXPECT_EQ(get(elementwise(ir::Op::kMul, ir::DType::kI32), CardUnit::kIntegerProduct), 1000u);
   EXPECT_EQ(get(elementwise(ir::Op::kAdd, ir::DType::kI32), CardUnit::kValu), 1000u);
   EXPECT_EQ(get(elementwise(ir::Op::kMul, ir::DType::kF64), CardUnit::kF64), 1000u);
+}
+
+// softmax(q k) v, 16 queries and 32 positions of 8 elements: what the kernel says three times is carried out once.
+TEST(Roofline, AttentionGoesOverThePositionsOnce) {
+  ir::Builder b;
+  const auto param = [&](uint64_t id, std::vector<int64_t> shape) {
+    return b.param(id, "x", ir::DType::kF32, std::move(shape)).value();
+  };
+  const auto expanded = [&](const ir::NodePtr& x, ir::Shape shape) { return b.expand(x, std::move(shape)).value(); };
+  const ir::NodePtr q = expanded(param(1, {16, 1, 8}), {16, 32, 8});
+  const ir::NodePtr k = expanded(param(2, {1, 32, 8}), {16, 32, 8});
+  const ir::NodePtr scores = b.reduce(ir::Op::kReduceAdd, b.binary(ir::Op::kMul, q, k).value(), {2}).value();
+  const ir::NodePtr largest = b.reduce(ir::Op::kReduceMax, scores, {1}).value();
+  const ir::NodePtr minus = b.binary(ir::Op::kMul, largest, b.constant(ir::DType::kF32, -1.0).value()).value();
+  const ir::NodePtr difference = b.binary(ir::Op::kAdd, scores, expanded(minus, {16, 32, 1})).value();
+  const ir::NodePtr powers = b.unary(ir::Op::kExp2, difference).value();
+  const ir::NodePtr sum = b.reduce(ir::Op::kReduceAdd, powers, {1}).value();
+  const ir::NodePtr weights =
+      b.binary(ir::Op::kMul, powers, expanded(b.unary(ir::Op::kRecip, sum).value(), {16, 32, 1})).value();
+  const ir::NodePtr v = expanded(param(3, {1, 32, 8}), {16, 32, 8});
+  const ir::NodePtr mixed =
+      b.reduce(ir::Op::kReduceAdd, b.binary(ir::Op::kMul, expanded(weights, {16, 32, 8}), v).value(), {1}).value();
+  const Result<Schedule> plan = schedule(std::span(&mixed, 1));
+  ASSERT_TRUE(plan.is_ok()) << plan.status().message();
+  ASSERT_EQ(plan->kernels.size(), 1u);
+  const KernelPart& part = plan->kernels[0].parts[0];
+  ASSERT_TRUE(std::holds_alternative<AttentionForm>(part.form)) << print_form(part.form);
+  const Result<KernelWork> work = count_work(part.kernel, part.form);
+  ASSERT_TRUE(work.is_ok()) << work.status().message();
+  // Two products of 16 x 32 x 8 multiply-adds, and a few operations for each score and row besides.
+  EXPECT_GE(work->flops, 4u * 16 * 32 * 8);
+  EXPECT_LE(work->flops, 4u * 16 * 32 * 8 + 8u * 16 * 32);
+  EXPECT_GE(work->of(CardUnit::kTranscendental), 16u * 32);
+  EXPECT_LE(work->of(CardUnit::kTranscendental), 2u * 16 * 32);
 }
 
 TEST(Roofline, TheBusiestPartBoundsTheTime) {
