@@ -67,6 +67,17 @@ TEST(LoopsCode, MatrixVectorProductsLoadBy128Bits) {
   }
 }
 
+TEST(LoopsCode, SumsOfProductsOfBytesAreDotProducts) {
+  for (const DType dtype : {DType::kI8, DType::kU8}) {
+    Inputs inputs;
+    const Value x = inputs.param(DType::kI8, {1, 1024}).cast(DType::kI32);
+    const std::string assembly = assembly_of(x.linear(inputs.param(dtype, {512, 1024}).cast(DType::kI32)));
+    EXPECT_GE(count(assembly, "v_dot4_i32_iu8"), 4u);
+    EXPECT_EQ(count(assembly, "v_mul"), count(assembly, "v_mul_u32_u24"));
+    EXPECT_EQ(loaded_bytes(assembly).by_128_bits, loaded_bytes(assembly).all);
+  }
+}
+
 TEST(LoopsCode, QuantisedBlocksAreLoadedWhole) {
   Inputs inputs;
   const Value x = inputs.param(DType::kF32, {1, 1024});

@@ -18,6 +18,7 @@
 #include "compiler/lower_llvm_ops.h"
 #include "compiler/lower_llvm_place.h"
 #include "compiler/lower_llvm_plan.h"
+#include "ir/analysis/index_analysis.h"
 #include "ir/bounds.h"
 #include "ir/kernel.h"
 
@@ -72,6 +73,14 @@ class KernelEmitter {
                  std::vector<llvm::Value*>& accumulators);
   void accumulate(const ir::Node& reduction, llvm::Value*& accumulator);
   llvm::Value* accumulated(const ir::Node& reduction, const ir::Node& value, llvm::Value* accumulator);
+  // Carries out the innermost range of sums of products of bytes four elements at a time; false where they are not
+  // such.
+  bool emit_byte_dots(std::span<const ir::NodePtr> group, const ir::NodePtr& range,
+                      std::vector<llvm::Value*>& accumulators);
+  struct ByteDot;
+  bool find_byte_dot(const ir::Node& reduction, const ir::NodePtr& range, ByteDot& dot);
+  const ir::Node* find_byte_run(const ir::Node& operand, const ir::NodePtr& range, bool* is_signed);
+  llvm::Value* load_word(const ir::Node& load);
   // How often the body of a loop that computes `roots` is to be written out.
   int64_t body_copies(std::span<const ir::NodePtr> roots, std::span<const ir::NodePtr> inner_ranges,
                       size_t reductions_here) const;
@@ -101,6 +110,7 @@ class KernelEmitter {
   llvm::Function& function_;
   llvm::IRBuilder<> b_;
   ir::Bounds bounds_;
+  ir::analysis::IndexAnalysis analysis_;
   OpLowering ops_;
   GridPlace place_;
   std::vector<Scope> scopes_;

@@ -20,14 +20,9 @@ namespace {
 
 constexpr int64_t kMaxCopies = 16;          // of the body of an innermost loop
 constexpr int64_t kMaxNodesInCopies = 256;  // nodes in all copies of a body together
-constexpr int64_t kMaxWrittenOut = 256;     // iterations of a kUnroll range; longer ones stay loops
 
 bool same_ranges(const Node& a, const Node& b) {
   return std::equal(a.inputs.begin() + 1, a.inputs.end(), b.inputs.begin() + 1, b.inputs.end());
-}
-
-bool is_written_out(const ir::RangeAttr& range) {
-  return range.extent.is_static() && range.kind == RangeKind::kUnroll && range.extent.offset <= kMaxWrittenOut;
 }
 
 }  // namespace
@@ -81,6 +76,7 @@ void KernelEmitter::emit_nest(std::span<const NodePtr> group, std::span<const No
   }
   const auto inner = [&] { emit_nest(group, values, level + 1, accumulators); };
   if (ranges[level].get() == plan_.group) return inner();
+  if (level + 1 == ranges.size() && emit_byte_dots(group, ranges[level], accumulators)) return;
   const int64_t copies = body_copies(values, ranges.subspan(level + 1), group.size());
   emit_loop(*ranges[level], copies, accumulators, inner);
 }
@@ -88,20 +84,6 @@ void KernelEmitter::emit_nest(std::span<const NodePtr> group, std::span<const No
 void KernelEmitter::accumulate(const Node& reduction, Value*& accumulator) {
   accumulator = accumulated(reduction, *reduction.inputs[0], accumulator);
 }
-
-namespace {
-
-// Whether combining a constant with something by the reduction leaves it as it is.
-bool is_identity(const Node& reduction, const Node& node) {
-  if (node.op != Op::kConst) return false;
-  const ir::Scalar& value = node.attr<ir::ConstAttr>().value;
-  const auto is = [&value](double wanted) {
-    return std::visit([wanted](auto number) { return static_cast<double>(number) == wanted; }, value);
-  };
-  return (reduction.op == Op::kReduceAdd && is(0)) || (reduction.op == Op::kReduceMul && is(1));
-}
-
-}  // namespace
 
 // The accumulator with one more value. A sum over a product is fused: it rounds once. Elements that stand for nothing
 // (beyond the end of what lanes share) leave the accumulator alone.

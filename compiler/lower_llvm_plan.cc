@@ -15,6 +15,7 @@ using ir::Op;
 using ir::RangeKind;
 
 constexpr size_t kMaxRanges = 64;
+constexpr int64_t kMaxWrittenOut = 256;  // iterations; longer kUnroll ranges stay loops
 
 // Postorder without recursion: fused chains can be deeper than a thread's stack.
 void order_nodes(const NodePtr& root, KernelPlan& plan) {
@@ -113,6 +114,19 @@ Status note_access(const Node& node, const ir::Kernel& kernel, KernelPlan& plan)
 
 std::span<const NodePtr> reduction_ranges(const Node& reduction) {
   return std::span<const NodePtr>(reduction.inputs).subspan(1);
+}
+
+bool is_written_out(const ir::RangeAttr& range) {
+  return range.extent.is_static() && range.kind == RangeKind::kUnroll && range.extent.offset <= kMaxWrittenOut;
+}
+
+bool is_identity(const Node& reduction, const Node& value) {
+  if (value.op != Op::kConst) return false;
+  const auto is = [&value](double wanted) {
+    const ir::Scalar& scalar = value.attr<ir::ConstAttr>().value;
+    return std::visit([wanted](auto number) { return static_cast<double>(number) == wanted; }, scalar);
+  };
+  return (reduction.op == Op::kReduceAdd && is(0)) || (reduction.op == Op::kReduceMul && is(1));
 }
 
 const Node& memory_param(const Node& access) {

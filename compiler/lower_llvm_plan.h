@@ -48,6 +48,10 @@ Result<KernelPlan> plan_kernel(const ir::Kernel& kernel);
 
 // The ranges of a kernel-level reduction.
 std::span<const ir::NodePtr> reduction_ranges(const ir::Node& reduction);
+// Whether a kUnroll range is short enough to be carried out without a loop.
+bool is_written_out(const ir::RangeAttr& range);
+// Whether combining this value with another by the reduction leaves the other as it is.
+bool is_identity(const ir::Node& reduction, const ir::Node& value);
 // The kParam behind the first input of a kLoad or kStore, which may be seen as another dtype.
 const ir::Node& memory_param(const ir::Node& access);
 // The dtype that a kLoad or kStore moves.

@@ -63,6 +63,19 @@ TEST(LanePlans, MatrixVectorProductsOfAllElementTypes) {
   }
 }
 
+TEST(LanePlans, DotProductsOfBytes) {
+  for (const DType left : {DType::kI8, DType::kU8}) {
+    for (const DType right : {DType::kI8, DType::kU8}) {
+      for (const int64_t columns : {20, 64, 1008, 1040, 4096}) {
+        SCOPED_TRACE(fmt::format("{} {} {}", ir::name(left), ir::name(right), columns));
+        Inputs inputs;
+        const Value x = inputs.param(left, {1, columns}).cast(DType::kI32);
+        check(inputs, {x.linear(inputs.param(right, {24, columns}).cast(DType::kI32))}, 0);
+      }
+    }
+  }
+}
+
 TEST(LanePlans, VectorMatrixProductsLieAlongTheOutput) {
   Inputs inputs;
   const Value x = inputs.param(DType::kF32, {1, 96});
