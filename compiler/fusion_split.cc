@@ -47,17 +47,17 @@ Result<NodePtr> split_long_reduction(ir::Builder& builder, const NodePtr& node) 
     }
   }
   if (split_axis < 0) return node;
-  // [.., n, ..] -> [.., n / parts, parts, ..]; all but the parts are reduced first. Neighbouring lanes, each at a part
-  // of its own, so load neighbouring elements.
+  // [.., n, ..] -> [.., parts, n / parts, ..]; all but the parts are reduced first, each by a group of lanes that loads
+  // neighbouring elements.
   Shape cut = input->shape;
-  cut[split_axis] = parts;
-  cut.insert(cut.begin() + split_axis, Dim(input->shape[split_axis].offset / parts));
+  cut[split_axis] = input->shape[split_axis].offset / parts;
+  cut.insert(cut.begin() + split_axis, Dim(parts));
   std::vector<int> first;
-  for (int axis : axes) first.push_back(axis <= split_axis ? axis : axis + 1);
+  for (int axis : axes) first.push_back(axis < split_axis ? axis : axis + 1);
   BW_ASSIGN(NodePtr pieces, builder.reshape(input, cut));
   BW_ASSIGN(NodePtr partial, builder.reduce(node->op, pieces, first));
   BW_ASSIGN(NodePtr stored, builder.contiguous(partial));
-  BW_ASSIGN(NodePtr total, builder.reduce(node->op, stored, {split_axis + 1}));
+  BW_ASSIGN(NodePtr total, builder.reduce(node->op, stored, {split_axis}));
   return builder.reshape(total, node->shape);
 }
 
