@@ -96,8 +96,7 @@ void AttentionEmitter::lay_out() {
   group_ = std::min(std::bit_ceil(lanes), kWaveSize);
   groups_ = kWaveSize / group_;
   chunks_ = (lanes + kWaveSize - 1) / kWaveSize;
-  queries_ = lds("queries", form_.queries * elements_);
-  weights_ = lds("weights", form_.waves * form_.queries * kWaveSize);
+  lay_out_lds();
 }
 
 void AttentionEmitter::bind_places() {

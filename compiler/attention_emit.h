@@ -49,6 +49,7 @@ class AttentionEmitter : private KernelEmitter {
 
   Status match();
   void lay_out();
+  void lay_out_lds();
   void bind_places();
   void load_queries();
   llvm::Value* count_positions();
@@ -84,10 +85,15 @@ class AttentionEmitter : private KernelEmitter {
   // `count` items dealt out to the lanes of the workgroup.
   void for_each_item(uint32_t count, llvm::function_ref<void(llvm::Value*)> body);
 
-  llvm::GlobalVariable* lds(const char* name, uint32_t floats);
-  llvm::Value* slot(llvm::GlobalVariable* array, llvm::Value* index, int64_t offset = 0);
-  llvm::Value* load_lds(llvm::GlobalVariable* array, llvm::Value* index, int64_t offset, uint32_t count = 1);
-  void store_lds(llvm::GlobalVariable* array, llvm::Value* index, int64_t offset, llvm::Value* value);
+  // Floats in LDS, from this one on.
+  struct LdsArray {
+    uint32_t begin = 0;
+  };
+  llvm::Value* slot(LdsArray array, llvm::Value* index, int64_t offset);
+  // Vectors begin at multiples of their length.
+  llvm::Value* load_lds(LdsArray array, llvm::Value* index, int64_t offset, uint32_t count = 1);
+  void store_lds(LdsArray array, llvm::Value* index, int64_t offset, llvm::Value* value);
+  llvm::Value* joined(std::span<llvm::Value* const> values);
   void sync_wave();
   llvm::Value* uniform(llvm::Value* value);
   llvm::Value* word(int64_t value) { return b_.getInt32(static_cast<uint32_t>(value)); }
@@ -110,13 +116,15 @@ class AttentionEmitter : private KernelEmitter {
   llvm::Value* place_in_group_ = nullptr;
   llvm::Value* group_of_lane_ = nullptr;
   llvm::Value* first_row_ = nullptr;
-  llvm::GlobalVariable* queries_ = nullptr;   // [row][element]
-  llvm::GlobalVariable* weights_ = nullptr;   // [wave][row][position of the block]
-  llvm::GlobalVariable* maxima_ = nullptr;    // [wave][row]; then what the wave's sums are to be multiplied with
-  llvm::GlobalVariable* totals_ = nullptr;    // [wave][row]: sums of weights
-  llvm::GlobalVariable* largest_ = nullptr;   // [row]
-  llvm::GlobalVariable* sum_ = nullptr;       // [row]
-  llvm::GlobalVariable* partials_ = nullptr;  // [wave and group][row of the pass][column]
+  llvm::GlobalVariable* lds_ = nullptr;
+  LdsArray queries_;   // [row][element]
+  LdsArray weights_;   // [wave][row][position of the block]
+  LdsArray partials_;  // [wave and group][row of the pass][column]; where queries and weights were
+  LdsArray maxima_;    // [wave][row]; then what the wave's sums are to be multiplied with
+  LdsArray totals_;    // [wave][row]: sums of weights
+  LdsArray largest_;   // [row]
+  LdsArray sum_;       // [row]
+  uint32_t rows_of_pass_ = 1;
 };
 
 }  // namespace bw::compiler

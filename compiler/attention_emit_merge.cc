@@ -16,27 +16,39 @@ using llvm::Value;
 namespace {
 
 constexpr unsigned kLdsAddressSpace = 3;
-constexpr uint32_t kLdsAlign = 16;
-// LDS for the sums of one pass over some of the rows: leaves room for several workgroups in the 64 KB of a compute
-// unit.
-constexpr uint32_t kPassBytes = 16384;
+constexpr uint32_t kLdsAlignFloats = 4;
+// Sums of one pass over some of the rows, at least: leaves room for several workgroups in the 64 KB of a compute unit.
+constexpr uint32_t kPassFloats = 2048;
 constexpr double kNothing = -std::numeric_limits<double>::infinity();
 
 }  // namespace
 
+// What is used only while positions are visited shares memory with what is used only afterwards.
+void AttentionEmitter::lay_out_lds() {
+  const auto aligned = [](uint32_t floats) {
+    return (floats + kLdsAlignFloats - 1) / kLdsAlignFloats * kLdsAlignFloats;
+  };
+  weights_.begin = aligned(form_.queries * elements_);
+  const uint32_t visiting = weights_.begin + form_.waves * form_.queries * kWaveSize;
+  const uint32_t row = form_.waves * groups_ * columns_;
+  rows_of_pass_ = std::clamp<uint32_t>(std::max(kPassFloats, visiting) / row, 1, form_.queries);
+  maxima_.begin = aligned(std::max(visiting, rows_of_pass_ * row));
+  totals_.begin = maxima_.begin + form_.waves * form_.queries;
+  largest_.begin = totals_.begin + form_.waves * form_.queries;
+  sum_.begin = largest_.begin + form_.queries;
+  auto* array = llvm::ArrayType::get(b_.getFloatTy(), sum_.begin + form_.queries);
+  lds_ = new llvm::GlobalVariable(*function_.getParent(), array, false, llvm::GlobalValue::InternalLinkage,
+                                  llvm::PoisonValue::get(array), "attention", nullptr,
+                                  llvm::GlobalValue::NotThreadLocal, kLdsAddressSpace);
+  lds_->setAlignment(llvm::Align(kLdsAlignFloats * sizeof(float)));
+}
+
 void AttentionEmitter::merge(const Running& running) {
-  const uint32_t parts = form_.waves * groups_;
-  const uint32_t rows_at_once = std::clamp<uint32_t>(kPassBytes / (parts * columns_ * 4), 1, form_.queries);
-  maxima_ = lds("maxima", form_.waves * form_.queries);
-  totals_ = lds("totals", form_.waves * form_.queries);
-  largest_ = lds("largest", form_.queries);
-  sum_ = lds("sum", form_.queries);
-  partials_ = lds("partials", parts * rows_at_once * columns_);
   leave_maxima(running);
   emit_barrier();
   merge_maxima();
-  for (uint32_t first = 0; first < form_.queries; first += rows_at_once) {
-    const uint32_t rows = std::min(rows_at_once, form_.queries - first);
+  for (uint32_t first = 0; first < form_.queries; first += rows_of_pass_) {
+    const uint32_t rows = std::min(rows_of_pass_, form_.queries - first);
     if (first > 0) emit_barrier();  // what was left before has been read
     leave_sums(running, first, rows);
     emit_barrier();
@@ -86,9 +98,8 @@ void AttentionEmitter::leave_sums(const Running& running, uint32_t first_row, ui
     const auto leave = [&] {
       Value* at = b_.CreateAdd(base, b_.CreateMul(place, word(vector_)));
       for (uint32_t row = 0; row < rows; ++row) {
-        for (uint32_t i = 0; i < vector_; ++i) {
-          store_lds(partials_, at, int64_t{row} * columns_ + i, running.sums[first_row + row][chunk * vector_ + i]);
-        }
+        const auto sums = std::span(running.sums[first_row + row]).subspan(chunk * vector_, vector_);
+        store_lds(partials_, at, int64_t{row} * columns_, joined(sums));
       }
     };
     if (columns_ / vector_ == group_ * chunks_) {
@@ -194,29 +205,28 @@ void AttentionEmitter::for_each_item(uint32_t count, llvm::function_ref<void(Val
   });
 }
 
-llvm::GlobalVariable* AttentionEmitter::lds(const char* name, uint32_t floats) {
-  auto* array = llvm::ArrayType::get(b_.getFloatTy(), floats);
-  auto* variable = new llvm::GlobalVariable(*function_.getParent(), array, false, llvm::GlobalValue::InternalLinkage,
-                                            llvm::PoisonValue::get(array), name, nullptr,
-                                            llvm::GlobalValue::NotThreadLocal, kLdsAddressSpace);
-  variable->setAlignment(llvm::Align(kLdsAlign));
-  return variable;
+Value* AttentionEmitter::slot(LdsArray array, Value* index, int64_t offset) {
+  Value* base = b_.CreateInBoundsGEP(b_.getFloatTy(), lds_, word(array.begin + offset));
+  return b_.CreateInBoundsGEP(b_.getFloatTy(), base, index);
 }
 
-Value* AttentionEmitter::slot(llvm::GlobalVariable* array, Value* index, int64_t offset) {
-  Value* base = b_.CreateInBoundsGEP(b_.getFloatTy(), array, index);
-  return offset == 0 ? base : b_.CreateInBoundsGEP(b_.getFloatTy(), base, word(offset));
-}
-
-Value* AttentionEmitter::load_lds(llvm::GlobalVariable* array, Value* index, int64_t offset, uint32_t count) {
+Value* AttentionEmitter::load_lds(LdsArray array, Value* index, int64_t offset, uint32_t count) {
   llvm::Type* type = b_.getFloatTy();
   if (count > 1) type = llvm::FixedVectorType::get(type, count);
-  // Vectors begin at multiples of their length, if their array's rows do.
-  return b_.CreateAlignedLoad(type, slot(array, index, offset), llvm::Align(4 * count));
+  return b_.CreateAlignedLoad(type, slot(array, index, offset), llvm::Align(sizeof(float) * count));
 }
 
-void AttentionEmitter::store_lds(llvm::GlobalVariable* array, Value* index, int64_t offset, Value* value) {
-  b_.CreateAlignedStore(value, slot(array, index, offset), llvm::Align(4));
+void AttentionEmitter::store_lds(LdsArray array, Value* index, int64_t offset, Value* value) {
+  const uint64_t bits = value->getType()->getPrimitiveSizeInBits();
+  b_.CreateAlignedStore(value, slot(array, index, offset), llvm::Align(bits / 8));
+}
+
+// One value, or a vector of several.
+Value* AttentionEmitter::joined(std::span<Value* const> values) {
+  if (values.size() == 1) return values[0];
+  Value* vector = llvm::PoisonValue::get(llvm::FixedVectorType::get(b_.getFloatTy(), values.size()));
+  for (size_t i = 0; i < values.size(); ++i) vector = b_.CreateInsertElement(vector, values[i], i);
+  return vector;
 }
 
 // What lanes of the wave have left in LDS can be read by its other lanes: a wave's LDS operations are in order.
