@@ -127,6 +127,7 @@ constexpr Rule kRules[] = {
     {"idiv_zero", kAlgebraic, kInteger, "idiv(x, 0)", "0"},
     {"mod_one", kAlgebraic, kInteger, "mod(x, 1)", "0"},
     {"mod_zero", kAlgebraic, kInteger, "mod(x, 0)", "0"},
+    {"trunc_trunc", kAlgebraic, kFloat, "trunc(trunc(x))", "trunc(x)"},
     {"max_self", kAlgebraic, kAny, "max(x, x)", "x"},
     {"and_self", kAlgebraic, kIntegerOrBool, "and(x, x)", "x"},
     {"and_zero", kAlgebraic, kIntegerOrBool, "and(x, 0)", "0"},

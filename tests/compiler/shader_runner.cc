@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "amdgpu/code_object.h"
 #include "compiler/codegen.h"
@@ -20,33 +21,60 @@ uint64_t round_up(uint64_t value, uint64_t to) {
   return (value + to - 1) / to * to;
 }
 
+// Writes only where something changes: pages of huge params that nothing is written to need not be there.
+void copy_changed(std::byte* to, const std::byte* from, size_t size_bytes) {
+  for (size_t at = 0; at < size_bytes; at += kPage) {
+    const size_t length = std::min<size_t>(kPage, size_bytes - at);
+    if (std::memcmp(to + at, from + at, length) != 0) std::memcpy(to + at, from + at, length);
+  }
+}
+
+// Zeroed host memory, of which only what is written to is there.
+class HostPages {
+ public:
+  static Result<HostPages> create(uint64_t size_bytes) {
+    const uint64_t length = round_up(std::max<uint64_t>(size_bytes, 1), kPage);
+    void* host = ::mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (host == MAP_FAILED) return Status::from_errno(errno, "mapping memory for a kernel");
+    return HostPages(static_cast<std::byte*>(host), length);
+  }
+  ~HostPages() {
+    if (host_ != nullptr) ::munmap(host_, length_);
+  }
+  HostPages(HostPages&& other) noexcept : host_(std::exchange(other.host_, nullptr)), length_(other.length_) {}
+  HostPages& operator=(HostPages&&) = delete;
+
+  std::byte* host() const { return host_; }
+  uint64_t length() const { return length_; }
+
+ private:
+  HostPages(std::byte* host, uint64_t length) : host_(host), length_(length) {}
+
+  std::byte* host_;
+  uint64_t length_;
+};
+
 // Host memory that is mapped at a GPU address.
 class GpuPages {
  public:
   static Result<std::unique_ptr<GpuPages>> create(emulator::AddressSpace& space, uint64_t address, uint64_t size_bytes,
                                                   bool executable) {
-    const uint64_t length = round_up(std::max<uint64_t>(size_bytes, 1), kPage);
-    void* host = ::mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (host == MAP_FAILED) return Status::from_errno(errno, "mapping memory for a kernel");
-    std::unique_ptr<GpuPages> pages(new GpuPages(static_cast<std::byte*>(host), address, length));
-    const int failed = space.map({address, address + length, pages->host_, true, executable});
+    BW_ASSIGN(HostPages pages, HostPages::create(size_bytes));
+    const uint64_t length = pages.length();
+    const int failed = space.map({address, address + length, pages.host(), true, executable});
     if (failed != 0) return Status::from_errno(-failed, "mapping memory into the address space");
-    return pages;
+    return std::unique_ptr<GpuPages>(new GpuPages(std::move(pages), address));
   }
-  ~GpuPages() { ::munmap(host_, length_); }
-  GpuPages(const GpuPages&) = delete;
-  GpuPages& operator=(const GpuPages&) = delete;
 
-  std::byte* host() const { return host_; }
+  std::byte* host() const { return pages_.host(); }
   uint64_t address() const { return address_; }
-  uint64_t length() const { return length_; }
+  uint64_t length() const { return pages_.length(); }
 
  private:
-  GpuPages(std::byte* host, uint64_t address, uint64_t length) : host_(host), address_(address), length_(length) {}
+  GpuPages(HostPages pages, uint64_t address) : pages_(std::move(pages)), address_(address) {}
 
-  std::byte* host_;
+  HostPages pages_;
   uint64_t address_;
-  uint64_t length_;
 };
 
 // Everything that one run maps, at addresses far apart.
@@ -100,7 +128,7 @@ Result<GpuPages*> place_arguments(const ir::Kernel& kernel, const ir::EvaluatorI
     const std::span<std::byte> raw = inputs.params.at(param->attr<ir::ParamAttr>().id);
     BW_ASSIGN(GpuPages * pages, memory.add(raw.size(), false));
     const uint64_t offset = pages->length() - raw.size();
-    std::memcpy(pages->host() + offset, raw.data(), raw.size());
+    copy_changed(pages->host() + offset, raw.data(), raw.size());
     buffers.emplace_back(pages, offset);
     push(pages->address() + offset);
   }
@@ -135,7 +163,7 @@ Status run_on(emulator::ShaderCores& cores, const amdgpu::CodeObject& object, co
     return Status(StatusCode::kDeviceFault, fault->message);
   for (size_t i = 0; i < buffers.size(); ++i) {
     const std::span<std::byte> raw = inputs.params.at(kernel.params[i]->attr<ir::ParamAttr>().id);
-    std::memcpy(raw.data(), buffers[i].first->host() + buffers[i].second, raw.size());
+    copy_changed(raw.data(), buffers[i].first->host() + buffers[i].second, raw.size());
   }
   return Status::ok();
 }
@@ -154,16 +182,19 @@ Status ShaderRunner::run(const ir::Kernel& kernel, const ir::EvaluatorInputs& in
   BW_ASSIGN(const amdgpu::CodeObject object, amdgpu::CodeObject::parse(code.elf));
   if (object.kernels.size() != 1)
     return error(StatusCode::kDataLoss, "a code object with {} kernels", object.kernels.size());
-  std::map<uint64_t, std::vector<std::byte>> translated;
+  std::map<uint64_t, HostPages> translated;
   ir::EvaluatorInputs again{.params = {}, .variables = inputs.variables};
   for (const auto& [id, raw] : inputs.params) {
-    translated[id].assign(raw.begin(), raw.end());
-    again.params[id] = translated[id];
+    BW_ASSIGN(HostPages pages, HostPages::create(raw.size()));
+    copy_changed(pages.host(), raw.data(), raw.size());
+    again.params[id] = {pages.host(), raw.size()};
+    translated.emplace(id, std::move(pages));
   }
   BW_RETURN_IF_ERROR(run_on(*interpreter_, object, kernel, inputs));
   BW_RETURN_IF_ERROR(run_on(*jit_, object, kernel, again).with_context("on the JIT"));
   for (const auto& [id, raw] : inputs.params) {
-    const auto [a, b] = std::mismatch(raw.begin(), raw.end(), translated[id].begin());
+    if (std::memcmp(raw.data(), translated.at(id).host(), raw.size()) == 0) continue;
+    const auto [a, b] = std::mismatch(raw.begin(), raw.end(), translated.at(id).host());
     if (a != raw.end())
       return error(StatusCode::kDataLoss, "the engines differ in byte {} of param {}", a - raw.begin(), id);
   }
