@@ -1,5 +1,6 @@
 #include "tensor/device_executor.h"
 
+#include <algorithm>
 #include <cstring>
 #include <set>
 #include <utility>
@@ -136,7 +137,8 @@ Status GpuProgram::bind(Executor& executor, const ParamBuffers& params) {
       }
       buffer = found->second;
     } else {
-      BW_ASSIGN(buffer, executor.allocate(plan.size_bytes));
+      // An output without elements is a buffer all the same.
+      BW_ASSIGN(buffer, executor.allocate(std::max<uint64_t>(plan.size_bytes, 1)));
     }
     if (buffer->size_bytes() < plan.size_bytes) {
       return error(StatusCode::kInvalidArgument, "preparing a program: param {} needs {} bytes, its buffer has {}",
