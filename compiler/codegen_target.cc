@@ -155,16 +155,18 @@ Status Target::optimise(llvm::Module& module) {
   builder.registerFunctionAnalyses(functions);
   builder.registerLoopAnalyses(loops);
   builder.crossRegisterProxies(loops, functions, graphs, modules);
-  llvm::FunctionPassManager passes;
-  passes.addPass(llvm::EarlyCSEPass());
-  passes.addPass(llvm::InstCombinePass());
-  passes.addPass(llvm::createFunctionToLoopPassAdaptor(llvm::LICMPass(llvm::LICMOptions()), /*UseMemorySSA=*/true));
-  passes.addPass(llvm::EarlyCSEPass(/*UseMemorySSA=*/true));
+  llvm::FunctionPassManager fold;
+  fold.addPass(llvm::EarlyCSEPass());
+  fold.addPass(llvm::InstCombinePass());
+  llvm::FunctionPassManager hoist;
+  hoist.addPass(llvm::createFunctionToLoopPassAdaptor(llvm::LICMPass(llvm::LICMOptions()), /*UseMemorySSA=*/true));
+  hoist.addPass(llvm::EarlyCSEPass(/*UseMemorySSA=*/true));
   llvm::FunctionPassManager pairs;
   pairs.addPass(llvm::SLPVectorizerPass());
   for (llvm::Function& function : module) {
     if (function.isDeclaration()) continue;
-    passes.run(function, functions);
+    fold.run(function, functions);
+    if (!function.hasFnAttribute(kHoistedAttribute)) hoist.run(function, functions);
     if (has_half_arithmetic(function)) pairs.run(function, functions);
     widen_conversions(function);
   }

@@ -14,6 +14,10 @@
 
 namespace bw::compiler {
 
+// On a function: its lowering has placed everything in the right block, and LLVM is not to move it out of loops. (It
+// would take the address of an access apart so that it no longer fits the instruction.)
+inline constexpr char kHoistedAttribute[] = "barewave-hoisted";
+
 enum class Output : uint8_t { kObject, kAssembly };
 
 // Belongs to one thread. What LLVM reports becomes a Status; nothing is printed. An internal error of LLVM itself,

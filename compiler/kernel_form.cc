@@ -13,6 +13,25 @@ std::string print(const AttentionForm& form) {
   return fmt::format("attention, {} queries, {} waves", form.queries, form.waves);
 }
 
+const char* name(ProductUnit unit) {
+  switch (unit) {
+    case ProductUnit::kFma:
+      return "fma";
+    case ProductUnit::kWmmaF16:
+      return "wmma_f16";
+    case ProductUnit::kWmmaBf16:
+      return "wmma_bf16";
+    case ProductUnit::kWmmaI8:
+      return "wmma_iu8";
+  }
+  return "";
+}
+
+std::string print(const ContractionForm& form) {
+  return fmt::format("contraction {}: block {}x{}x{}, wave {}x{}, {} LDS buffer{}", name(form.unit), form.block_m,
+                     form.block_n, form.block_k, form.wave_m, form.wave_n, form.buffers, form.buffers == 1 ? "" : "s");
+}
+
 }  // namespace
 
 std::string print_form(const KernelForm& form) {

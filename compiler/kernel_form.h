@@ -22,7 +22,28 @@ struct AttentionForm {
   bool operator==(const AttentionForm&) const = default;
 };
 
-using KernelForm = std::variant<LaneForm, AttentionForm>;
+// What multiplies: v_fma or an integer multiply-add in each lane, or one of the v_wmma 16x16x16 instructions.
+enum class ProductUnit : uint8_t { kFma, kWmmaF16, kWmmaBf16, kWmmaI8 };
+
+// A matrix product (compiler/contraction_match.h) through tiles in LDS. kGlobalY is the row of an element, kGlobalX its
+// column, kGlobalZ its batch. A workgroup computes block_m x block_n elements, each of its waves wave_m x wave_n of
+// them, after it has staged block_k elements of depth of both operands in LDS; then the next block_k.
+// With two buffers one is filled while the other is read.
+struct ContractionForm {
+  ProductUnit unit = ProductUnit::kFma;
+  uint32_t block_m = 0;
+  uint32_t block_n = 0;
+  uint32_t block_k = 0;
+  uint32_t wave_m = 0;
+  uint32_t wave_n = 0;
+  uint32_t buffers = 1;
+
+  uint32_t waves() const { return block_m / wave_m * (block_n / wave_n); }
+  uint32_t lanes() const { return waves() * 32; }
+  bool operator==(const ContractionForm&) const = default;
+};
+
+using KernelForm = std::variant<LaneForm, AttentionForm, ContractionForm>;
 
 // One line, the same for equal forms only: part of the key of cached code objects, and what `explain` shows.
 std::string print_form(const KernelForm& form);

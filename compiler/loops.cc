@@ -9,6 +9,8 @@
 #include <unordered_set>
 
 #include "compiler/attention_loops.h"
+#include "compiler/contraction_match.h"
+#include "compiler/cost_model.h"
 #include "compiler/fusion.h"
 #include "compiler/loops_cone.h"
 #include "compiler/loops_group.h"
@@ -64,6 +66,7 @@ class RootLowering {
     if (!alone.has_value()) return cut();
     if (std::optional<Lowered> rows = lower_rows()) return LoweredRoot{std::move(rows->nest), kNoNode};
     if (alone->overwrites_what_it_reads) return copy_first();
+    if (std::optional<Lowered> product = lower_product(*alone)) return LoweredRoot{std::move(product->nest), kNoNode};
     if (std::optional<Lowered> grouped = lower_group(*alone)) return LoweredRoot{std::move(grouped->nest), kNoNode};
     if (choose_tile(*alone, plan)) {
       std::optional<Lowered> tiled = lower(plan, {});
@@ -148,6 +151,28 @@ class RootLowering {
     // What lanes at the end of a row do twice they must not do to what they read.
     if (rows->reads_output && !rows->is_exact) return std::nullopt;
     return rows;
+  }
+
+  // As a matrix product through LDS, where it is one for which that is predicted to be faster.
+  std::optional<Lowered> lower_product(const Lowered& alone) {
+    if (cone_.max_height != 1 || alone.reads_output) return std::nullopt;
+    LanePlan each = plan_axes(output_shape());
+    const std::optional<Lowered> lowered = each.ranges.size() < 2 ? std::nullopt : lower(each, {});
+    if (!lowered) return std::nullopt;
+    const std::optional<ContractionAxes> axes = find_contraction_axes(lowered->nest.kernel, ranges_);
+    if (!axes) return std::nullopt;
+    // Along x lie the axes of the operand that the fastest axis of the output belongs to.
+    const bool first_is_x = (axes->first >> (each.ranges.size() - 1) & 1) != 0;
+    std::optional<LanePlan> plan = plan_product(each, first_is_x ? axes->second : axes->first,
+                                                first_is_x ? axes->first : axes->second, axes->both);
+    std::optional<Lowered> product = plan ? lower(*plan, {}) : std::nullopt;
+    const std::optional<Contraction> contraction = product ? match_contraction(product->nest.kernel) : std::nullopt;
+    const std::optional<ContractionForm> form = contraction ? choose_form(*contraction) : std::nullopt;
+    if (!form) return std::nullopt;
+    product->nest.form = *form;
+    product->nest.kernel.workgroup_size = form->lanes();
+    product->nest.group_extent = {form->block_n, form->block_m, 1};
+    return product;
   }
 
   // `alone` is the kernel in which each lane works alone.

@@ -101,6 +101,35 @@ LanePlan plan_lanes(const Shape& shape, Cooperation cooperation, size_t row_axes
   return plan;
 }
 
+LanePlan plan_axes(const Shape& shape) {
+  LanePlan plan;
+  for (size_t axis = 0; axis < shape.size(); ++axis) {
+    if (shape[axis] != Dim(1)) plan.ranges.push_back({{axis}, RangeKind::kLoop, shape[axis], 1});
+  }
+  return plan;
+}
+
+std::optional<LanePlan> plan_product(const LanePlan& each, uint64_t rows, uint64_t columns, uint64_t batch) {
+  LanePlan plan;
+  for (const auto& [mask, kind] : {std::pair{columns, RangeKind::kGlobalX}, std::pair{rows, RangeKind::kGlobalY},
+                                   std::pair{batch, RangeKind::kGlobalZ}}) {
+    if (mask == 0) continue;
+    LaneAxis merged{{}, kind, 1, 1};
+    for (size_t i = each.ranges.size(); i-- > 0;) {
+      if ((mask >> i & 1) == 0) continue;
+      const Dim& extent = each.ranges[i].extent;
+      if (merged.axes.empty()) {
+        merged = {each.ranges[i].axes, kind, extent, 1};
+        continue;
+      }
+      if (!can_merge(merged, extent)) return std::nullopt;
+      merge(merged, each.ranges[i].axes[0], extent);
+    }
+    plan.ranges.push_back(std::move(merged));
+  }
+  return plan;
+}
+
 uint32_t choose_workgroup_size(LanePlan& plan, uint32_t group_lanes) {
   const LaneAxis* x = plan.along(RangeKind::kGlobalX);
   const auto group = static_cast<int64_t>(group_lanes);

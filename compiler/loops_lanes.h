@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "compiler/loops_index.h"
@@ -34,6 +35,12 @@ enum class Cooperation : uint8_t {
 
 // `row_axes`: so many axes at the end are left out: the lanes of a group deal them out among each other.
 LanePlan plan_lanes(const ir::Shape& shape, Cooperation cooperation, size_t row_axes = 0);
+
+// Each axis that is not of extent 1 a range of its own, as the axes are ordered; none on the grid.
+LanePlan plan_axes(const ir::Shape& shape);
+// For a matrix product, from a plan_axes(): the ranges (as bits) of the rows along y, of the columns along x, of the
+// batch along z. Nothing where a symbolic extent would have to be merged, or too much.
+std::optional<LanePlan> plan_product(const LanePlan& each, uint64_t rows, uint64_t columns, uint64_t batch);
 
 // Lanes of a workgroup, of groups of so many (1: each lane works alone).
 uint32_t choose_workgroup_size(LanePlan& plan, uint32_t group_lanes);

@@ -11,6 +11,8 @@
 #include "base/check.h"
 #include "compiler/attention_emit.h"
 #include "compiler/codegen.h"
+#include "compiler/contraction_emit.h"
+#include "compiler/contraction_match.h"
 #include "compiler/lower_llvm_emit.h"
 #include "compiler/lower_llvm_place.h"
 #include "compiler/lower_llvm_plan.h"
@@ -109,6 +111,14 @@ Status emit_body(const ir::Kernel& kernel, const KernelForm& form, const KernelP
   if (std::holds_alternative<LaneForm>(form)) return KernelEmitter(kernel, plan, function).emit();
   if (const auto* attention = std::get_if<AttentionForm>(&form)) {
     return AttentionEmitter(kernel, plan, *attention, function).emit();
+  }
+  if (const auto* tiled = std::get_if<ContractionForm>(&form)) {
+    const std::optional<Contraction> contraction = match_contraction(kernel);
+    if (!contraction || !can_compute(*contraction, tiled->unit)) {
+      return error(StatusCode::kInvalidArgument, "lowering kernel {}: it is no matrix product for the form '{}'",
+                   kernel.name, print_form(form));
+    }
+    return ContractionEmitter(kernel, plan, *contraction, *tiled, function).emit();
   }
   return error(StatusCode::kUnsupported, "lowering kernel {}: no code for the form '{}'", kernel.name,
                print_form(form));

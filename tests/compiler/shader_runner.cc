@@ -16,6 +16,7 @@ namespace bw::testing {
 namespace {
 
 constexpr uint64_t kPage = 4096;
+constexpr uint64_t kParamAlign = 16;  // what compiled kernels count on
 
 uint64_t round_up(uint64_t value, uint64_t to) {
   return (value + to - 1) / to * to;
@@ -127,7 +128,7 @@ Result<GpuPages*> place_arguments(const ir::Kernel& kernel, const ir::EvaluatorI
   for (const ir::NodePtr& param : kernel.params) {
     const std::span<std::byte> raw = inputs.params.at(param->attr<ir::ParamAttr>().id);
     BW_ASSIGN(GpuPages * pages, memory.add(raw.size(), false));
-    const uint64_t offset = pages->length() - raw.size();
+    const uint64_t offset = pages->length() - round_up(raw.size(), kParamAlign);
     copy_changed(pages->host() + offset, raw.data(), raw.size());
     buffers.emplace_back(pages, offset);
     push(pages->address() + offset);
@@ -141,7 +142,7 @@ Result<GpuPages*> place_arguments(const ir::Kernel& kernel, const ir::EvaluatorI
 }
 
 Status run_on(emulator::ShaderCores& cores, const amdgpu::CodeObject& object, const ir::Kernel& kernel,
-              const ir::EvaluatorInputs& inputs) {
+              std::array<uint32_t, 3> groups, const ir::EvaluatorInputs& inputs) {
   const amdgpu::KernelInfo& info = object.kernels[0];
   Memory memory;
   BW_ASSIGN(GpuPages * program, memory.add(object.image.size(), true));
@@ -158,7 +159,7 @@ Status run_on(emulator::ShaderCores& cores, const amdgpu::CodeObject& object, co
   dispatch.user_data[0] = static_cast<uint32_t>(kernarg->address());
   dispatch.user_data[1] = static_cast<uint32_t>(kernarg->address() >> 32);
   dispatch.workgroup_size = {kernel.workgroup_size, 1, 1};
-  dispatch.workgroup_count = workgroups(kernel, inputs);
+  dispatch.workgroup_count = groups;
   if (const auto fault = cores.run(dispatch, memory.space, {}, nullptr))
     return Status(StatusCode::kDeviceFault, fault->message);
   for (size_t i = 0; i < buffers.size(); ++i) {
@@ -177,8 +178,12 @@ Result<std::unique_ptr<ShaderRunner>> ShaderRunner::create(size_t threads, emula
 }
 
 Status ShaderRunner::run(const ir::Kernel& kernel, const ir::EvaluatorInputs& inputs) {
-  BW_ASSIGN(const compiler::CodeObject code,
-            compiler::generate_code(kernel, compiler::LaneForm{}, compiler::Keep::kObjectOnly));
+  return run(kernel, compiler::LaneForm{}, workgroups(kernel, inputs), inputs);
+}
+
+Status ShaderRunner::run(const ir::Kernel& kernel, const compiler::KernelForm& form, std::array<uint32_t, 3> groups,
+                         const ir::EvaluatorInputs& inputs) {
+  BW_ASSIGN(const compiler::CodeObject code, compiler::generate_code(kernel, form, compiler::Keep::kObjectOnly));
   BW_ASSIGN(const amdgpu::CodeObject object, amdgpu::CodeObject::parse(code.elf));
   if (object.kernels.size() != 1)
     return error(StatusCode::kDataLoss, "a code object with {} kernels", object.kernels.size());
@@ -190,8 +195,8 @@ Status ShaderRunner::run(const ir::Kernel& kernel, const ir::EvaluatorInputs& in
     again.params[id] = {pages.host(), raw.size()};
     translated.emplace(id, std::move(pages));
   }
-  BW_RETURN_IF_ERROR(run_on(*interpreter_, object, kernel, inputs));
-  BW_RETURN_IF_ERROR(run_on(*jit_, object, kernel, again).with_context("on the JIT"));
+  BW_RETURN_IF_ERROR(run_on(*interpreter_, object, kernel, groups, inputs));
+  BW_RETURN_IF_ERROR(run_on(*jit_, object, kernel, groups, again).with_context("on the JIT"));
   for (const auto& [id, raw] : inputs.params) {
     if (std::memcmp(raw.data(), translated.at(id).host(), raw.size()) == 0) continue;
     const auto [a, b] = std::mismatch(raw.begin(), raw.end(), translated.at(id).host());

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "compiler/kernel_form.h"
 #include "emulator/shader/interpreter.h"
 #include "ir/evaluator.h"
 #include "ir/kernel.h"
@@ -25,9 +26,13 @@ class ShaderRunner {
                                                       emulator::Strictness strictness = emulator::Strictness::kOff);
 
   // Compiles `kernel` and runs it on the interpreter, and again on the JIT; `inputs` are as for ir::evaluate_kernel.
-  // Each param lies at the end of its own pages and is followed by nothing, so that an access beyond it faults. Errors:
+  // Each param lies at the end of its own pages, but for alignment to 16 bytes, and is followed by nothing, so that an
+  // access beyond it faults. Errors:
   // the compiler's, kDeviceFault with the fault's message, kDataLoss where the engines differ.
   Status run(const ir::Kernel& kernel, const ir::EvaluatorInputs& inputs);
+  // The same for a kernel dealt out in some form to so many workgroups.
+  Status run(const ir::Kernel& kernel, const compiler::KernelForm& form, std::array<uint32_t, 3> workgroups,
+             const ir::EvaluatorInputs& inputs);
 
  private:
   ShaderRunner(std::unique_ptr<emulator::ShaderCores> interpreter, std::unique_ptr<emulator::ShaderCores> jit)

@@ -1,0 +1,212 @@
+#include "compiler/cost_model.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "compiler/contraction_tiles.h"
+
+namespace bw::compiler {
+namespace {
+
+using ir::DType;
+using ir::NodePtr;
+using ir::Op;
+
+// The RX 7900 XTX. Work-group processors, SIMDs in each, VGPRs of 32 lanes in a SIMD, LDS: AMD's RDNA3 ISA guide and
+// LLVM's AMDGPUBaseInfo. WMMA: GPUOpen, "How to accelerate AI applications on RDNA 3 using WMMA". Bandwidths, at
+// 2.37 GHz: Chips and Cheese on the RX 7900 XTX and its caches (LDS 29.1 TB/s, L2 5.7 TB/s), the data sheet (960 GB/s).
+constexpr double kWgps = 48;
+constexpr double kSimds = 4;
+constexpr double kVgprs = 1536;
+constexpr double kMaxVgprs = 256;
+constexpr double kLdsBytes = 128 * 1024;
+constexpr uint32_t kMaxLdsBytes = 64 * 1024;  // of a workgroup
+constexpr double kWmmaClocks = 32;
+constexpr double kLdsBytesPerClock = 256;     // a WGP
+constexpr double kL2BytesPerClock = 2400;     // all
+constexpr double kMemoryBytesPerClock = 405;  // all
+constexpr double kMemoryLatency = 600;        // clocks, under load; unverified: measured unloaded, 235 ns from VRAM
+constexpr double kBarrierClocks = 60;         // until all waves go on; unverified
+// FMAs that a SIMD issues a clock as 32 lanes: between 1 and the 2 that v_dual_fmac_f32 would give. unverified
+constexpr double kFmaRate = 1.6;
+constexpr double kF64Rate = 1.0 / 16;
+constexpr double kI32Rate = 1.0 / 4;
+// Lanes by themselves: of the peak of single FMAs, and clocks for each element of depth. unverified
+constexpr double kLaneEfficiency = 0.25;
+constexpr double kLaneStepClocks = 40;
+constexpr int64_t kMinSide = 16;
+
+// What a lane needs besides accumulators, staged elements and fragments.
+constexpr double kOtherVgprs = 24;
+
+// Of a staged element that is loaded by itself: its value, and some of its address.
+constexpr double kRaggedVgprs = 2;
+
+constexpr ContractionForm kFmaForms[] = {
+    {ProductUnit::kFma, 128, 128, 16, 32, 64, 1},
+    {ProductUnit::kFma, 128, 64, 16, 32, 32, 1},
+    {ProductUnit::kFma, 64, 64, 16, 32, 32, 1},
+    {ProductUnit::kFma, 32, 32, 16, 16, 32, 1},
+};
+// Bytes of depth rather than elements: block_k is for elements of two bytes.
+constexpr ContractionForm kWmmaForms[] = {
+    {ProductUnit::kWmmaF16, 256, 128, 32, 64, 64, 1}, {ProductUnit::kWmmaF16, 128, 256, 32, 64, 64, 1},
+    {ProductUnit::kWmmaF16, 128, 128, 32, 64, 64, 1}, {ProductUnit::kWmmaF16, 128, 128, 32, 64, 32, 1},
+    {ProductUnit::kWmmaF16, 64, 128, 32, 32, 32, 1},  {ProductUnit::kWmmaF16, 64, 64, 32, 32, 32, 1},
+    {ProductUnit::kWmmaF16, 32, 64, 32, 16, 32, 1},   {ProductUnit::kWmmaF16, 32, 32, 32, 16, 16, 1},
+};
+
+double ceil_div(double a, double b) {
+  return std::ceil(a / b);
+}
+
+int64_t extent_of(const NodePtr& range) {
+  return range == nullptr ? 1 : range->attr<ir::RangeAttr>().extent.max();
+}
+
+double loaded_bytes(const std::vector<NodePtr>& operands) {
+  double bytes = 0;
+  for (const NodePtr& operand : operands) {
+    const NodePtr roots[] = {operand};
+    double most = 0;
+    for (const NodePtr& node : ir::topological_order(roots)) {
+      if (node->op == Op::kLoad) most = std::max<double>(most, ir::size_bytes(node->dtype));
+    }
+    bytes += most;
+  }
+  return bytes;
+}
+
+double vgprs_of(const ContractionForm& form, const ProductShape& shape, uint32_t size) {
+  const double words = std::max(size, 4u) / 4.0;
+  const double wave = form.wave_m * form.wave_n / 32.0 * static_cast<double>(shape.products);
+  const double lanes = form.waves() * 32.0;
+  const double staged = (form.block_m * static_cast<double>(shape.row_operands) +
+                         form.block_n * static_cast<double>(shape.column_operands)) *
+                        form.block_k * (shape.is_ragged ? kRaggedVgprs : size / 4.0) / lanes;
+  if (form.unit == ProductUnit::kFma) {
+    const double fragments = (form.wave_m / 4.0 * static_cast<double>(shape.row_operands) +
+                              form.wave_n / 8.0 * static_cast<double>(shape.column_operands)) *
+                             words;
+    return wave * words + fragments + staged + kOtherVgprs;
+  }
+  const double fragments = (1 + form.wave_n / 16.0 * static_cast<double>(shape.column_operands)) * 4 * size;
+  return wave + fragments + staged + kOtherVgprs;
+}
+
+// Whether some extent cuts through the widest accesses, so that elements are loaded one by one, each into a register.
+bool is_ragged(const ProductShape& shape) {
+  constexpr int64_t kElements = 16;
+  return shape.rows % kElements != 0 || shape.columns % kElements != 0 || shape.depth % kElements != 0;
+}
+
+double fma_rate(uint32_t size, bool real) {
+  if (size == 8) return kF64Rate;
+  return real ? kFmaRate : kI32Rate;
+}
+
+}  // namespace
+
+ProductShape shape_of(const Contraction& contraction) {
+  ProductShape shape;
+  shape.rows = extent_of(contraction.rows);
+  shape.columns = extent_of(contraction.columns);
+  shape.batch = extent_of(contraction.batch);
+  shape.depth = depth_extent(contraction).max();
+  shape.row_operands = contraction.row_operands.size();
+  shape.column_operands = contraction.column_operands.size();
+  shape.products = contraction.products.size();
+  shape.row_bytes = loaded_bytes(contraction.row_operands);
+  shape.column_bytes = loaded_bytes(contraction.column_operands);
+  shape.is_ragged = is_ragged(shape) || !contraction.rows->attr<ir::RangeAttr>().extent.is_static() ||
+                    !contraction.columns->attr<ir::RangeAttr>().extent.is_static() ||
+                    !depth_extent(contraction).is_static();
+  return shape;
+}
+
+uint32_t staged_bytes(const Contraction& contraction, ProductUnit unit) {
+  if (unit == ProductUnit::kWmmaI8) return 1;
+  return unit == ProductUnit::kFma ? ir::size_bytes(contraction.accumulator) : 2;
+}
+
+double predict_clocks(const ContractionForm& form, const ProductShape& shape, uint32_t size) {
+  const auto rows = static_cast<double>(shape.rows);
+  const auto columns = static_cast<double>(shape.columns);
+  const auto depth = static_cast<double>(shape.depth);
+  const auto products = static_cast<double>(shape.products);
+  const double lds_step = (form.block_m * static_cast<double>(shape.row_operands) +
+                           form.block_n * static_cast<double>(shape.column_operands)) *
+                          form.block_k * size;
+  const double lds_bytes = lds_step * 1.07 * form.buffers;  // with padding
+  const double vgprs = vgprs_of(form, shape, size);
+  if (lds_bytes > kMaxLdsBytes || vgprs > kMaxVgprs) return std::numeric_limits<double>::infinity();
+  const double groups =
+      ceil_div(rows, form.block_m) * ceil_div(columns, form.block_n) * static_cast<double>(shape.batch);
+  const double waves_by_vgprs = std::floor(kVgprs / (std::ceil(vgprs / 24) * 24)) * kSimds;
+  const double fitting = std::min(std::floor(kLdsBytes / lds_bytes), std::floor(waves_by_vgprs / form.waves()));
+  if (fitting < 1) return std::numeric_limits<double>::infinity();
+  const double resident = std::min(fitting, ceil_div(groups, kWgps));
+
+  double wave_clocks = form.wave_m / 16.0 * (form.wave_n / 16.0) * (form.block_k / 16.0) * kWmmaClocks;
+  if (form.unit == ProductUnit::kFma) {
+    wave_clocks = form.wave_m * form.wave_n / 32.0 * form.block_k / fma_rate(size, true);
+  }
+  const double multiply = ceil_div(form.waves() * resident, kSimds) * wave_clocks * products;
+  const double fragments = form.waves() * (form.wave_m + form.wave_n) * 2.0 * form.block_k * size;
+  const double lds = resident * (lds_step + fragments * products) / kLdsBytesPerClock;
+  const double step_bytes = (form.block_m * shape.row_bytes + form.block_n * shape.column_bytes) * form.block_k;
+  const double active = std::min(groups, kWgps * resident);
+  const double memory = active * step_bytes / kL2BytesPerClock;
+  const double alone = multiply / resident + kBarrierClocks * (form.buffers == 1 ? 2 : 1);
+  const double step = std::max({multiply, lds, memory, alone, kMemoryLatency});
+  const double steps = ceil_div(depth, form.block_k);
+  const double clocks = ceil_div(groups, kWgps * resident) * (steps * step + 2 * kMemoryLatency);
+  const double unique =
+      (rows * shape.row_bytes + columns * shape.column_bytes) * depth * static_cast<double>(shape.batch);
+  return std::max(clocks, unique / kMemoryBytesPerClock);
+}
+
+double predict_lane_clocks(const ProductShape& shape) {
+  const double fmas = static_cast<double>(shape.rows) * static_cast<double>(shape.columns) *
+                      static_cast<double>(shape.depth) * static_cast<double>(shape.batch * shape.products);
+  return std::max(fmas / (kWgps * kSimds * 32 * kLaneEfficiency), static_cast<double>(shape.depth) * kLaneStepClocks);
+}
+
+std::vector<ContractionForm> candidate_forms(const Contraction& contraction) {
+  const ProductShape shape = shape_of(contraction);
+  std::vector<std::pair<double, ContractionForm>> found;
+  const auto add = [&](ContractionForm form) {
+    const uint32_t size = staged_bytes(contraction, form.unit);
+    // Not where most of a block would be empty.
+    if (form.block_m > 2 * shape.rows || form.block_n > 2 * shape.columns) return;
+    if (!is_valid_form(form, size)) return;
+    const double clocks = predict_clocks(form, shape, size);
+    if (std::isfinite(clocks)) found.emplace_back(clocks, form);
+  };
+  if (shape.rows < kMinSide || shape.columns < kMinSide) return {};
+  for (const ProductUnit unit : {ProductUnit::kWmmaF16, ProductUnit::kWmmaBf16, ProductUnit::kWmmaI8}) {
+    if (!can_compute(contraction, unit)) continue;
+    for (ContractionForm form : kWmmaForms) {
+      form.unit = unit;
+      if (unit == ProductUnit::kWmmaI8) form.block_k *= 2;
+      add(form);
+    }
+  }
+  for (const ContractionForm& form : kFmaForms) add(form);
+  std::stable_sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<ContractionForm> forms;
+  for (const auto& [clocks, form] : found) forms.push_back(form);
+  return forms;
+}
+
+std::optional<ContractionForm> choose_form(const Contraction& contraction) {
+  const std::vector<ContractionForm> forms = candidate_forms(contraction);
+  if (forms.empty()) return std::nullopt;
+  const ProductShape shape = shape_of(contraction);
+  const double clocks = predict_clocks(forms[0], shape, staged_bytes(contraction, forms[0].unit));
+  if (clocks >= predict_lane_clocks(shape)) return std::nullopt;
+  return forms[0];
+}
+
+}  // namespace bw::compiler
