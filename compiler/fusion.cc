@@ -211,6 +211,8 @@ class Chooser {
     if (!uses.is_shared) return std::nullopt;
     // The elements of the rows themselves come after it, and are looked at with all that they share.
     if (facts.has_reduction && uses.in_rows) return false;
+    // A row's group keeps its elements, or computes them anew for less than loading them takes.
+    if (uses.in_rows && !uses.is_repeated && facts.ops <= kLightElementwiseOps) return false;
     return shared.ops > kMaxSharedOps || (uses.is_repeated && shared.count > kMaxSharedRows) ||
            uses.lanes * shared.ops > kLaunchOps || uses.groups * shared.ops + again > launch_ops(uses.groups);
   }

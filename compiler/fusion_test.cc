@@ -126,12 +126,19 @@ TEST(Fusion, QuantisedEmbeddingReadsOnlyTheRowsItNeeds) {
   EXPECT_EQ(check_schedule(inputs, {rows}), 1u);
 }
 
-TEST(Fusion, SoftmaxOfLongRowsIsOneKernel) {
+TEST(Fusion, SoftmaxIsOneKernelHoweverLongAndMany) {
+  for (const auto& [rows, columns] : {std::pair(2, 40000), std::pair(3, 1025), std::pair(40, 7)}) {
+    Inputs inputs;
+    const Value x = inputs.param(DType::kF32, {rows, columns});
+    const Value power = (x - x.max({1})).unary(Op::kExp2);
+    EXPECT_EQ(check_schedule(inputs, {power * power.sum({1}).unary(Op::kRecip)}), 1u) << rows << " x " << columns;
+  }
   Inputs inputs;
-  const Value x = inputs.param(DType::kF32, {8, 2048});
+  const Value x = inputs.param(DType::kF32, {4096, 4096});
   const Value power = (x - x.max({1})).unary(Op::kExp2);
-  const Value y = power * power.sum({1}).unary(Op::kRecip);
-  EXPECT_EQ(check_schedule(inputs, {y}), 1u);
+  const auto result = schedule(std::vector<ir::NodePtr>{(power * power.sum({1}).unary(Op::kRecip)).node});
+  ASSERT_TRUE(result.is_ok());
+  EXPECT_EQ(result->kernels.size(), 1u);
 }
 
 TEST(Fusion, ArgmaxOverAVocabularyIsOneKernel) {

@@ -122,6 +122,7 @@ class Scheduler {
           life_of[id] = lives.size();
           values.push_back(static_cast<NodeId>(id));
           lives.push_back({static_cast<uint64_t>(flat.count) * ir::size_bytes(flat.node->dtype), position, position});
+          schedule_.unshared_bytes += lives.back().size_bytes;
         }
       }
     }
@@ -213,6 +214,12 @@ std::array<uint32_t, 3> ScheduledKernel::group_extent() const {
   return {1, 1, 1};
 }
 
+uint64_t Schedule::planned_bytes() const {
+  uint64_t bytes = 0;
+  for (const BufferPlan& buffer : buffers) bytes += buffer.kind == BufferKind::kTemporary ? buffer.size_bytes : 0;
+  return bytes;
+}
+
 Result<Schedule> schedule(std::span<const NodePtr> outputs) {
   for (const NodePtr& output : outputs) {
     if (output == nullptr) return error(StatusCode::kInvalidArgument, "scheduling: an output is missing");
@@ -243,6 +250,8 @@ std::string print_schedule(const Schedule& schedule) {
                           ir::print_kernel(part.kernel));
     }
   }
+  text += fmt::format("temporary memory: {} bytes, {} if nothing were shared\n", schedule.planned_bytes(),
+                      schedule.unshared_bytes);
   for (size_t i = 0; i < schedule.outputs.size(); ++i) {
     text += fmt::format("output {}: buffer {}\n", i, print_buffer(schedule, schedule.outputs[i]));
   }

@@ -30,6 +30,11 @@ struct Schedule {
   std::vector<ScheduledKernel> kernels;  // in an order that obeys all dependencies
   std::vector<BufferPlan> buffers;
   std::vector<size_t> outputs;
+  // Of all temporary values together, had each a buffer of its own. See planned_bytes().
+  uint64_t unshared_bytes = 0;
+
+  // Of the temporary buffers.
+  uint64_t planned_bytes() const;
 };
 
 // Elementwise chains and gathers fuse into each other and into reductions; movement costs nothing. A value becomes a

@@ -175,6 +175,8 @@ TEST(Schedule, TemporariesShareMemory) {
   ASSERT_TRUE(result.is_ok());
   EXPECT_EQ(result->kernels.size(), 10u);
   EXPECT_LE(result->buffers.size(), 4u);
+  EXPECT_EQ(result->unshared_bytes, 10u * 64 * 4);
+  EXPECT_EQ(result->planned_bytes(), 3u * 64 * 4);
   EXPECT_EQ(check_schedule(inputs, {x}, {}, 1e-3), 10u);
 }
 

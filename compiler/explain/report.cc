@@ -201,6 +201,12 @@ std::string print_summary(const Explanation& explanation) {
   std::string text = print_table(rows);
   text += fmt::format("{} kernels, {}FLOP, {}B, at least {} one after the other\n", explanation.kernels.size(),
                       print_quantity(flops), print_quantity(bytes), print_seconds(explanation.total_seconds));
+  const Schedule& schedule = explanation.schedule;
+  if (schedule.planned_bytes() < schedule.unshared_bytes) {
+    text += fmt::format("temporary memory: {}B, {}B if values did not share it\n",
+                        print_quantity(static_cast<double>(schedule.planned_bytes())),
+                        print_quantity(static_cast<double>(schedule.unshared_bytes)));
+  }
   for (size_t i = 0; i < explanation.kernels.size(); ++i) {
     if (explanation.kernels[i].diagnostic.empty()) continue;
     text += fmt::format("warning: kernel {}: {}\n", i, explanation.kernels[i].diagnostic);
