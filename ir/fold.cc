@@ -67,6 +67,33 @@ NodePtr Folder::fold(Node node) {
   return fold_to_point(node);
 }
 
+// A loop of known length whose iterations all have the same value. Sums of floating-point numbers are left alone: they
+// round in each step; a group's range is left, as it says how many lanes there are.
+bool Folder::is_dead_loop(const Node& reduction, const NodePtr& range) {
+  const auto& attr = range->attr<RangeAttr>();
+  const bool is_loop = attr.kind == RangeKind::kLoop || attr.kind == RangeKind::kUnroll;
+  if (!is_loop || !attr.extent.is_static() || attr.extent.offset < 1) return false;
+  const bool is_exact = !is_float(reduction.dtype) && reduction.op != Op::kReduceMul;
+  if (attr.extent.offset > 1 && !is_exact) return false;
+  return !builder_.analysis_.depends_on(reduction.inputs[0], range);
+}
+
+NodePtr Folder::fold_reduction(Node node) {
+  int64_t repeated = 1;
+  for (size_t i = node.inputs.size(); i-- > 1;) {
+    if (!is_dead_loop(node, node.inputs[i])) continue;
+    // Modulo 2^64, as the sum is.
+    repeated = static_cast<int64_t>(static_cast<uint64_t>(repeated) *
+                                    static_cast<uint64_t>(node.inputs[i]->attr<RangeAttr>().extent.offset));
+    node.inputs.erase(node.inputs.begin() + static_cast<ptrdiff_t>(i));
+  }
+  const Op op = node.op;
+  const DType dtype = node.dtype;
+  NodePtr rest = node.inputs.size() == 1 ? node.inputs[0] : builder_.intern(std::move(node));
+  if (op != Op::kReduceAdd || repeated == 1) return rest;
+  return builder_.op(Op::kMul, dtype, {rest, builder_.constant(dtype, wrap_integer(dtype, repeated))});
+}
+
 std::optional<Scalar> Folder::constant_value(const NodePtr& node) {
   if (!is_const(node)) return std::nullopt;
   return node->attr<ConstAttr>().value;

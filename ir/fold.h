@@ -17,7 +17,10 @@ class Folder : public rewrite::RuleHost {
  public:
   explicit Folder(KernelBuilder& builder) : builder_(builder) {}
 
+  // Of an elementwise op.
   NodePtr fold(Node node);
+  // Of a reduction: loops that its value does not depend on go, where the result stays the same bit by bit.
+  NodePtr fold_reduction(Node node);
 
   std::optional<Scalar> constant_value(const NodePtr& node) override;
   NodePtr make_constant(DType dtype, Scalar value, const Node& like) override;
@@ -27,6 +30,7 @@ class Folder : public rewrite::RuleHost {
  private:
   NodePtr fold_constants(const Node& node);
   NodePtr fold_to_point(const Node& node);
+  bool is_dead_loop(const Node& reduction, const NodePtr& range);
   void order_inputs(Node& node);
 
   KernelBuilder& builder_;

@@ -103,7 +103,7 @@ NodePtr KernelBuilder::op(Op op, DType dtype, std::vector<NodePtr> inputs) {
   if (is_reduce(op)) {
     if (node.inputs.size() == 1) return node.inputs[0];
     check_reduction(node);
-    return intern(std::move(node));
+    return Folder(*this).fold_reduction(std::move(node));
   }
   BW_CHECK(is_elementwise(op));
   const Result<DType> inferred = infer_elementwise_dtype(node);

@@ -141,6 +141,27 @@ TEST_F(KernelBuilderTest, DimsAreExpressionsOfTheirVariables) {
   EXPECT_EQ(builder_.bounds(builder_.range(Dim(variable, 3), RangeKind::kLoop)).high, 102);
 }
 
+TEST_F(KernelBuilderTest, LoopsThatAReductionDoesNotDependOnGo) {
+  NodePtr p = builder_.param(0, "p", DType::kI32, {8});
+  NodePtr r = range(8);
+  NodePtr dead = range(5);
+  NodePtr once = range(1);
+  NodePtr x = builder_.load(p, r);
+  const auto reduce = [&](Op op, DType dtype, std::vector<NodePtr> inputs) {
+    return builder_.op(op, dtype, std::move(inputs));
+  };
+  NodePtr sum = reduce(Op::kReduceAdd, DType::kI32, {x, r});
+  EXPECT_EQ(reduce(Op::kReduceAdd, DType::kI32, {x, r, once}), sum);
+  EXPECT_EQ(reduce(Op::kReduceAdd, DType::kI32, {x, dead, r}), builder_.op(Op::kMul, DType::kI32, {sum, index(5)}));
+  EXPECT_EQ(reduce(Op::kReduceMax, DType::kI32, {x, dead}), x);
+  EXPECT_EQ(reduce(Op::kReduceMul, DType::kI32, {x, dead})->op, Op::kReduceMul);
+  NodePtr real = builder_.load(builder_.param(1, "f", DType::kF32, {8}), r);
+  EXPECT_EQ(reduce(Op::kReduceAdd, DType::kF32, {real, dead})->op, Op::kReduceAdd);
+  EXPECT_EQ(reduce(Op::kReduceAdd, DType::kF32, {real, once}), real);
+  NodePtr lanes = builder_.range(32, RangeKind::kGroup);
+  EXPECT_EQ(reduce(Op::kReduceMax, DType::kI32, {x, lanes})->op, Op::kReduceMax);
+}
+
 TEST_F(KernelBuilderTest, ConditionsFold) {
   NodePtr r = range(8);
   NodePtr yes = builder_.constant(DType::kBool, int64_t{1});
