@@ -21,9 +21,15 @@ using llvm::Value;
 namespace {
 
 constexpr uint32_t kMaxVector = 4;  // columns, or elements of a query, that one access moves
-// Elements of a key that a lane has on their way together: several loads of 16 bytes.
+// Elements of a key that a lane has on their way together, and positions whose values it has: several loads of 16
+// bytes, but less with many rows, whose queries, weights and sums need the registers.
 constexpr uint32_t kElementsAtOnce = 16;
 constexpr uint32_t kPositionsAtOnce = 8;
+constexpr uint32_t kProductsAtOnce = 64;
+
+uint32_t at_once(uint32_t most, uint32_t rows) {
+  return std::bit_floor(std::clamp(kProductsAtOnce / rows, kMaxVector, most));
+}
 constexpr double kNothing = -std::numeric_limits<double>::infinity();
 
 // The largest power of two up to `most` that divides.
@@ -210,7 +216,7 @@ AttentionEmitter::Values AttentionEmitter::inner_products() {
   Values dots(form_.queries, real(0));
   std::vector<Value**> carried;
   for (Value*& dot : dots) carried.push_back(&dot);
-  const uint32_t step = power_of_two_divisor(elements_, form_.queries > 8 ? kElementsAtOnce / 2 : kElementsAtOnce);
+  const uint32_t step = power_of_two_divisor(elements_, at_once(kElementsAtOnce, form_.queries));
   loop(word(0), word(elements_), word(step), carried, [&](Value* at) {
     Values keys;
     const int64_t high = int64_t{elements_} - 1;
@@ -269,20 +275,23 @@ void AttentionEmitter::weigh(uint32_t row, Value* score, Running& running) {
 }
 
 void AttentionEmitter::add_values(Value* first, Value* end, Running& running) {
+  const uint32_t most = at_once(kPositionsAtOnce, form_.queries);
   if (groups_ == 1) {
     // Whole steps, and what is left one by one.
     Value* last = b_.CreateBinaryIntrinsic(llvm::Intrinsic::umin, end, b_.CreateAdd(first, word(kWaveSize)));
     Value* count = b_.CreateSub(last, first);
-    Value* whole = b_.CreateAnd(count, word(-int64_t{kPositionsAtOnce}));
+    Value* whole = b_.CreateAnd(count, word(-int64_t{most}));
     const std::vector<Value**> carried = running.all();
-    loop(word(0), whole, word(kPositionsAtOnce), carried,
-         [&](Value* at) { add_values_at(first, end, at, kPositionsAtOnce, running); });
+    loop(word(0), whole, word(most), carried, [&](Value* at) { add_values_at(first, end, at, most, running); });
     loop(whole, count, word(1), carried, [&](Value* at) { add_values_at(first, end, at, 1, running); });
     return;
   }
+  // The first group has positions until the end, if any has.
   const uint32_t positions = kWaveSize / groups_;
-  const uint32_t step = std::min(positions, kPositionsAtOnce);
-  for (uint32_t at = 0; at < positions; at += step) add_values_at(first, end, word(at), step, running);
+  const uint32_t step = std::min(positions, most);
+  Value* count = b_.CreateBinaryIntrinsic(llvm::Intrinsic::umin, b_.CreateSub(end, first), word(positions));
+  const std::vector<Value**> carried = running.all();
+  loop(word(0), count, word(step), carried, [&](Value* at) { add_values_at(first, end, at, step, running); });
 }
 
 // `count` positions of each group of lanes, from the group's position number `step` on.

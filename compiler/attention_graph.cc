@@ -12,6 +12,7 @@ using ir::Op;
 // Nodes between the scores and their inner product; more is no attention.
 constexpr size_t kMaxScoreNodes = 64;
 constexpr int64_t kMaxElements = 512;  // of a query and a key
+constexpr int64_t kMaxColumns = 512;   // of a value
 
 bool is_short_or_single(ir::DType dtype) {
   return dtype == ir::DType::kF32 || dtype == ir::DType::kF16 || dtype == ir::DType::kBF16;
@@ -137,6 +138,8 @@ class Finder {
         if (is_moved_or_cast(user)) open.push_back(user);
         if (user == found_.weighted || !is_reduction_of_one_axis(user, Op::kReduceAdd)) continue;
         sum_ = user;
+        const int64_t columns = graph_.nodes[found_.weighted].count / graph_.nodes[user].count;
+        if (columns < 2 || columns > kMaxColumns) return false;
         strip(input(user));
         found_.inside.push_back(user);
         return factor_ == kNoNode || match_reciprocal(factor_);
@@ -197,7 +200,10 @@ class Finder {
     found_.inside.insert(found_.inside.end(), on_the_way.begin(), on_the_way.end());
   }
 
-  void add_operand(NodeId id) { found_.operands.push_back(peek(id)); }
+  void add_operand(NodeId id) {
+    for (; is_moved_or_cast(id); id = input(id)) found_.ways.push_back(id);
+    found_.operands.push_back(id);
+  }
 
   // Takes in what is computed from each weighted sum alone, as long as its axes stay apart.
   bool follow_end() {
@@ -263,6 +269,7 @@ AttentionChoices::AttentionChoices(const FlatGraph& graph)
     const auto attention = find_attention(graph, id);
     if (!attention.has_value()) continue;
     for (const NodeId node : attention->inside) inside[node] = true;
+    for (const NodeId node : attention->ways) inside[node] = true;
     for (const NodeId node : attention->operands) operands[node] = true;
     ends[attention->end] = true;
   }

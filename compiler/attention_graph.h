@@ -15,6 +15,7 @@ struct AttentionNodes {
   NodeId score = kNoNode;        // what is reduced to the maximum
   std::vector<NodeId> inside;    // what becomes none; nothing else uses it
   std::vector<NodeId> operands;  // queries, keys and values, before they are moved or converted
+  std::vector<NodeId> ways;      // what moves and converts them, which is done once for many rows
 };
 
 // The attention whose sum of weighted values is `weighted`, if it is one.
@@ -24,7 +25,8 @@ std::optional<AttentionNodes> find_attention(const FlatGraph& graph, NodeId weig
 struct AttentionChoices {
   explicit AttentionChoices(const FlatGraph& graph);
 
-  // By node. Operands are buffers if computing them takes a reduction.
+  // By node. What is inside, or on the way there, is computed in the kernel. Operands are buffers if computing them
+  // takes a reduction.
   std::vector<bool> inside;
   std::vector<bool> ends;
   std::vector<bool> operands;

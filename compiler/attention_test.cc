@@ -124,6 +124,29 @@ TEST_F(Attention, IsNotWhatOnlyLooksLikeIt) {
   EXPECT_EQ(count_attention({unlike(scores.max({1}), 1)}), 1u);
 }
 
+TEST_F(Attention, IsNotWhereValuesAreTooWideOrOneElement) {
+  for (const int64_t columns : {1, 600}) {
+    const Value output = attend(scores, inputs().param(DType::kF32, {40, columns})).output;
+    EXPECT_EQ(count_attention({output}), 0u);
+    check_schedule(inputs(), {output});
+  }
+}
+
+// Batches of a symbolic number are more than the form has ranges for: the scores become a buffer.
+TEST_F(Attention, SymbolicBatchesHaveTheirScoresInMemory) {
+  const Value heads = inputs().variable("heads", 1, 3);
+  const Value keys = inputs().param(DType::kF32, {3, 40, 16}).shrink({0, 0, 0}, {Dim(heads.node, 0), 40, 16});
+  const Value many = (q.reshape({1, 24, 1, 16}) * keys.reshape({Dim(heads.node, 0), 1, 40, 16})).sum({3});
+  const Value difference =
+      many.reshape({Dim(heads.node, 0), 24, 40}) - many.max({2}).reshape({Dim(heads.node, 0), 24, 1});
+  const Value powers = difference.unary(Op::kExp2);
+  const Value weighted = powers.reshape({Dim(heads.node, 0), 24, 1, 40}) * v.permute({1, 0}).reshape({1, 1, 12, 40});
+  const Value sums = powers.sum({2}).reshape({Dim(heads.node, 0), 24, 1, 1});
+  const Value output = weighted.sum({3}) * sums.unary(Op::kRecip);
+  EXPECT_EQ(count_attention({output}), 0u);
+  for (const int64_t count : {1, 3}) check_schedule(inputs(), {output}, {{"heads", count}});
+}
+
 TEST_F(Attention, SymbolicRowsAndPositions) {
   const Value rows = inputs().variable("rows", 1, 24);
   const Value positions = inputs().variable("positions", 1, 40);

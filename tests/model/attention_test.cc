@@ -194,6 +194,23 @@ TEST(Attention, ShortKeysAndValues) {
   }
 }
 
+// Scores and weights rounded to f16 as the graph says; sums over them are f32 all the same.
+TEST(Attention, ScoresAndWeightsOfF16) {
+  Inputs inputs;
+  const Value q = inputs.param(DType::kF16, {20, 32});
+  const Value k = inputs.param(DType::kF16, {70, 32});
+  const Value v = inputs.param(DType::kF16, {70, 32});
+  const Value wide = q.cast(DType::kF32).reshape({20, 1, 32}) * k.cast(DType::kF32).reshape({1, 70, 32});
+  const Value scores = wide.sum({2}).reshape({20, 70}).cast(DType::kF16);
+  const Value difference = scores - scores.max({1});
+  const Value powers = (difference * difference.number(kLog2E)).unary(Op::kExp2);
+  const Value sum = powers.cast(DType::kF32).sum({1}).cast(DType::kF16);
+  const Value weights = (powers * sum.unary(Op::kRecip)).cast(DType::kF32);
+  const Value columns = v.cast(DType::kF32).permute({1, 0}).reshape({1, 32, 70});
+  const Value mixed = (weights.reshape({20, 1, 70}) * columns).sum({2}).reshape({20, 32});
+  check(mixed.cast(DType::kF16), inputs, {}, 2e-3);
+}
+
 TEST(Attention, SymbolicNumberOfPositions) {
   for (const int64_t tokens : {1, 6}) {
     const Attention attention{.tokens = tokens, .groups = 2, .causal = tokens > 1};
