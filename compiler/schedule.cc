@@ -74,6 +74,7 @@ class Scheduler {
         open.push_back(root);
         continue;
       }
+      BW_RETURN_IF_ERROR(ir::verify_pass("lower_to_loops", lowered.nest.kernel));
       for (const NodeId read : lowered.nest.reads) want(read);
       for (const NodeId state : lowered.nest.states) want_store(state);
       nests_.push_back(std::move(lowered.nest));

@@ -178,7 +178,7 @@ class Image {
       if (form->offset >= element_count_) return std::nullopt;
       one.set(form->offset);
       for (const Digit& digit : form->digits) {
-        if (!digit.count.is_static()) return std::nullopt;
+        if (!digit.count.is_static() || digit.step >= element_count_) return std::nullopt;
         one.repeat(digit.step, digit.count.offset);
       }
       all |= one;

@@ -39,6 +39,8 @@ RangeRun IndexAnalysis::run_of_atom(const NodePtr& atom, const NodePtr& range) {
   const int64_t n = division->divisor;
   const RangeRun inner = run_of(dividend, range);
   if (inner.length == 1) return kUnknown;
+  constexpr int64_t kMaxStride = int64_t{1} << 62;
+  if (inner.stride > kMaxStride || inner.stride < -kMaxStride) return kUnknown;
   if (inner.stride % n == 0) return {division->is_quotient ? inner.stride / n : 0, inner.length};
   // The longest blocks that no multiple of the divisor cuts: one period, or a power of two.
   const int64_t step = std::abs(inner.stride);
