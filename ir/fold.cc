@@ -67,14 +67,17 @@ NodePtr Folder::fold(Node node) {
   return fold_to_point(node);
 }
 
-// A loop of known length whose iterations all have the same value. Sums of floating-point numbers are left alone: they
-// round in each step; a group's range is left, as it says how many lanes there are.
+// A loop of known length whose iterations all have the same value. Floating-point numbers are left alone: sums round in
+// each step and start from +0.0, and the largest of a NaN is -infinity. A group's range is left, as it says how many
+// lanes there are.
 bool Folder::is_dead_loop(const Node& reduction, const NodePtr& range) {
   const auto& attr = range->attr<RangeAttr>();
   const bool is_loop = attr.kind == RangeKind::kLoop || attr.kind == RangeKind::kUnroll;
   if (!is_loop || !attr.extent.is_static() || attr.extent.offset < 1) return false;
-  const bool is_exact = !is_float(reduction.dtype) && reduction.op != Op::kReduceMul;
-  if (attr.extent.offset > 1 && !is_exact) return false;
+  const bool is_product = reduction.op == Op::kReduceMul;
+  if (attr.extent.offset == 1 ? is_float(reduction.dtype) && !is_product : is_float(reduction.dtype) || is_product) {
+    return false;
+  }
   return !builder_.analysis_.depends_on(reduction.inputs[0], range);
 }
 

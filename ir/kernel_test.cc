@@ -157,7 +157,8 @@ TEST_F(KernelBuilderTest, LoopsThatAReductionDoesNotDependOnGo) {
   EXPECT_EQ(reduce(Op::kReduceMul, DType::kI32, {x, dead})->op, Op::kReduceMul);
   NodePtr real = builder_.load(builder_.param(1, "f", DType::kF32, {8}), r);
   EXPECT_EQ(reduce(Op::kReduceAdd, DType::kF32, {real, dead})->op, Op::kReduceAdd);
-  EXPECT_EQ(reduce(Op::kReduceAdd, DType::kF32, {real, once}), real);
+  EXPECT_EQ(reduce(Op::kReduceAdd, DType::kF32, {real, once})->op, Op::kReduceAdd);
+  EXPECT_EQ(reduce(Op::kReduceMul, DType::kF32, {real, once}), real);
   NodePtr lanes = builder_.range(32, RangeKind::kGroup);
   EXPECT_EQ(reduce(Op::kReduceMax, DType::kI32, {x, lanes})->op, Op::kReduceMax);
 }

@@ -88,11 +88,14 @@ bool is_expanded_constant(const Node& node) {
   return input->op == Op::kConst;
 }
 
-// Axes of extent 1 need no reduction; of reductions that are exact, two are one.
+// Axes of extent 1 need no reduction, but that a sum of -0.0 is +0.0 and the largest of NaN is -infinity; of reductions
+// that are exact, two are one.
 Result<NodePtr> simplify_reduction(Builder& builder, const Node& node) {
   const NodePtr& input = node.inputs[0];
   std::vector<int> axes = node.attr<AxesAttr>().axes;
-  std::erase_if(axes, [&](int axis) { return input->shape[static_cast<size_t>(axis)] == Dim(1); });
+  if (!is_float(node.dtype) || node.op == Op::kReduceMul) {
+    std::erase_if(axes, [&](int axis) { return input->shape[static_cast<size_t>(axis)] == Dim(1); });
+  }
   if (axes.size() != node.attr<AxesAttr>().axes.size()) return builder.reduce(node.op, input, std::move(axes));
   const bool is_exact = node.op == Op::kReduceMax || !is_float(node.dtype);
   if (input->op != node.op || !is_exact) return NodePtr();
