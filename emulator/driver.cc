@@ -298,4 +298,8 @@ std::vector<DispatchCounters> EmulatedDriver::take_dispatch_counters() {
   return machine_->counters != nullptr ? machine_->counters->take() : std::vector<DispatchCounters>{};
 }
 
+void EmulatedDriver::count_ranges(std::vector<RangeCounts> ranges) {
+  if (machine_->counters != nullptr) machine_->counters->set_ranges(std::move(ranges));
+}
+
 }  // namespace bw::emulator

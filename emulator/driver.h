@@ -86,6 +86,9 @@ class EmulatedDriver final : public kfd::KernelDriver {
   // nothing unless EmulatedOptions::counting asks for it. A dispatch is there before what follows it in its queue
   // begins.
   std::vector<DispatchCounters> take_dispatch_counters();
+  // Ranges of GPU virtual addresses, [begin, end) without overlaps, by which dispatches that begin from now on are
+  // counted in particular: DispatchCounters::ranges. What else stands in `ranges` is where their counts begin.
+  void count_ranges(std::vector<RangeCounts> ranges);
 
  private:
   struct Machine;

@@ -234,7 +234,8 @@ ProgramCost GpuProgram::cost() const {
 
 std::vector<LaunchDescription> GpuProgram::launches() const {
   std::vector<LaunchDescription> all;
-  for (const compiler::Launch& launch : program_.launches) {
+  for (size_t i = 0; i < steps_.size(); ++i) {
+    const compiler::Launch& launch = program_.launches[i];
     const compiler::CompiledKernel& kernel = program_.kernels[launch.kernel];
     LaunchDescription description;
     description.kernel = kernel.name;
@@ -246,6 +247,9 @@ std::vector<LaunchDescription> GpuProgram::launches() const {
     description.flops = kernel.flops;
     description.bytes = kernel.bytes;
     description.resources = kernel.resources;
+    for (size_t buffer : launch.buffers) {
+      description.buffers.push_back({buffers_[buffer]->gpu_addr().value, program_.buffers[buffer].size_bytes});
+    }
     all.push_back(std::move(description));
   }
   return all;

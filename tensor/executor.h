@@ -40,6 +40,12 @@ struct ProgramCost {
   uint64_t bytes = 0;  // loaded and stored by the kernels, at most
 };
 
+// An argument of a kernel launch that is memory.
+struct BufferDescription {
+  uint64_t address = 0;  // for the GPU
+  uint64_t size_bytes = 0;
+};
+
 // A kernel launch of a program, for reports.
 struct LaunchDescription {
   std::string kernel;            // tells what it computes
@@ -51,6 +57,7 @@ struct LaunchDescription {
   uint64_t flops = 0;                             // at most, as the next
   uint64_t bytes = 0;                             // that it must load and store
   compiler::KernelResources resources;
+  std::vector<BufferDescription> buffers;  // in argument order
 };
 
 // A program that was compiled and loaded once, bound to its buffers, to be run any number of times.

@@ -1,5 +1,6 @@
 #include "emulator/shader/counters.h"
 
+#include <algorithm>
 #include <numeric>
 #include <utility>
 
@@ -65,6 +66,13 @@ LdsCounts& LdsCounts::operator+=(const LdsCounts& other) {
   return *this;
 }
 
+RangeCounts& RangeCounts::operator+=(const RangeCounts& other) {
+  loaded_bytes += other.loaded_bytes;
+  loaded_bytes_128 += other.loaded_bytes_128;
+  stored_bytes += other.stored_bytes;
+  return *this;
+}
+
 void DispatchCounters::add(const DispatchCounters& other) {
   instructions += other.instructions;
   loads += other.loads;
@@ -79,6 +87,26 @@ void DispatchCounters::add(const DispatchCounters& other) {
   touched_by_groups.read += other.touched_by_groups.read;
   touched_by_groups.written += other.touched_by_groups.written;
   lds += other.lds;
+  for (const RangeCounts& theirs : other.ranges) {
+    const auto at = std::lower_bound(ranges.begin(), ranges.end(), theirs.begin,
+                                     [](const RangeCounts& ours, uint64_t begin) { return ours.begin < begin; });
+    if (at != ranges.end() && at->begin == theirs.begin) {
+      *at += theirs;
+    } else {
+      ranges.insert(at, theirs);
+    }
+  }
+}
+
+void CounterLog::set_ranges(std::vector<RangeCounts> ranges) {
+  std::sort(ranges.begin(), ranges.end(), [](const RangeCounts& a, const RangeCounts& b) { return a.begin < b.begin; });
+  std::lock_guard lock(mutex_);
+  ranges_ = std::move(ranges);
+}
+
+std::vector<RangeCounts> CounterLog::ranges() const {
+  std::lock_guard lock(mutex_);
+  return ranges_;
 }
 
 void CounterLog::push(DispatchCounters counters) {

@@ -115,6 +115,17 @@ struct LdsCounts {
   LdsCounts& operator+=(const LdsCounts& other);
 };
 
+// Accesses to a range of addresses that the client named, by the first address that lanes access together.
+struct RangeCounts {
+  uint64_t begin = 0;  // GPU virtual address
+  uint64_t end = 0;
+  uint64_t loaded_bytes = 0;      // requested, and of scalar loads
+  uint64_t loaded_bytes_128 = 0;  // of those, in accesses of 128 bits; scalar loads of 128 bits and more too
+  uint64_t stored_bytes = 0;      // requested
+
+  RangeCounts& operator+=(const RangeCounts& other);
+};
+
 struct DispatchCounters {
   uint64_t program_address = 0;
   uint32_t wave_size = 32;
@@ -135,6 +146,7 @@ struct DispatchCounters {
   TouchedCounts touched;             // by the dispatch: what comes from memory if all caches are perfect
   TouchedCounts touched_by_groups;   // by each workgroup, summed: what leaves the compute units if their caches are
   LdsCounts lds;
+  std::vector<RangeCounts> ranges;  // by address; atomics are left out
 
   // All but what tells the dispatch.
   void add(const DispatchCounters& other);
@@ -143,12 +155,16 @@ struct DispatchCounters {
 // Finished dispatches, until someone takes them. Safe to use from several threads.
 class CounterLog {
  public:
+  // Dispatches that begin from now on are also counted by these, which do not overlap.
+  void set_ranges(std::vector<RangeCounts> ranges);
+  std::vector<RangeCounts> ranges() const;
   void push(DispatchCounters counters);
   // In the order in which they ended.
   std::vector<DispatchCounters> take();
 
  private:
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
+  std::vector<RangeCounts> ranges_;         // by address; guarded by mutex_
   std::vector<DispatchCounters> finished_;  // guarded by mutex_
 };
 

@@ -63,6 +63,7 @@ void DispatchCounter::add(const DispatchCounter& other) {
     }
   }
   memory_.add(other.memory_);
+  for (size_t i = 0; i < ranges_.size(); ++i) ranges_[i] += other.ranges_[i];
   read_.add(other.read_);
   written_.add(other.written_);
 }
@@ -76,8 +77,19 @@ DispatchCounters DispatchCounter::finish() const {
     if (count.instruction->counts_memory_lanes) all.memory_lanes = count.lanes;
     out.instructions += all;
   }
+  out.ranges = ranges_;
   out.touched = {.read = read_.count(), .written = written_.count()};
   return out;
+}
+
+RangeCounts* DispatchCounter::range_at(uint64_t address) {
+  const auto holds = [address](const RangeCounts& range) { return address >= range.begin && address < range.end; };
+  if (recent_range_ < ranges_.size() && holds(ranges_[recent_range_])) return &ranges_[recent_range_];
+  const auto after = std::upper_bound(ranges_.begin(), ranges_.end(), address,
+                                      [](uint64_t at, const RangeCounts& range) { return at < range.begin; });
+  if (after == ranges_.begin() || !holds(*(after - 1))) return nullptr;
+  recent_range_ = static_cast<size_t>(after - ranges_.begin()) - 1;
+  return &ranges_[recent_range_];
 }
 
 void GroupCounter::describe(const Step& step, DispatchCounter::StepCount* count) {
@@ -136,6 +148,7 @@ void GroupCounter::note_scalar(const Wave& wave, const Step& step, const Counted
   const uint64_t base = wave.s64(step.src[0].index) & kDwordAligned & kAddressBits;
   dispatch_.memory_.scalar_load_bytes += in.bytes;
   touch(Direction::kLoad, base + offset, base + offset + in.bytes);
+  note_range(Direction::kLoad, base + offset, in.bytes, in.bytes);
 }
 
 uint32_t GroupCounter::global_addresses(Wave& wave, const Step& step, const CountedInstruction& in, unsigned half,
@@ -183,11 +196,25 @@ void GroupCounter::note_global(const CountedInstruction& in, uint32_t size_bytes
   traffic.lines_128 += count_lines(addresses, count, size_bytes, 7);
   for (uint32_t i = 0; i < count;) {
     const uint64_t begin = addresses[i];
+    const uint32_t first = i;
     uint64_t stop = begin + size_bytes;
     for (++i; i < count && addresses[i] <= stop; ++i) stop = addresses[i] + size_bytes;
     traffic.coalesced_bytes += stop - begin;
     touch(in.direction, begin, stop);
+    note_range(in.direction, begin, uint64_t{i - first} * size_bytes, size_bytes);
   }
+}
+
+void GroupCounter::note_range(Direction direction, uint64_t address, uint64_t bytes, uint32_t bytes_at_once) {
+  if (direction == Direction::kAtomic) return;
+  RangeCounts* counts = dispatch_.range_at(address);
+  if (counts == nullptr) return;
+  if (direction == Direction::kStore) {
+    counts->stored_bytes += bytes;
+    return;
+  }
+  counts->loaded_bytes += bytes;
+  if (bytes_at_once >= 16) counts->loaded_bytes_128 += bytes;
 }
 
 // What is new to the workgroup may be new to the dispatch.

@@ -7,6 +7,7 @@
 #include <bit>
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "emulator/shader/counted_instruction.h"
@@ -19,6 +20,8 @@ namespace bw::emulator {
 // What one thread has counted of one dispatch. Used by one thread at a time.
 class DispatchCounter {
  public:
+  explicit DispatchCounter(std::vector<RangeCounts> ranges) : ranges_(std::move(ranges)) {}
+
   // Steps are counted one by one, by their number; under what they count is found out at their first execution.
   struct StepCount {
     uint64_t executions = 0;
@@ -39,8 +42,13 @@ class DispatchCounter {
  private:
   friend class GroupCounter;
 
+  // That holds the address; null: none.
+  RangeCounts* range_at(uint64_t address);
+
   std::vector<StepCount> steps_;
-  DispatchCounters memory_;  // all but instructions, and what `read_` and `written_` hold
+  DispatchCounters memory_;          // all but instructions, ranges, and what `read_` and `written_` hold
+  std::vector<RangeCounts> ranges_;  // by address
+  size_t recent_range_ = 0;
   TouchedBytes read_;
   TouchedBytes written_;
 };
@@ -77,6 +85,7 @@ class GroupCounter {
   void note_lds(Wave& wave, const Step& step, const CountedInstruction& in);
   void note_lds_cycles(const std::array<uint32_t, kLanes>& addresses, uint32_t active, const CountedInstruction& in);
   void touch(CountedInstruction::Direction direction, uint64_t begin, uint64_t end);
+  void note_range(CountedInstruction::Direction direction, uint64_t address, uint64_t bytes, uint32_t bytes_at_once);
 
   DispatchCounter& dispatch_;
   Tlb& tlb_;

@@ -104,8 +104,9 @@ class GroupRunner {
   // Gives each wave that can run a turn; returns how many of those did more than wait.
   uint32_t run_turns(const std::atomic<bool>& stop);
   void check_budget(Wave& wave);
+  // Kept apart, so that the loop over steps has the registers of the host to itself.
   template <class BeforeStep>
-  void run_turn(Wave& wave, BeforeStep before);
+  [[gnu::noinline]] void run_turn(Wave& wave, BeforeStep before);
   // A turn whose steps are looked at.
   void run_watched_turn(Wave& wave);
   void fail_client(const ClientFault& fault);

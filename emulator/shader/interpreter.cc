@@ -55,6 +55,7 @@ struct Job final : SuspendedDispatch {
   uint32_t threads = 0;                        // inside work() now (pool mutex)
   uint32_t slots_taken = 0;                    // by runners of workgroups; none is given back (pool mutex)
   uint64_t instructions = 0;                   // (pool mutex)
+  std::vector<RangeCounts> ranges;             // that are counted
   std::unique_ptr<DispatchCounter> counter;    // of the shares that have ended (pool mutex)
   uint64_t fault_group = 0;                    // (pool mutex)
   std::optional<ShaderFault> fault;            // of the lowest workgroup that met one (pool mutex)
@@ -172,6 +173,7 @@ std::optional<ShaderFault> Interpreter::begin(const Dispatch& dispatch, const Ad
   program->step_at(dispatch.program_address, tlb);
   if (tiering_ != nullptr) tiering_->before_dispatch(*program);
   *job = std::make_unique<Job>(dispatch, memory, shape, std::move(program));
+  if (counters_ != nullptr) (*job)->ranges = counters_->ranges();
   return std::nullopt;
 }
 
@@ -255,7 +257,7 @@ std::unique_ptr<Share> Interpreter::take_share(Job& job) {
     slot = job.slots_taken++;
   }
   auto share = std::make_unique<Share>(job.memory, job.next_group, job.shape);
-  if (counters_ != nullptr) share->counter = std::make_unique<DispatchCounter>();
+  if (counters_ != nullptr) share->counter = std::make_unique<DispatchCounter>(job.ranges);
   share->spare.push_back(make_runner(job, *share, slot));
   return share;
 }

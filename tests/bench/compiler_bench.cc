@@ -27,14 +27,20 @@ ir::NodePtr elementwise(ir::Builder& b, int64_t count) {
   return b.binary(ir::Op::kAdd, b.binary(ir::Op::kMul, x, two).value(), one).value();
 }
 
-ir::NodePtr matmul(ir::Builder& b, int64_t n) {
-  const auto operand = [&](uint64_t id, std::vector<int64_t> shape, std::vector<int64_t> wide) {
-    const ir::NodePtr x = b.param(id, "x", ir::DType::kF32, {n, n}).value();
-    const ir::NodePtr view = b.reshape(x, ir::Shape(shape.begin(), shape.end())).value();
-    return b.expand(view, ir::Shape(wide.begin(), wide.end())).value();
+ir::NodePtr sum(ir::Builder& b, int64_t count) {
+  return b.reduce(ir::Op::kReduceAdd, b.param(1, "x", ir::DType::kF32, {count}).value(), {0}).value();
+}
+
+// [n, n] of `in` each to f32.
+ir::NodePtr matmul(ir::Builder& b, ir::DType in, int64_t n) {
+  const auto operand = [&](uint64_t id, std::vector<int64_t> shape) {
+    const ir::NodePtr x = b.param(id, "x", in, {n, n}).value();
+    const ir::NodePtr wide = in == ir::DType::kF32 ? x : b.cast(x, ir::DType::kF32).value();
+    const ir::NodePtr view = b.reshape(wide, ir::Shape(shape.begin(), shape.end())).value();
+    return b.expand(view, {n, n, n}).value();
   };
-  const ir::NodePtr rows = operand(1, {n, n, 1}, {n, n, n});
-  const ir::NodePtr columns = operand(2, {1, n, n}, {n, n, n});
+  const ir::NodePtr rows = operand(1, {n, n, 1});
+  const ir::NodePtr columns = operand(2, {1, n, n});
   return b.reduce(ir::Op::kReduceAdd, b.binary(ir::Op::kMul, rows, columns).value(), {1}).value();
 }
 
@@ -61,24 +67,35 @@ void BM_FirstInProcess(benchmark::State& state) {
 }
 BENCHMARK(BM_FirstInProcess)->Iterations(1)->Unit(benchmark::kMillisecond);
 
-void BM_ElementwiseCold(benchmark::State& state) {
-  int64_t count = 1 << 20;
+// From the graph to the code object, without any cache; another compiler each time, on one thread.
+template <class MakeGraph>
+void compile_cold(benchmark::State& state, MakeGraph make_graph) {
   for (auto _ : state) {
     ir::Builder b;
     const auto compiler = Compiler::create({}).value();
-    compile_or_exit(*compiler, elementwise(b, ++count));
+    compile_or_exit(*compiler, make_graph(b));
   }
+}
+
+void BM_ElementwiseCold(benchmark::State& state) {
+  compile_cold(state, [](ir::Builder& b) { return elementwise(b, 1 << 20); });
 }
 BENCHMARK(BM_ElementwiseCold)->Unit(benchmark::kMillisecond);
 
-void BM_MatmulCold(benchmark::State& state) {
-  for (auto _ : state) {
-    ir::Builder b;
-    const auto compiler = Compiler::create({}).value();
-    compile_or_exit(*compiler, matmul(b, 256));
-  }
+void BM_SumCold(benchmark::State& state) {
+  compile_cold(state, [](ir::Builder& b) { return sum(b, 1 << 20); });
 }
-BENCHMARK(BM_MatmulCold)->Unit(benchmark::kMillisecond);
+BENCHMARK(BM_SumCold)->Unit(benchmark::kMillisecond);
+
+void BM_MatmulF32Cold(benchmark::State& state) {
+  compile_cold(state, [&](ir::Builder& b) { return matmul(b, ir::DType::kF32, state.range(0)); });
+}
+BENCHMARK(BM_MatmulF32Cold)->Arg(256)->Arg(1024)->Unit(benchmark::kMillisecond);
+
+void BM_MatmulF16Cold(benchmark::State& state) {
+  compile_cold(state, [&](ir::Builder& b) { return matmul(b, ir::DType::kF16, state.range(0)); });
+}
+BENCHMARK(BM_MatmulF16Cold)->Arg(1024)->Unit(benchmark::kMillisecond);
 
 void BM_ElementwiseFromDisk(benchmark::State& state) {
   const std::string dir = temporary_dir();
@@ -103,18 +120,6 @@ void BM_ElementwiseFromMemory(benchmark::State& state) {
   }
 }
 BENCHMARK(BM_ElementwiseFromMemory)->Unit(benchmark::kMillisecond);
-
-// A sum of 1 M elements, cold.
-void BM_SumCold(benchmark::State& state) {
-  int64_t count = 1 << 20;
-  for (auto _ : state) {
-    ir::Builder b;
-    const ir::NodePtr x = b.param(1, "x", ir::DType::kF32, {++count}).value();
-    const auto compiler = Compiler::create({}).value();
-    compile_or_exit(*compiler, b.reduce(ir::Op::kReduceAdd, x, {0}).value());
-  }
-}
-BENCHMARK(BM_SumCold)->Unit(benchmark::kMillisecond);
 
 // The graph of a step of kjv-3m over so many positions.
 std::vector<ir::NodePtr> step_graph(int64_t tokens) {

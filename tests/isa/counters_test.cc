@@ -30,6 +30,7 @@ class Counters : public testing::Test {
     uint32_t groups = 1;
     uint32_t wave_size = 32;
     size_t threads = 1;
+    std::vector<std::pair<uint64_t, uint64_t>> ranges = {};  // begin and end, from the start of the memory
   };
 
   // Of the text with s_endpgm behind it; s[0:1] point to 64 KiB of memory.
@@ -41,7 +42,11 @@ class Counters : public testing::Test {
     const auto code = mc.assemble(text + "\n s_endpgm\n", &error);
     EXPECT_TRUE(code.has_value()) << error;
     if (!code) return {};
-    Dispatch dispatch = Gpu::dispatch(gpu.load(*code), shape.lanes, gpu.allocate(65536));
+    const uint64_t memory = gpu.allocate(65536);
+    std::vector<emulator::RangeCounts> ranges;
+    for (const auto& [begin, end] : shape.ranges) ranges.push_back({.begin = memory + begin, .end = memory + end});
+    log->set_ranges(ranges);
+    Dispatch dispatch = Gpu::dispatch(gpu.load(*code), shape.lanes, memory);
     dispatch.wave_size = shape.wave_size;
     dispatch.workgroup_count[0] = shape.groups;
     const auto fault = gpu.run(dispatch);
@@ -233,6 +238,26 @@ TEST_F(Counters, TouchedBytesCountOnceForTheDispatchAndOnceForEachGroup) {
     EXPECT_EQ(counters.touched.written, 12800u);
     EXPECT_EQ(counters.instructions.total, 800u);
   }
+}
+
+// A scalar load and vector loads, and the same bytes by several lanes; what lies outside of the ranges does not count.
+TEST_F(Counters, RangesCountWhatIsAskedOfThem) {
+  const std::string text = R"(
+    s_load_b128 s[4:7], s[0:1], 0x0
+    v_lshlrev_b32 v1, 4, v0
+    global_load_b128 v[2:5], v1, s[0:1]
+    v_mov_b32 v1, 0
+    global_load_b32 v2, v1, s[0:1]
+    global_store_b32 v1, v2, s[0:1] offset:1024
+    global_load_b32 v2, v1, s[0:1] offset:2048
+  )";
+  const DispatchCounters counters = count(text, {.groups = 3, .threads = 2, .ranges = {{0, 512}, {1024, 1028}}});
+  ASSERT_EQ(counters.ranges.size(), 2u);
+  EXPECT_EQ(counters.ranges[0].loaded_bytes, 3 * (16u + 512u + 128u));
+  EXPECT_EQ(counters.ranges[0].loaded_bytes_128, 3 * (16u + 512u));
+  EXPECT_EQ(counters.ranges[0].stored_bytes, 0u);
+  EXPECT_EQ(counters.ranges[1].stored_bytes, 3 * 128u);
+  EXPECT_EQ(counters.ranges[1].loaded_bytes, 0u);
 }
 
 TEST_F(Counters, LdsCountsBytesCyclesAndConflicts) {

@@ -124,6 +124,19 @@ std::string resources_text(const tensor::LaunchDescription& launch) {
                      occupancy.waves_per_simd, compiler::name(occupancy.limit));
 }
 
+std::string buffers_text(const std::vector<BufferCounts>& buffers) {
+  std::string text;
+  for (const BufferCounts& buffer : buffers) {
+    text += fmt::format("{}{}", text.empty() ? "" : "; ", bytes_text(buffer.size_bytes));
+    if (buffer.stored_bytes != 0)
+      text += fmt::format(" stored {:.3f} times", ratio(buffer.stored_bytes, buffer.size_bytes));
+    if (buffer.loaded_bytes == 0) continue;
+    text += fmt::format(" loaded {:.3f} times, {} in 128 bits", ratio(buffer.loaded_bytes, buffer.size_bytes),
+                        percent(buffer.loaded_bytes_128, buffer.loaded_bytes));
+  }
+  return text;
+}
+
 std::string kernel_text(const KernelCounts& kernel) {
   const DispatchCounters& counters = kernel.counters;
   const auto& extent = kernel.launch.group_extent;
@@ -147,6 +160,7 @@ std::string kernel_text(const KernelCounts& kernel) {
   const uint64_t scratch = counters.scratch_loads.byte_count() + counters.scratch_stores.byte_count();
   if (scratch != 0) text += row("scratch", bytes_text(scratch));
   text += row("scalar loads", bytes_text(counters.scalar_load_bytes));
+  text += row("buffers", buffers_text(kernel.buffers));
   if (counters.instructions.lds != 0) text += row("lds", lds_text(counters));
   return text + row("resources", resources_text(kernel.launch));
 }
@@ -248,6 +262,13 @@ nlohmann::ordered_json kernel_json(const KernelCounts& kernel) {
                                          {"written", counters.touched_by_groups.written}};
   if (kernel.tiling_bytes) json["tiling_minimum_bytes"] = *kernel.tiling_bytes;
   json["scratch_bytes"] = counters.scratch_loads.byte_count() + counters.scratch_stores.byte_count();
+  json["buffers"] = nlohmann::ordered_json::array();
+  for (const BufferCounts& buffer : kernel.buffers) {
+    json["buffers"].push_back({{"size_bytes", buffer.size_bytes},
+                               {"loaded_bytes", buffer.loaded_bytes},
+                               {"loaded_bytes_in_128_bits", buffer.loaded_bytes_128},
+                               {"stored_bytes", buffer.stored_bytes}});
+  }
   json["lds"] = lds_json(counters.lds);
   json["resources"] = resources_json(kernel.launch);
   return json;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
 #include <utility>
 
 namespace bw::tools {
@@ -62,6 +63,21 @@ KernelCounts& entry_for(const tensor::LaunchDescription& launch, std::vector<Ker
   return kernels->back();
 }
 
+void add_buffers(const tensor::LaunchDescription& launch, const emulator::DispatchCounters& dispatch,
+                 std::vector<BufferCounts>* buffers) {
+  buffers->resize(launch.buffers.size());
+  for (size_t i = 0; i < launch.buffers.size(); ++i) {
+    BufferCounts& counts = (*buffers)[i];
+    counts.size_bytes += launch.buffers[i].size_bytes;
+    for (const emulator::RangeCounts& range : dispatch.ranges) {
+      if (launch.buffers[i].address != range.begin) continue;
+      counts.loaded_bytes += range.loaded_bytes;
+      counts.loaded_bytes_128 += range.loaded_bytes_128;
+      counts.stored_bytes += range.stored_bytes;
+    }
+  }
+}
+
 // Launches without work-items are left out by the program, so that there may be fewer dispatches.
 Status assign(const BenchProgram& program, const std::vector<emulator::DispatchCounters>& dispatches,
               std::vector<KernelCounts>* kernels) {
@@ -73,7 +89,8 @@ Status assign(const BenchProgram& program, const std::vector<emulator::DispatchC
       return error(StatusCode::kDataLoss, "a dispatch of the program at {:#x} belongs to no launch",
                    dispatch.program_address);
     }
-    KernelCounts& kernel = entry_for(launches[next++], kernels);
+    KernelCounts& kernel = entry_for(launches[next], kernels);
+    add_buffers(launches[next++], dispatch, &kernel.buffers);
     ++kernel.launches;
     kernel.workgroups += dispatch.workgroups;
     kernel.counters.add(dispatch);
@@ -82,10 +99,25 @@ Status assign(const BenchProgram& program, const std::vector<emulator::DispatchC
   return Status::ok();
 }
 
+// Of all launches, each once, as long as its largest use. Two of them begin at the same address or do not overlap.
+std::vector<emulator::RangeCounts> ranges_of(const std::vector<tensor::LaunchDescription>& launches) {
+  std::map<uint64_t, uint64_t> ends;  // by begin
+  for (const tensor::LaunchDescription& launch : launches) {
+    for (const tensor::BufferDescription& buffer : launch.buffers) {
+      uint64_t& end = ends[buffer.address];
+      end = std::max(end, buffer.address + buffer.size_bytes);
+    }
+  }
+  std::vector<emulator::RangeCounts> ranges;
+  for (const auto& [begin, end] : ends) ranges.push_back({.begin = begin, .end = end});
+  return ranges;
+}
+
 Status count_into(const BenchCase& what, const std::shared_ptr<tensor::Runtime>& runtime,
                   emulator::EmulatedDriver& card, BenchResult* result) {
   BW_ASSIGN(const BenchProgram program, prepare(what, runtime, result));
   card.take_dispatch_counters();  // those of its preparation
+  card.count_ranges(ranges_of(program.launches()));
   BW_RETURN_IF_ERROR(program.run());
   BW_RETURN_IF_ERROR(assign(program, card.take_dispatch_counters(), &result->kernels));
   return program.verify();

@@ -21,12 +21,21 @@ struct BenchTime {
   uint32_t repetitions = 0;
 };
 
+// What the launches of a kernel did with one of their arguments.
+struct BufferCounts {
+  uint64_t size_bytes = 0;  // summed over the launches, as the next
+  uint64_t loaded_bytes = 0;
+  uint64_t loaded_bytes_128 = 0;
+  uint64_t stored_bytes = 0;
+};
+
 // All launches of one kernel in one run of the program.
 struct KernelCounts {
   tensor::LaunchDescription launch;  // the first
   uint32_t launches = 0;
   uint64_t workgroups = 0;  // of all launches, as the next
   emulator::DispatchCounters counters;
+  std::vector<BufferCounts> buffers;  // in argument order
   // What the workgroups of a product must read, each for its own part of the result; nothing where the kernel is none,
   // or gives them no rectangle of it.
   std::optional<uint64_t> tiling_bytes;
