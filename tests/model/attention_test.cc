@@ -6,6 +6,7 @@
 #include <cstring>
 #include <limits>
 #include <memory>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -227,6 +228,27 @@ TEST(Attention, SymbolicNumberOfPositions) {
       };
       check(attention.build(q, seen(k), seen(v), end, &first), inputs, {{"pos", pos}});
     }
+  }
+}
+
+// Always the same shapes, but others with --gtest_random_seed=N.
+TEST(Attention, OfRandomShapes) {
+  constexpr uint64_t kShapes = 8;
+  const auto seed = static_cast<uint64_t>(GTEST_FLAG_GET(random_seed));
+  for (uint64_t i = 0; i < kShapes; ++i) {
+    std::mt19937_64 random(seed * kShapes + i);
+    const auto up_to = [&](uint64_t most) { return static_cast<int64_t>(1 + random() % most); };
+    constexpr DType kDTypes[] = {DType::kF32, DType::kF32, DType::kF16, DType::kBF16};
+    const Attention attention{.tokens = up_to(2) == 1 ? 1 : 1 + up_to(30),
+                              .kv_heads = up_to(3),
+                              .groups = up_to(4),
+                              .dim = 1 + up_to(140),
+                              .value_dim = 1 + up_to(140),
+                              .dtype = kDTypes[random() % 4],
+                              .causal = up_to(2) == 1,
+                              .normalised_first = up_to(2) == 1};
+    check(attention, attention.tokens + up_to(i % 4 == 0 ? 600 : 100));
+    if (testing::Test::HasFatalFailure()) return;
   }
 }
 
