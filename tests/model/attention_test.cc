@@ -137,11 +137,12 @@ void check(const Value& output, Inputs& inputs, const Variables& variables = {},
     const auto raw = cards()[card].run(output.node, inputs, variables);
     ASSERT_TRUE(raw.is_ok()) << "card " << card << ": " << raw.status().message();
     if (card == 0) first = raw.value();
-    ASSERT_TRUE(first == raw.value()) << "card " << card << " has other bits than the first";
+    const size_t size = expected->size() * ir::size_bytes(output.node->dtype);
+    ASSERT_EQ(std::memcmp(first.data(), raw->data(), size), 0) << "card " << card << " has other bits than the first";
   }
   const std::vector<double> got = ir::decode_elements(output.node->dtype, first);
-  ASSERT_EQ(got.size(), expected->size());
-  for (size_t i = 0; i < got.size(); ++i) {
+  ASSERT_GE(got.size(), expected->size());  // only the first axis is symbolic in these tests
+  for (size_t i = 0; i < expected->size(); ++i) {
     const double want = expected.value()[i];
     if (got[i] == want || (std::isnan(got[i]) && std::isnan(want))) continue;
     ASSERT_NEAR(got[i], want, tolerance * (1 + std::abs(want))) << "element " << i;
@@ -228,6 +229,23 @@ TEST(Attention, SymbolicNumberOfPositions) {
       };
       check(attention.build(q, seen(k), seen(v), end, &first), inputs, {{"pos", pos}});
     }
+  }
+}
+
+TEST(Attention, SymbolicNumberOfQueries) {
+  for (const int64_t rows : {1, 16, 24, 40}) {
+    SCOPED_TRACE(rows);
+    Inputs inputs;
+    const Value count = inputs.variable("rows", 1, 40);
+    const Dim some(count.node, 0);
+    const Value q = inputs.param(DType::kF32, {40, 3, 32}).shrink({0, 0, 0}, {some, 3, 32});
+    const Value k = inputs.param(DType::kF32, {50, 32});
+    const Value v = inputs.param(DType::kF32, {50, 32});
+    const Value scores = (q.reshape({some, 3, 1, 32}) * k.reshape({1, 1, 50, 32})).sum({3}).reshape({some, 3, 50});
+    const Value powers = (scores - scores.max({2})).unary(Op::kExp2);
+    const Value weighted = powers.reshape({some, 3, 1, 50}) * v.permute({1, 0}).reshape({1, 1, 32, 50});
+    const Value inverse = powers.sum({2}).unary(Op::kRecip);
+    check(weighted.sum({3}).reshape({some, 3, 32}) * inverse, inputs, {{"rows", rows}});
   }
 }
 
