@@ -74,14 +74,6 @@ std::string print_table(const std::vector<std::vector<std::string>>& rows) {
   return text;
 }
 
-// "x" for a param of the program, "temporary 3" for what is only there between kernels.
-std::string name_of(const Explanation& explanation, size_t buffer) {
-  const BufferPlan& plan = explanation.schedule.buffers[buffer];
-  if (plan.kind == BufferKind::kTemporary) return fmt::format("temporary {}", buffer);
-  const auto found = explanation.param_names.find(plan.param_id);
-  return found == explanation.param_names.end() ? fmt::format("param {}", plan.param_id) : found->second;
-}
-
 std::string print_buffers(const Explanation& explanation, const Launch& launch, const KernelPart& part) {
   std::string text;
   for (size_t i = 0; i < part.kernel.params.size(); ++i) {
@@ -90,7 +82,7 @@ std::string print_buffers(const Explanation& explanation, const Launch& launch, 
     const BufferPlan& plan = explanation.schedule.buffers[launch.buffers[argument]];
     text += fmt::format("  {:<6} {} {} {} = {}, {}B\n", argument < launch.written_buffers ? "writes" : "reads",
                         param.attr<ir::ParamAttr>().name, ir::name(param.dtype), ir::print_shape(param.shape),
-                        name_of(explanation, launch.buffers[argument]),
+                        buffer_name(explanation, launch.buffers[argument]),
                         print_quantity(static_cast<double>(plan.size_bytes)));
   }
   for (const ir::NodePtr& variable : part.kernel.variables) {
@@ -161,6 +153,13 @@ Result<std::string> print_part(const Explanation& explanation, const ScheduledKe
 }
 
 }  // namespace
+
+std::string buffer_name(const Explanation& explanation, size_t buffer) {
+  const BufferPlan& plan = explanation.schedule.buffers[buffer];
+  if (plan.kind == BufferKind::kTemporary) return fmt::format("temporary {}", buffer);
+  const auto found = explanation.param_names.find(plan.param_id);
+  return found == explanation.param_names.end() ? fmt::format("param {}", plan.param_id) : found->second;
+}
 
 std::string print_quantity(double value) {
   constexpr std::array<const char*, 6> kPrefixes = {"", "k", "M", "G", "T", "P"};

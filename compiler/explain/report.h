@@ -24,6 +24,9 @@ std::string print_summary(const Explanation& explanation);
 // All that is known of one kernel. Listings are there if the explanation was made for it. Errors: see print_loops.
 Result<std::string> print_kernel_report(const Explanation& explanation, size_t kernel, const ReportOptions& options);
 
+// "x" for a param of the program, "temporary 3" for what is only there between kernels.
+std::string buffer_name(const Explanation& explanation, size_t buffer);
+
 // "1.50 us", "3.2 MB", "120 G": for people. Powers of 1000.
 std::string print_seconds(double seconds);
 std::string print_quantity(double value);

@@ -156,6 +156,15 @@ TEST(Explain, WhatCannotBeLoweredIsRefusedWithTheReason) {
       "compiling kernel sin_4: lowering sin f64 (load f64): gfx1100 has no f64 sin (cast to f32 first)");
 }
 
+TEST(Explain, DrawsPictures) {
+  EXPECT_THAT(explained({"--expr", "x[64] * 2", "--dot"}), StartsWith("digraph program {\n"));
+  const std::string page = explained({kModel, "--html"});
+  EXPECT_THAT(page, StartsWith("<!DOCTYPE html>\n"));
+  EXPECT_THAT(page, HasSubstr("<details id=\"k0\">"));
+  EXPECT_THAT(page, ::testing::Not(HasSubstr("s_endpgm")));
+  EXPECT_THAT(explained({"--expr", "x[64] * 2", "--html", "--asm"}), HasSubstr("s_endpgm"));
+}
+
 TEST(Explain, ListsTheFunctionsOfExpressions) {
   const std::vector<std::string> functions = lines_of(explained({"--functions"}));
   EXPECT_THAT(functions, ::testing::Contains("sum(x, axis=[], keep=0)"));
@@ -165,7 +174,8 @@ TEST(Explain, ListsTheFunctionsOfExpressions) {
 
 TEST(Explain, HelpNamesEveryOption) {
   const std::string help = explain({"--help"}).out;
-  for (const char* option : {"FILE", "--expr", "--kernel", "--all", "--asm", "--ir", "--prefill", "--functions"}) {
+  for (const char* option :
+       {"FILE", "--expr", "--kernel", "--all", "--asm", "--ir", "--prefill", "--dot", "--html", "--functions"}) {
     EXPECT_THAT(help, HasSubstr(option));
   }
 }

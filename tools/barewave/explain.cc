@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "compiler/explain/explanation.h"
+#include "compiler/explain/picture.h"
 #include "compiler/explain/report.h"
 #include "ir/text.h"
 #include "tensor/expression/expression.h"
@@ -39,6 +40,8 @@ struct ExplainArguments {
   bool all = false;
   bool assembly = false;
   bool llvm_ir = false;
+  bool dot = false;
+  bool html = false;
   bool list_functions = false;
 };
 
@@ -103,6 +106,12 @@ Result<Subject> subject_of_file(const ExplainArguments& arguments) {
 
 Status print_text(const ExplainArguments& arguments, const explain::Explanation& explanation) {
   const auto shown = [](bool is_shown) { return is_shown ? explain::Listing::kShown : explain::Listing::kNone; };
+  if (arguments.dot) return write_out(explain::print_dot(explanation));
+  if (arguments.html) {
+    const std::string title = arguments.path.empty() ? arguments.expression : arguments.path;
+    BW_ASSIGN(const std::string page, explain::print_html(explanation, title));
+    return write_out(page);
+  }
   const explain::ReportOptions options{shown(arguments.assembly), shown(arguments.llvm_ir)};
   if (!arguments.kernel) BW_RETURN_IF_ERROR(write_out(explain::print_summary(explanation)));
   for (size_t i = 0; i < explanation.kernels.size(); ++i) {
@@ -126,7 +135,9 @@ Status run_explain(const ExplainArguments& arguments) {
             arguments.path.empty() ? subject_of_expression(arguments.expression) : subject_of_file(arguments));
   explain::ExplainOptions options;
   options.kernel = arguments.kernel;
-  options.listings = arguments.all ? explain::Listings::kOfAll : explain::Listings::kOfOne;
+  // A page has the listings that were asked for, of every kernel.
+  const bool in_page = arguments.html && (arguments.assembly || arguments.llvm_ir);
+  options.listings = arguments.all || in_page ? explain::Listings::kOfAll : explain::Listings::kOfOne;
   options.threads = std::max(1u, std::thread::hardware_concurrency());
   BW_ASSIGN(const explain::Explanation explanation, explain::explain(subject.outputs, options));
   return print_text(arguments, explanation);
@@ -152,12 +163,16 @@ Command add_explain_command(CLI::App& app) {
       ->check(CLI::NonNegativeNumber)
       ->type_name("N");
   command->add_flag("--all", arguments->all, "The list, then all about every kernel");
-  command->add_flag("--asm", arguments->assembly, "With --kernel or --all: the assembly too");
-  command->add_flag("--ir", arguments->llvm_ir, "With --kernel or --all: the LLVM IR too, before LLVM optimises it");
+  command->add_flag("--asm", arguments->assembly, "With --kernel, --all or --html: the assembly too");
+  command->add_flag("--ir", arguments->llvm_ir,
+                    "With --kernel, --all or --html: the LLVM IR too, before LLVM optimises it");
   command
       ->add_option("--prefill", arguments->prefill, "Of a model: the step over N positions of a prompt, not one token")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 31))
       ->type_name("N");
+  auto* dot = command->add_flag("--dot", arguments->dot, "A graph for Graphviz instead: kernels and what is in them");
+  command->add_flag("--html", arguments->html, "A page for a browser instead: the list, a picture, every kernel")
+      ->excludes(dot);
   command->add_flag("--functions", arguments->list_functions, "List the functions of expressions and exit");
   return [arguments](const GlobalOptions&) { return run_explain(*arguments); };
 }
