@@ -8,6 +8,8 @@
 #include "amdgpu/gfx11/limits.h"
 #include "amdgpu/gfx11/rates.h"
 #include "compiler/codegen_costs.h"
+#include "compiler/contraction_match.h"
+#include "compiler/cost_model.h"
 #include "compiler/lower_llvm_plan.h"
 
 namespace bw::compiler {
@@ -125,6 +127,48 @@ RangeMask repeated_ranges(const ir::Kernel& kernel, const KernelPlan& plan) {
   return all & ~own;
 }
 
+// What a form does with the sums of products of a kernel.
+struct Products {
+  std::unordered_set<const Node*> sums;     // that v_wmma forms
+  std::unordered_set<const Node*> no_work;  // multiplied or converted by it on the way
+  uint64_t lds_bytes = 0;
+};
+
+// Bytes that the waves of all workgroups read from LDS: for each step of the depth, the rows and the columns of a wave.
+uint64_t lds_reads(const Contraction& contraction, const ContractionForm& form) {
+  const ProductShape shape = shape_of(contraction);
+  const auto blocks = [](int64_t extent, uint32_t block) {
+    return (static_cast<uint64_t>(std::max<int64_t>(extent, 0)) + block - 1) / block;
+  };
+  // Both halves of a wave hold the same operands of a v_wmma. (GPUOpen, WMMA on RDNA 3.)
+  const uint64_t copies = form.unit == ProductUnit::kFma ? 1 : 2;
+  const uint64_t elements = form.wave_m * shape.row_operands + form.wave_n * shape.column_operands;
+  const uint64_t waves = times(times(blocks(shape.rows, form.block_m), blocks(shape.columns, form.block_n)),
+                               static_cast<uint64_t>(std::max<int64_t>(shape.batch, 0)) * form.waves());
+  const uint64_t steps = blocks(shape.depth, form.block_k) * form.block_k;
+  return times(times(waves, steps), elements * copies * staged_bytes(contraction, form.unit));
+}
+
+Products products_of(const ir::Kernel& kernel, const KernelForm& form) {
+  Products result;
+  const auto* tiles = std::get_if<ContractionForm>(&form);
+  if (tiles == nullptr) return result;
+  const std::optional<Contraction> contraction = match_contraction(kernel);
+  if (!contraction) return result;
+  result.lds_bytes = lds_reads(*contraction, *tiles);
+  if (tiles->unit == ProductUnit::kFma) return result;
+  for (const ContractionProduct& product : contraction->products) {
+    result.sums.insert(product.reduction.get());
+    result.no_work.insert(product.reduction->inputs[0].get());
+  }
+  for (const auto* operands : {&contraction->row_operands, &contraction->column_operands}) {
+    for (const NodePtr& operand : *operands) {
+      if (operand_for(operand, tiles->unit) != operand) result.no_work.insert(operand.get());
+    }
+  }
+  return result;
+}
+
 // The longest chain of loads, each of which needs the one before for its address.
 uint64_t load_chain(const KernelPlan& plan) {
   std::unordered_map<const Node*, uint64_t> depth;
@@ -158,9 +202,11 @@ const char* name(CardUnit unit) {
     case CardUnit::kF64:
       return "f64";
     case CardUnit::kWmma:
+      return "WMMA";
+    case CardUnit::kLds:
       break;
   }
-  return "WMMA";
+  return "LDS";
 }
 
 Result<KernelWork> count_work(const ir::Kernel& kernel, const KernelForm& form) {
@@ -172,7 +218,9 @@ Result<KernelWork> count_work(const ir::Kernel& kernel, const KernelForm& form) 
   // once for all that need it.
   const bool is_lane_form = std::holds_alternative<LaneForm>(form);
   const RangeMask left_out = std::holds_alternative<AttentionForm>(form) ? repeated_ranges(kernel, plan) : 0;
+  const Products products = products_of(kernel, form);
   KernelWork work;
+  work.of(CardUnit::kLds) = products.lds_bytes;
   work.of(CardUnit::kMemory) = costs.bytes;
   work.of(CardUnit::kLatency) = load_chain(plan);
   for (const NodePtr& node : plan.order) {
@@ -181,8 +229,11 @@ Result<KernelWork> count_work(const ir::Kernel& kernel, const KernelForm& form) 
     const RangeMask mask = ranges_of(plan, *node) | (is_lane_form ? plan.given : 0);
     if ((mask & left_out) != 0) continue;
     const uint64_t count = iterations(plan, mask);
+    if (products.sums.contains(node.get())) work.of(CardUnit::kWmma) = plus(work.of(CardUnit::kWmma), times(count, 2));
     work.flops = plus(work.flops, times(count, flops_of(*node)));
-    if (!fused.contains(node.get())) work.of(unit) = plus(work.of(unit), count);
+    const bool is_free =
+        fused.contains(node.get()) || products.sums.contains(node.get()) || products.no_work.contains(node.get());
+    if (!is_free) work.of(unit) = plus(work.of(unit), count);
   }
   return work;
 }
@@ -195,6 +246,14 @@ KernelWork together(const KernelWork& a, const KernelWork& b) {
   }
   both.flops = plus(a.flops, b.flops);
   return both;
+}
+
+std::optional<double> model_seconds(const ir::Kernel& kernel, const KernelForm& form) {
+  const auto* tiles = std::get_if<ContractionForm>(&form);
+  if (tiles == nullptr) return std::nullopt;
+  const std::optional<Contraction> contraction = match_contraction(kernel);
+  if (!contraction) return std::nullopt;
+  return predict_clocks(*tiles, shape_of(*contraction), staged_bytes(*contraction, tiles->unit)) / gfx11::kBoostClockHz;
 }
 
 Roofline roofline(const KernelWork& work, const Occupancy& occupancy, uint64_t workgroups) {
@@ -211,6 +270,7 @@ Roofline roofline(const KernelWork& work, const Occupancy& occupancy, uint64_t w
   rate(CardUnit::kTranscendental) = clocks * gfx11::kTranscendentalLanesPerClock;
   rate(CardUnit::kIntegerProduct) = clocks * gfx11::kIntegerProductLanesPerClock;
   rate(CardUnit::kF64) = clocks * gfx11::kF64LanesPerClock;
+  rate(CardUnit::kLds) = clocks * gfx11::kLdsBytesPerClock;
   rate(CardUnit::kWmma) = clocks * gfx11::kWmmaFlopsPerClock;
   for (size_t i = 0; i < kCardUnitCount; ++i) {
     result.seconds[i] = static_cast<double>(work.units[i]) / rates[i];

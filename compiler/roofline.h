@@ -6,6 +6,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 #include "base/status.h"
 #include "compiler/kernel_form.h"
@@ -22,10 +23,11 @@ enum class CardUnit : uint8_t {
   kIntegerProduct,  // of 32 bits and more, and divisions
   kF64,
   kWmma,  // FLOPs
+  kLds,   // bytes that waves read; of matrix products in tiles alone
 };
-inline constexpr size_t kCardUnitCount = 7;
+inline constexpr size_t kCardUnitCount = 8;
 
-// "memory", "latency", "VALU", "transcendental", "integer products", "f64", "WMMA".
+// "memory", "latency", "VALU", "transcendental", "integer products", "f64", "WMMA", "LDS".
 const char* name(CardUnit unit);
 
 // What one launch asks for, with every symbolic extent at its maximum. Arithmetic on indices is left out: code
@@ -40,6 +42,9 @@ struct KernelWork {
 
 // Errors: see plan_kernel.
 Result<KernelWork> count_work(const ir::Kernel& kernel, const KernelForm& form);
+// What the cost model of tiles says (compiler/cost_model.h), by which the form was chosen; nothing for other forms.
+std::optional<double> model_seconds(const ir::Kernel& kernel, const KernelForm& form);
+
 // Of two kernels side by side: round trips overlap, the rest adds up.
 KernelWork together(const KernelWork& a, const KernelWork& b);
 

@@ -73,6 +73,30 @@ TEST(Roofline, AttentionGoesOverThePositionsOnce) {
   EXPECT_LE(work->of(CardUnit::kTranscendental), 2u * 16 * 32);
 }
 
+TEST(Roofline, TilesOfWmmaMultiplyThereAndReadLds) {
+  ir::Builder b;
+  const auto operand = [&](uint64_t id, std::vector<int64_t> shape) {
+    const ir::NodePtr x = b.param(id, "x", ir::DType::kF16, std::move(shape)).value();
+    return b.expand(b.cast(x, ir::DType::kF32).value(), {256, 256, 128}).value();
+  };
+  const ir::NodePtr product = b.binary(ir::Op::kMul, operand(1, {256, 1, 128}), operand(2, {1, 256, 128})).value();
+  const ir::NodePtr sum = b.reduce(ir::Op::kReduceAdd, product, {2}).value();
+  const Result<Schedule> plan = schedule(std::span(&sum, 1));
+  ASSERT_TRUE(plan.is_ok()) << plan.status().message();
+  ASSERT_EQ(plan->kernels.size(), 1u);
+  const ir::Kernel& kernel = plan->kernels[0].parts[0].kernel;
+  const ContractionForm form{ProductUnit::kWmmaF16, 128, 128, 32, 64, 32, 2};
+  const Result<KernelWork> work = count_work(kernel, form);
+  ASSERT_TRUE(work.is_ok()) << work.status().message();
+  EXPECT_EQ(work->flops, 2u * 256 * 256 * 128);
+  EXPECT_EQ(work->of(CardUnit::kWmma), 2u * 256 * 256 * 128);
+  EXPECT_EQ(work->of(CardUnit::kValu), 0u);
+  // 4 workgroups of 8 waves; each reads 64 + 32 f16 twice for each of 128 steps.
+  EXPECT_EQ(work->of(CardUnit::kLds), 4u * 8 * 128 * (64 + 32) * 2 * 2);
+  EXPECT_TRUE(model_seconds(kernel, form).has_value());
+  EXPECT_FALSE(model_seconds(kernel, LaneForm{}).has_value());
+}
+
 TEST(Roofline, TheBusiestPartBoundsTheTime) {
   const Occupancy full = occupancy({.vgprs = 32}, 256);
   KernelWork work;

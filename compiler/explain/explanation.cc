@@ -97,6 +97,9 @@ Result<KernelFacts> gather(const ScheduledKernel& scheduled, const CodeObject& c
   BW_ASSIGN(facts.resources, read_resources(code.elf));
   facts.occupancy = occupancy(facts.resources, facts.workgroup_size);
   facts.roofline = roofline(work, facts.occupancy, facts.workgroups);
+  if (scheduled.parts.size() == 1) {
+    facts.model_seconds = model_seconds(scheduled.parts[0].kernel, scheduled.parts[0].form);
+  }
   facts.diagnostic = spill_diagnostic(facts.resources);
   facts.code = code;
   return facts;

@@ -43,8 +43,9 @@ struct KernelFacts {
   KernelResources resources;
   Occupancy occupancy;
   Roofline roofline;
-  std::string diagnostic;  // as in CompiledKernel
-  CodeObject code;         // with listings where they were asked for
+  std::optional<double> model_seconds;  // of a launch of one part: what the cost model says of its tiles
+  std::string diagnostic;               // as in CompiledKernel
+  CodeObject code;                      // with listings where they were asked for
 };
 
 struct Explanation {

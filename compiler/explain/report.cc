@@ -137,12 +137,30 @@ std::string print_resources(const KernelFacts& facts) {
   return text;
 }
 
+// How the loops of the grid are dealt out, where they do not say it themselves.
+std::string describe(const KernelForm& form) {
+  if (const auto* tiles = std::get_if<ContractionForm>(&form)) {
+    return fmt::format(
+        "  a workgroup: {0} x {1} elements; {2} waves, {3} x {4} of them each\n"
+        "  a step: {0} x {5} of the rows' operand and {5} x {1} of the columns' staged in LDS{6}\n",
+        tiles->block_m, tiles->block_n, tiles->waves(), tiles->wave_m, tiles->wave_n, tiles->block_k,
+        tiles->buffers > 1 ? " while the step before is multiplied" : "");
+  }
+  if (const auto* attention = std::get_if<AttentionForm>(&form)) {
+    return fmt::format(
+        "  a workgroup: {} rows of y, all of x; {} waves share the positions, 32 at a time\n"
+        "  maximum, sum and weighted sum in one pass over the positions\n",
+        attention->queries, attention->waves);
+  }
+  return "";
+}
+
 // What a part does and how: its form, buffers, loops, proofs, IR.
 Result<std::string> print_part(const Explanation& explanation, const ScheduledKernel& scheduled, size_t number,
                                const std::vector<Proof>& proofs) {
   const KernelPart& part = scheduled.parts[number];
   BW_ASSIGN(const std::string loops, print_loops(part.kernel, part.form, kMaxLoopLines));
-  std::string text = fmt::format("\nform\n  {}\n", print_form(part.form));
+  std::string text = fmt::format("\nform\n  {}\n{}", print_form(part.form), describe(part.form));
   text += fmt::format("  grid {}, {} of it a workgroup: {} workgroups of {} lanes\n", print_grid(part),
                       print_sizes(part.group_extent), count_workgroups(part), part.kernel.workgroup_size);
   text += "\nbuffers\n" + print_buffers(explanation, scheduled.launch, part);
@@ -234,6 +252,9 @@ Result<std::string> print_kernel_report(const Explanation& explanation, size_t n
                           ? fmt::format(" ({:.3g} % of its SIMDs have a wave)", 100 * facts.roofline.filled)
                           : "");
   text += print_roofline(facts.roofline);
+  if (facts.model_seconds) {
+    text += fmt::format("  by the cost model of tiles: {}\n", print_seconds(*facts.model_seconds));
+  }
   if (options.llvm_ir == Listing::kShown) text += "\nLLVM IR\n" + indented(facts.code.llvm_ir, SIZE_MAX);
   if (options.assembly == Listing::kShown)
     text += "\nassembly\n" + indented(instructions(facts.code.assembly), SIZE_MAX);

@@ -65,7 +65,7 @@ class TemporaryFile {
 // "12  name  4  32  66.6 k  3.07 k  21.67  7  0  16  235 ns  latency"
 constexpr const char* kRow =
     " *[0-9]+  [a-z0-9_ +]+ +[0-9]+ +[0-9]+ +[0-9.]+ [kMG]? +[0-9.]+ [kMG]? +[0-9.]+ +[0-9]+ +[0-9]+ +[0-9.]+ +[0-9.]+ "
-    "[num]s  (memory|latency|VALU|transcendental|integer products|f64|WMMA)";
+    "[num]s  (memory|latency|VALU|transcendental|integer products|f64|WMMA|LDS)";
 
 void expect_summary(const std::string& text) {
   const std::vector<std::string> lines = lines_of(text);

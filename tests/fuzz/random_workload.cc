@@ -17,7 +17,7 @@ const std::vector<int64_t> kSizes = {1,  2,  3,  4,  5,  7,  8,  13,  15,  16,  
 const std::vector<std::string> kFloats = {"f32", "f32", "f16", "bf16"};
 
 // Multiply-adds of a program: few enough for the evaluator.
-constexpr int64_t kMaxWork = 1'500'000;
+constexpr int64_t kMaxWork = 2'500'000;
 
 double tolerance_of(const std::string& dtype) {
   if (dtype == "f16") return 4e-3;
