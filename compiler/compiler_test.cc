@@ -67,10 +67,12 @@ TEST_F(CompilerTest, GraphBecomesLaunchesOfKernelsWithCode) {
 
 TEST_F(CompilerTest, EqualKernelsOnDifferentBuffersAreOneKernel) {
   NodePtr x = scaled(1, 256, 2.0);
+  // The one between them works in place.
   for (int i = 0; i < 2; ++i) x = doubled(b_.contiguous(x).value());
   const Program program = must(make(2)->compile(std::span(&x, 1)));
   ASSERT_EQ(program.launches.size(), 3u);
-  EXPECT_EQ(program.kernels.size(), 1u);
+  EXPECT_EQ(program.kernels.size(), 2u);
+  EXPECT_EQ(program.launches[0].kernel, program.launches[2].kernel);
 }
 
 TEST_F(CompilerTest, IndependentKernelsAreOneLaunchWithTheCostsOfAll) {

@@ -5,6 +5,7 @@
 
 #include "compiler/fusion.h"
 #include "compiler/loops.h"
+#include "compiler/schedule_in_place.h"
 #include "compiler/schedule_order.h"
 #include "compiler/schedule_outputs.h"
 #include "compiler/schedule_parts.h"
@@ -26,6 +27,7 @@ class Scheduler {
   Result<Schedule> run() {
     buffers_ = choose_buffers(graph_);
     BW_RETURN_IF_ERROR(lower_in_order());
+    choose_in_place();
     plan_params();
     plan_temporaries();
     for (const std::vector<size_t>& launch : launches_) add_launch(launch);
@@ -37,15 +39,22 @@ class Scheduler {
   Status lower_in_order() {
     while (true) {
       BW_RETURN_IF_ERROR(lower_all());
+      BW_RETURN_IF_ERROR(verify_nests("lowering"));
       BW_ASSIGN(KernelOrder order, order_kernels(graph_, nests_));
       if (order.copy_first == kNoNode) {
         BW_ASSIGN(order, merge_outputs(graph_, std::move(order), nests_));
         launches_ = share_launches(order, nests_);
-        return Status::ok();
+        return verify_nests("sharing launches");
       }
       buffers_[order.copy_first] = true;
       nests_.clear();
     }
+  }
+
+  // In builds with assertions.
+  Status verify_nests(std::string_view pass) const {
+    for (const LoopNest& nest : nests_) BW_RETURN_IF_ERROR(ir::verify_pass(pass, nest.kernel));
+    return Status::ok();
   }
 
   // Lowers every buffer that the outputs need. Where a kernel would be too large, part of it becomes a buffer too.
@@ -105,6 +114,43 @@ class Scheduler {
     return known->second;
   }
 
+  // Lets results take over the memory of operands that nothing reads afterwards.
+  void choose_in_place() {
+    struct Use {
+      size_t launch = 0;
+      size_t readers = 0;  // in that launch
+    };
+    std::map<uint64_t, Use> last_use;
+    for (size_t launch = 0; launch < launches_.size(); ++launch) {
+      for (const size_t i : launches_[launch]) {
+        const std::vector<BufferRef>& arguments = nests_[i].arguments;
+        for (size_t argument = nests_[i].written; argument < arguments.size(); ++argument) {
+          if (arguments[argument].is_param) continue;
+          Use& use = last_use[arguments[argument].id];
+          use = {launch, use.launch == launch ? use.readers + 1 : 1};
+        }
+      }
+    }
+    const auto is_free = [&](const BufferRef& buffer, size_t launch) {
+      const auto use = last_use.find(buffer.id);
+      return !buffer.is_param && !graph_.nodes[buffer.id].is_output && use != last_use.end() &&
+             use->second.launch == launch && use->second.readers == 1;
+    };
+    for (size_t launch = 0; launch < launches_.size(); ++launch) {
+      for (const size_t i : launches_[launch]) {
+        LoopNest& nest = nests_[i];
+        const BufferRef result = nest.arguments[0];
+        if (result.is_param || graph_.nodes[result.id].is_output) continue;
+        for (const size_t argument : replaceable_arguments(nest)) {
+          if (!is_free(nest.arguments[argument], launch)) continue;
+          in_place_of_[result.id] = nest.arguments[argument].id;
+          nest = with_result_in_place(nest, argument);
+          break;
+        }
+      }
+    }
+  }
+
   void plan_temporaries() {
     std::vector<NodeId> values;
     std::vector<Lifetime> lives;
@@ -120,10 +166,16 @@ class Scheduler {
             continue;
           }
           const FlatNode& flat = graph_.nodes[id];
+          const uint64_t size_bytes = static_cast<uint64_t>(flat.count) * ir::size_bytes(flat.node->dtype);
+          schedule_.unshared_bytes += size_bytes;
+          if (const auto operand = in_place_of_.find(id); operand != in_place_of_.end()) {
+            life_of[id] = life_of.at(operand->second);
+            lives[life_of[id]].last = position;
+            continue;
+          }
           life_of[id] = lives.size();
           values.push_back(static_cast<NodeId>(id));
-          lives.push_back({static_cast<uint64_t>(flat.count) * ir::size_bytes(flat.node->dtype), position, position});
-          schedule_.unshared_bytes += lives.back().size_bytes;
+          lives.push_back({size_bytes, position, position});
         }
       }
     }
@@ -142,6 +194,9 @@ class Scheduler {
     const MemoryPlan plan = share_memory(shared);
     for (size_t i = 0; i < shared.size(); ++i) {
       indices_[{false, shared_values[i]}] = schedule_.buffers.size() + plan.slots[i];
+    }
+    for (const auto& [id, life] : life_of) {
+      if (in_place_of_.contains(id)) indices_[{false, id}] = indices_.at({false, values[life]});
     }
     for (const uint64_t size : plan.sizes_bytes) schedule_.buffers.push_back({BufferKind::kTemporary, 0, size});
   }
@@ -189,6 +244,7 @@ class Scheduler {
   std::vector<bool> buffers_;
   std::vector<LoopNest> nests_;
   std::vector<std::vector<size_t>> launches_;  // the nests of each
+  std::map<uint64_t, uint64_t> in_place_of_;   // by result: the operand whose memory it takes over
   std::map<BufferRef, size_t> indices_;        // into Schedule::buffers
   std::map<uint64_t, uint64_t> param_bytes_;
   Schedule schedule_;

@@ -180,6 +180,37 @@ TEST(Schedule, TemporariesShareMemory) {
   EXPECT_EQ(check_schedule(inputs, {x}, {}, 1e-3), 10u);
 }
 
+TEST(Schedule, ResultTakesThePlaceOfAnOperandThatIsNotNeededAnyMore) {
+  Inputs inputs;
+  const Value x = inputs.param(DType::kF32, {8, 64});
+  const Value w = inputs.param(DType::kF32, {64, 64});
+  const Value y = (x * x).contiguous();
+  const Value z = (y + y.linear(w)).contiguous();  // y is loaded at other indices too
+  const Value u = (z + x.linear(w)).contiguous();  // the last use of z
+  const std::vector<Value> outputs{u.linear(w)};
+  EXPECT_EQ(check_schedule(inputs, outputs), 4u);
+  const auto result = schedule_of(outputs);
+  ASSERT_TRUE(result.is_ok());
+  // y and z, of which u is one, and the output.
+  EXPECT_EQ(result->unshared_bytes, 4u * 8 * 64 * 4);
+  EXPECT_EQ(result->planned_bytes(), 3u * 8 * 64 * 4);
+  size_t in_place = 0;
+  for (const ScheduledKernel& scheduled : result->kernels) {
+    const ir::Kernel& kernel = scheduled.parts[0].kernel;
+    for (const ir::NodePtr& node : ir::topological_order(kernel.stores)) {
+      in_place += node->op == Op::kLoad && node->inputs[0] == kernel.params[0] ? 1 : 0;
+    }
+  }
+  EXPECT_GT(in_place, 0u);
+}
+
+TEST(Schedule, ResultDoesNotTakeThePlaceOfWhatOtherLanesRead) {
+  Inputs inputs;
+  const Value x = inputs.param(DType::kF32, {64});
+  const Value y = (x * x).contiguous();
+  EXPECT_EQ(check_schedule(inputs, {(y + y.flip({0})).contiguous() * x}), 3u);
+}
+
 TEST(Store, ViewIsInverted) {
   Inputs inputs;
   const Value cache = inputs.param(DType::kF32, {6, 4, 5});
