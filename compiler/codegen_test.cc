@@ -226,5 +226,65 @@ TEST(Codegen, EqualKernelsGiveEqualCodeWhateverTheirNamesAndThreads) {
   for (const auto& result : results) EXPECT_EQ(result, reference->elf);
 }
 
+// out[y, x] = sum over k of a[y, k] * b[x, k], square, accumulated in f32
+ir::Kernel product_kernel(DType dtype, int64_t size) {
+  ir::KernelBuilder b;
+  const ir::NodePtr out = b.param(0, "out", DType::kF32, {size, size});
+  const ir::NodePtr lhs = b.param(1, "a", dtype, {size, size});
+  const ir::NodePtr rhs = b.param(2, "b", dtype, {size, size});
+  const ir::NodePtr x = b.range(size, ir::RangeKind::kGlobalX);
+  const ir::NodePtr y = b.range(size, ir::RangeKind::kGlobalY);
+  const ir::NodePtr k = b.range(size, ir::RangeKind::kLoop);
+  const auto operand = [&](const ir::NodePtr& array, const ir::NodePtr& row) {
+    const ir::NodePtr element = b.load(array, b.add(b.mul(row, size), k));
+    return dtype == DType::kF32 ? element : b.op(Op::kCast, DType::kF32, {element});
+  };
+  const ir::NodePtr product = b.op(Op::kMul, DType::kF32, {operand(lhs, y), operand(rhs, x)});
+  const ir::NodePtr sum = b.op(Op::kReduceAdd, DType::kF32, {product, k});
+  return {.name = "product",
+          .params = {out, lhs, rhs},
+          .variables = {},
+          .stores = {b.store(out, b.add(b.mul(y, size), x), sum)},
+          .workgroup_size = 256};
+}
+
+TEST(CodegenOfProducts, TheLoopOfWmmaHasNoVectorInstructionForAddresses) {
+  const ContractionForm form{ProductUnit::kWmmaF16, 256, 128, 32, 64, 64, 1};
+  const ir::Kernel kernel = product_kernel(DType::kF16, 2048);
+  const Result<CodeObject> code = generate_code(kernel, form, Keep::kListings);
+  ASSERT_TRUE(code.is_ok()) << code.status().message();
+  expect_lean(testing::read_code_object(code->elf));
+  // From the loop's label to where the loop is left.
+  const size_t begin = code->assembly.find(".LBB0_1:");
+  const size_t end = code->assembly.find("s_endpgm");
+  ASSERT_NE(begin, std::string::npos);
+  const std::string all = code->assembly.substr(begin, end - begin);
+  const std::string loop = all.substr(0, all.rfind("s_barrier"));
+  EXPECT_EQ(count(loop, "v_wmma_f32_16x16x16_f16"), 32u);
+  EXPECT_EQ(count(loop, "ds_load_b128"), 32u);
+  EXPECT_EQ(count(loop, "ds_store_b128"), 6u);
+  EXPECT_EQ(count(loop, "global_load_b128"), 6u);
+  EXPECT_EQ(count(loop, "\tv_"), 32u);
+}
+
+TEST(CodegenOfProducts, FmasAreDual) {
+  const ContractionForm form{ProductUnit::kFma, 128, 128, 8, 32, 64, 1};
+  const ir::Kernel kernel = product_kernel(DType::kF32, 2048);
+  const Result<CodeObject> code = generate_code(kernel, form, Keep::kListings);
+  ASSERT_TRUE(code.is_ok()) << code.status().message();
+  expect_lean(testing::read_code_object(code->elf));
+  const size_t dual = count(code->assembly, "v_dual_fmac_f32");
+  const size_t single = count(code->assembly, "v_fmac_f32") + count(code->assembly, "v_fma_f32");
+  EXPECT_EQ(dual + single, 512u);
+  EXPECT_GT(dual, 400u);
+}
+
+TEST(CodegenOfProducts, OtherKernelsAreRefused) {
+  const ContractionForm form{ProductUnit::kFma, 32, 32, 16, 16, 32, 1};
+  const Result<CodeObject> code = generate_code(testing::scale_kernel(1024, 64), form, Keep::kObjectOnly);
+  ASSERT_FALSE(code.is_ok());
+  EXPECT_THAT(code.status().message(), HasSubstr("no matrix product"));
+}
+
 }  // namespace
 }  // namespace bw::compiler

@@ -22,8 +22,7 @@ constexpr uint32_t kUnit = 16;   // bytes of the widest access to LDS and memory
 constexpr uint32_t kBanks = 8;   // units that LDS's 32 banks of 4 bytes move at once
 constexpr uint32_t kLanesM = 4;  // FMA: how the lanes of a wave cover its part
 constexpr uint32_t kLanesN = 8;
-constexpr uint32_t kSwizzles = 4;     // FMA: chunks of depth that a wave stages at once
-constexpr uint32_t kSwizzleStep = 8;  // positions
+constexpr uint32_t kRowBytes = 128;  // of LDS, one word of each bank
 constexpr uint64_t kAccumulatorParam = uint64_t{1} << 32;
 
 int64_t ceil_div(int64_t a, int64_t b) {
@@ -124,6 +123,14 @@ void ContractionTiles::make_side(SideState& side, const std::vector<NodePtr>& op
 uint32_t ContractionTiles::chunk_stride(const SideState& side) const {
   const uint32_t chunks = form_.block_k * ir::size_bytes(side.dtype) / kUnit;
   return side.block + std::max(kBanks / chunks, 1u);
+}
+
+// As many chunks as a wave stages at once, so far apart that they fill a row of LDS.
+std::pair<uint32_t, uint32_t> ContractionTiles::swizzle(const SideState& side) const {
+  const uint32_t size = ir::size_bytes(side.dtype);
+  const uint32_t run = kUnit / size;
+  const uint32_t count = std::min(form_.block_k / run, kRowBytes / kUnit);
+  return {count, kRowBytes / size / count};
 }
 
 uint32_t ContractionTiles::tiles(Side which) const {
@@ -312,7 +319,8 @@ StagedPart ContractionTiles::stage_along_depth(const SideState& side, size_t ope
     part.stores.push_back(std::move(store));
     return part;
   }
-  const NodePtr swizzle = b_.mul(b_.mod(chunk, kSwizzles), kSwizzleStep);
+  const auto [swizzles, step] = swizzle(side);
+  const NodePtr swizzle = b_.mul(b_.mod(chunk, swizzles), step);
   const NodePtr place = b_.op(Op::kXor, DType::kI32, {position, swizzle});
   const NodePtr first = b_.add(b_.mul(chunk, int64_t{run} * side.block), place);
   for (uint32_t i = 0; i < run; ++i) {
@@ -375,11 +383,12 @@ NodePtr ContractionTiles::fragment(Side which, size_t operand, uint32_t tile, ui
   NodePtr base = b_.add(wave_base, b_.mul(mine, vector_));
   uint32_t rest = tile / vector_ * across * vector_;
   if (state.along_depth[operand]) {
-    const uint32_t swizzle = k / vector_ % kSwizzles * kSwizzleStep;
+    const auto [swizzles, step] = swizzle(state);
+    const uint32_t swizzled = k / vector_ % swizzles * step;
     // The bits that only the constant part of the position can have are swizzled here and now.
     const uint32_t constant_bits = (state.wave - 1) & ~(across * vector_ - 1);
-    base = b_.op(Op::kXor, DType::kI32, {base, b_.constant(DType::kI32, int64_t{swizzle & ~constant_bits})});
-    rest ^= swizzle & constant_bits;
+    base = b_.op(Op::kXor, DType::kI32, {base, b_.constant(DType::kI32, int64_t{swizzled & ~constant_bits})});
+    rest ^= swizzled & constant_bits;
   }
   return b_.add(b_.mul(base, size), (int64_t{k} * state.block + rest) * size + offset);
 }

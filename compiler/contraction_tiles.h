@@ -15,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "compiler/contraction_match.h"
@@ -108,6 +109,8 @@ class ContractionTiles {
   void add_elements(const SideState& side, size_t operand, const Guarded& indices, const Guarded& depth,
                     StagedPart& part);
   uint32_t passes(const SideState& side, size_t operand) const;
+  // FMA: how many chunks of depth are told apart by what their positions are XORed with, and the step between these.
+  std::pair<uint32_t, uint32_t> swizzle(const SideState& side) const;
   uint32_t chunk_stride(const SideState& side) const;
   uint32_t depth_run(const SideState& side, size_t operand) const;
   uint32_t side_run(const SideState& side, size_t operand) const;

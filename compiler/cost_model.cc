@@ -26,8 +26,11 @@ constexpr double kWmmaClocks = 32;
 constexpr double kLdsBytesPerClock = 256;     // a WGP
 constexpr double kL2BytesPerClock = 2400;     // all
 constexpr double kMemoryBytesPerClock = 405;  // all
-constexpr double kMemoryLatency = 600;        // clocks, under load; unverified: measured unloaded, 235 ns from VRAM
-constexpr double kBarrierClocks = 60;         // until all waves go on; unverified
+// What of its peak a stream of tiles gets. unverified
+constexpr double kL2Efficiency = 0.6;
+constexpr double kLdsEfficiency = 0.8;
+constexpr double kMemoryLatency = 600;  // clocks, under load; unverified: measured unloaded, 235 ns from VRAM
+constexpr double kBarrierClocks = 60;   // until all waves go on; unverified
 // FMAs that a SIMD issues a clock as 32 lanes: between 1 and the 2 that v_dual_fmac_f32 would give. unverified
 constexpr double kFmaRate = 1.6;
 constexpr double kF64Rate = 1.0 / 16;
@@ -43,18 +46,21 @@ constexpr double kOtherVgprs = 24;
 // Of a staged element that is loaded by itself: its value, and some of its address.
 constexpr double kRaggedVgprs = 2;
 
+// LLVM mixes the two steps of a loop with two buffers.
+constexpr double kTwoStepVgprs = 1.7;
+
 constexpr ContractionForm kFmaForms[] = {
-    {ProductUnit::kFma, 128, 128, 16, 32, 64, 1},
-    {ProductUnit::kFma, 128, 64, 16, 32, 32, 1},
-    {ProductUnit::kFma, 64, 64, 16, 32, 32, 1},
+    {ProductUnit::kFma, 128, 128, 8, 32, 64, 1}, {ProductUnit::kFma, 128, 64, 16, 32, 32, 1},
+    {ProductUnit::kFma, 64, 64, 16, 32, 32, 1},  {ProductUnit::kFma, 64, 64, 8, 32, 32, 2},
     {ProductUnit::kFma, 32, 32, 16, 16, 32, 1},
 };
 // Bytes of depth rather than elements: block_k is for elements of two bytes.
 constexpr ContractionForm kWmmaForms[] = {
     {ProductUnit::kWmmaF16, 256, 128, 32, 64, 64, 1}, {ProductUnit::kWmmaF16, 128, 256, 32, 64, 64, 1},
     {ProductUnit::kWmmaF16, 128, 128, 32, 64, 64, 1}, {ProductUnit::kWmmaF16, 128, 128, 32, 64, 32, 1},
-    {ProductUnit::kWmmaF16, 64, 128, 32, 32, 32, 1},  {ProductUnit::kWmmaF16, 64, 64, 32, 32, 32, 1},
-    {ProductUnit::kWmmaF16, 32, 64, 32, 16, 32, 1},   {ProductUnit::kWmmaF16, 32, 32, 32, 16, 16, 1},
+    {ProductUnit::kWmmaF16, 64, 64, 32, 32, 32, 2},   {ProductUnit::kWmmaF16, 64, 128, 32, 32, 32, 1},
+    {ProductUnit::kWmmaF16, 64, 64, 32, 32, 32, 1},   {ProductUnit::kWmmaF16, 32, 64, 32, 16, 32, 1},
+    {ProductUnit::kWmmaF16, 32, 32, 32, 16, 16, 1},
 };
 
 double ceil_div(double a, double b) {
@@ -101,6 +107,12 @@ bool is_ragged(const ProductShape& shape) {
   return shape.rows % kElements != 0 || shape.columns % kElements != 0 || shape.depth % kElements != 0;
 }
 
+// What the lanes of a wave load from LDS for one element of depth, in elements; those that lanes share count for each.
+double fragment_elements(const ContractionForm& form) {
+  if (form.unit != ProductUnit::kFma) return 2.0 * (form.wave_m + form.wave_n);
+  return 32.0 * (form.wave_m / 4.0 + form.wave_n / 8.0);
+}
+
 double fma_rate(uint32_t size, bool real) {
   if (size == 8) return kF64Rate;
   return real ? kFmaRate : kI32Rate;
@@ -139,7 +151,7 @@ double predict_clocks(const ContractionForm& form, const ProductShape& shape, ui
                            form.block_n * static_cast<double>(shape.column_operands)) *
                           form.block_k * size;
   const double lds_bytes = lds_step * 1.07 * form.buffers;  // with padding
-  const double vgprs = vgprs_of(form, shape, size);
+  const double vgprs = vgprs_of(form, shape, size) * (form.buffers == 1 ? 1 : kTwoStepVgprs);
   if (lds_bytes > kMaxLdsBytes || vgprs > kMaxVgprs) return std::numeric_limits<double>::infinity();
   const double groups =
       ceil_div(rows, form.block_m) * ceil_div(columns, form.block_n) * static_cast<double>(shape.batch);
@@ -153,11 +165,11 @@ double predict_clocks(const ContractionForm& form, const ProductShape& shape, ui
     wave_clocks = form.wave_m * form.wave_n / 32.0 * form.block_k / fma_rate(size, true);
   }
   const double multiply = ceil_div(form.waves() * resident, kSimds) * wave_clocks * products;
-  const double fragments = form.waves() * (form.wave_m + form.wave_n) * 2.0 * form.block_k * size;
-  const double lds = resident * (lds_step + fragments * products) / kLdsBytesPerClock;
+  const double fragments = form.waves() * fragment_elements(form) * form.block_k * size;
+  const double lds = resident * (lds_step + fragments * products) / (kLdsBytesPerClock * kLdsEfficiency);
   const double step_bytes = (form.block_m * shape.row_bytes + form.block_n * shape.column_bytes) * form.block_k;
   const double active = std::min(groups, kWgps * resident);
-  const double memory = active * step_bytes / kL2BytesPerClock;
+  const double memory = active * step_bytes / (kL2BytesPerClock * kL2Efficiency);
   const double alone = multiply / resident + kBarrierClocks * (form.buffers == 1 ? 2 : 1);
   const double step = std::max({multiply, lds, memory, alone, kMemoryLatency});
   const double steps = ceil_div(depth, form.block_k);
@@ -180,7 +192,7 @@ std::vector<ContractionForm> candidate_forms(const Contraction& contraction) {
     const uint32_t size = staged_bytes(contraction, form.unit);
     // Not where most of a block would be empty.
     if (form.block_m > 2 * shape.rows || form.block_n > 2 * shape.columns) return;
-    if (!is_valid_form(form, size)) return;
+    if (!is_valid_form(form, size) || (size == 8 && form.buffers > 1)) return;
     const double clocks = predict_clocks(form, shape, size);
     if (std::isfinite(clocks)) found.emplace_back(clocks, form);
   };

@@ -195,15 +195,16 @@ void check_form(const Product& product, const ContractionForm& form, const Case&
   }
 }
 
-// In every form; returns the units that were used.
+// In every form; of the rarer types in the best two.
 void check(const Case& test) {
   const Product product(test);
   const Status verified = ir::verify_kernel(product.kernel());
   ASSERT_TRUE(verified.is_ok()) << verified.message();
   const std::optional<Contraction> contraction = compiler::match_contraction(product.kernel());
   ASSERT_TRUE(contraction.has_value());
-  const std::vector<ContractionForm> forms = compiler::candidate_forms(*contraction);
+  std::vector<ContractionForm> forms = compiler::candidate_forms(*contraction);
   ASSERT_FALSE(forms.empty());
+  if (test.operand != DType::kF32 && test.operand != DType::kF16) forms.resize(std::min<size_t>(forms.size(), 2));
   for (const ContractionForm& form : forms) {
     check_form(product, form, test);
     if (::testing::Test::HasFatalFailure()) return;
@@ -232,7 +233,7 @@ TEST(Contraction, AllLayoutsAndTypes) {
                .output = output,
                .a_transposed = a_transposed,
                .b_transposed = b_transposed});
-        if (a_transposed == b_transposed) continue;
+        if (a_transposed || !b_transposed) continue;
         check({.m = 29,
                .n = 21,
                .k = 41,
