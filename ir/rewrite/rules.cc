@@ -105,6 +105,38 @@ bool both_casts_wrap(Match& m) {
 bool is_from_bool(Match& m) {
   return m.node('b')->dtype == DType::kBool;
 }
+// The low bits of a sum, a product or a mask are those of its inputs' low bits.
+bool narrows_x(Match& m) {
+  const DType narrow = m.root().dtype;
+  const DType between = m.root().inputs[0]->dtype;
+  return m.node('x')->dtype == narrow && is_integer(narrow) && is_integer(between) &&
+         size_bytes(between) >= size_bytes(narrow);
+}
+bool narrows_x_and_y(Match& m) {
+  return narrows_x(m) && m.node('y')->dtype == m.root().dtype;
+}
+bool narrows_x_and_c(Match& m) {
+  m.set('k', m.constant('c'));
+  return narrows_x(m);
+}
+// Quotients by what fits are no larger than the dividend.
+bool narrows_division(Match& m) {
+  m.set('k', m.constant('c'));
+  return narrows_x(m) && holds_all(m.root().inputs[0]->dtype, m.root().dtype) && m.constant('c') > 0 &&
+         m.constant('c') <= max_integer(m.root().dtype);
+}
+// Both sides of a comparison were the same dtype, and lost nothing.
+bool compares_widened(Match& m) {
+  const DType from = m.node('x')->dtype;
+  return m.node('y')->dtype == from && from != DType::kBool && holds_all(m.root().inputs[0]->dtype, from);
+}
+bool compares_widened_to_constant(Match& m) {
+  const DType from = m.node('x')->dtype;
+  m.set('k', m.constant('c'));
+  return is_integer(from) && from != DType::kU64 && holds_all(m.root().inputs[0]->dtype, from) &&
+         m.constant('c') >= min_integer(from) && m.constant('c') <= max_integer(from);
+}
+
 // Through an integer: a NaN of another floating-point format may not come back with the same bits.
 bool is_back_to_first(Match& m) {
   return m.node('x')->dtype == m.root().dtype && !is_float(m.root().inputs[0]->dtype);
@@ -167,6 +199,20 @@ constexpr Rule kRules[] = {
     {"cast_same", kDType, kAny, "cast(x)", "x", is_same_dtype},
     {"cast_exact", kDType, kAny, "cast(cast(x))", "cast(x)", inner_cast_is_exact},
     {"cast_narrower", kDType, kInteger, "cast(cast(x))", "cast(x)", both_casts_wrap},
+    {"narrow_add", kDType, kInteger, "cast(add(cast(x), cast(y)))", "add(x, y)", narrows_x_and_y},
+    {"narrow_add_constant", kDType, kInteger, "cast(add(cast(x), c))", "add(x, k)", narrows_x_and_c},
+    {"narrow_mul", kDType, kInteger, "cast(mul(cast(x), cast(y)))", "mul(x, y)", narrows_x_and_y},
+    {"narrow_mul_constant", kDType, kInteger, "cast(mul(cast(x), c))", "mul(x, k)", narrows_x_and_c},
+    {"narrow_and", kDType, kInteger, "cast(and(cast(x), cast(y)))", "and(x, y)", narrows_x_and_y},
+    {"narrow_and_constant", kDType, kInteger, "cast(and(cast(x), c))", "and(x, k)", narrows_x_and_c},
+    {"narrow_or", kDType, kInteger, "cast(or(cast(x), cast(y)))", "or(x, y)", narrows_x_and_y},
+    {"narrow_xor", kDType, kInteger, "cast(xor(cast(x), cast(y)))", "xor(x, y)", narrows_x_and_y},
+    {"narrow_idiv", kDType, kInteger, "cast(idiv(cast(x), c))", "idiv(x, k)", narrows_division},
+    {"narrow_mod", kDType, kInteger, "cast(mod(cast(x), c))", "mod(x, k)", narrows_division},
+    {"narrow_less", kDType, kNumber, "cmplt(cast(x), cast(y))", "cmplt(x, y)", compares_widened},
+    {"narrow_less_constant", kDType, kInteger, "cmplt(cast(x), c)", "cmplt(x, k)", compares_widened_to_constant},
+    {"narrow_differs", kDType, kNumber, "cmpne(cast(x), cast(y))", "cmpne(x, y)", compares_widened},
+    {"narrow_differs_constant", kDType, kInteger, "cmpne(cast(x), c)", "cmpne(x, k)", compares_widened_to_constant},
     {"cast_differs_zero", kDType, kNumber, "cmpne(cast(b), 0)", "b", is_from_bool},
     {"bitcast_same", kDType, kAny, "bitcast(x)", "x", is_same_dtype},
     {"bitcast_bitcast", kDType, kAny, "bitcast(bitcast(x))", "x", is_back_to_first},

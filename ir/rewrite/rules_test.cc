@@ -70,6 +70,8 @@ class Instance {
     const bool is_cast = pattern.op() == Op::kCast || pattern.op() == Op::kBitcast;
     DType dtype = is_compare ? DType::kBool : operands;
     if (is_cast) dtype = pattern.op() == Op::kCast ? any_dtype() : of_size(operands);
+    root_dtype_ = dtype;
+    common_ = any_dtype();
     root_ = make(pattern, dtype, operands);
   }
 
@@ -114,7 +116,9 @@ class Instance {
   DType operands_of(const Pattern& pattern, DType dtype) {
     if (pattern.kind() != Pattern::Kind::kOp) return dtype;
     const bool of_bool = pattern.inputs()[0].letter() == 'b';
-    if (pattern.op() == Op::kCast) return of_bool ? DType::kBool : any_dtype();
+    // Often that of the result, or one that several casts have in common: rules ask for such.
+    const DType choices[] = {any_dtype(), root_dtype_, common_};
+    if (pattern.op() == Op::kCast) return of_bool ? DType::kBool : choices[random_.pick(0, 2)];
     if (pattern.op() == Op::kBitcast) return of_size(dtype);
     if (pattern.op() == Op::kCmpLt || pattern.op() == Op::kCmpNe) return of_bool ? DType::kBool : any_dtype();
     return dtype;
@@ -165,6 +169,8 @@ class Instance {
 
   RandomSource& random_;
   NodePtr root_;
+  DType root_dtype_ = DType::kF32;
+  DType common_ = DType::kF32;
   std::map<std::pair<char, DType>, NodePtr> letters_;
   std::vector<NodePtr> leaves_;
 };
@@ -172,7 +178,7 @@ class Instance {
 // Both sides of a rule for random dtypes, constants and inputs. Returns how often it applied.
 int check_rule(const RuleSet::Entry& entry, RandomSource& random) {
   int applied = 0;
-  for (int trial = 0; trial < 3000; ++trial) {
+  for (int trial = 0; trial < 6000; ++trial) {
     const auto operands = static_cast<DType>(random.pick(0, kDTypeCount - 1));
     if (!admits(entry.rule->types, operands)) continue;
     if (entry.pattern.op() == Op::kBitcast && operands == DType::kBool) continue;
