@@ -102,6 +102,33 @@ TEST(Bench, CountsAStepOfAModel) {
   EXPECT_GT(read, 3'000'000u);  // the weights
 }
 
+// Missing waits, hazards and undefined values fault there.
+TEST(Bench, KernelsAreCleanInStrictMode) {
+  const CommandResult result = run_barewave({"--device",
+                                             "emulated",
+                                             "--strict",
+                                             "bench",
+                                             "--counters",
+                                             "elementwise_1m",
+                                             "transpose_1024",
+                                             "sum_1m",
+                                             "sum_rows",
+                                             "softmax",
+                                             "layer_norm",
+                                             "rms_norm",
+                                             "matmul_f32_256",
+                                             "matmul_f16_nn_256",
+                                             "matmul_f16_nt_256",
+                                             "matvec_kjv",
+                                             "conv2d",
+                                             "attention_decode",
+                                             "decode_step",
+                                             "--model",
+                                             kModel});
+  EXPECT_EQ(result.exit_status, 0) << result.err;
+  EXPECT_THAT(result.out, Not(HasSubstr("FAILED")));
+}
+
 TEST(Bench, ShowsCountersAsText) {
   const CommandResult result = bench({"--counters", "matmul_f32_256"});
   EXPECT_EQ(result.exit_status, 0) << result.err;

@@ -13,9 +13,11 @@ namespace {
 
 using nlohmann::json;
 
+const std::string kModel = BAREWAVE_TEST_DATA_DIR "/kjv-3m/kjv-3m.Q8_0.gguf";
+
 json count(const std::string& name) {
   const tests::CommandResult result =
-      tests::run_barewave({"--device", "emulated", "bench", "--counters", "--json", name});
+      tests::run_barewave({"--device", "emulated", "bench", "--counters", "--json", "--model", kModel, name});
   EXPECT_EQ(result.exit_status, 0) << result.err;
   const json document = json::parse(result.out, nullptr, false);
   return document.is_discarded() ? json() : document["cases"][0];
@@ -114,6 +116,31 @@ TEST_P(Row, IsOneKernelThatReadsEveryInputByteOnce) {
 INSTANTIATE_TEST_SUITE_P(Kinds, Row,
                          testing::Values("sum_rows", "max_rows", "prod_rows", "softmax", "layer_norm", "rms_norm"),
                          [](const auto& test) { return std::string(test.param); });
+
+class AttentionKernel : public testing::TestWithParam<const char*> {};
+
+TEST_P(AttentionKernel, IsOneWithoutConflicts) {
+  const json kernel = count_kernel(GetParam());
+  EXPECT_EQ(conflict_cycles(kernel), 0);
+  expect_no_spills(kernel);
+}
+INSTANTIATE_TEST_SUITE_P(Kinds, AttentionKernel, testing::Values("attention_decode", "attention_prefill"),
+                         [](const auto& test) { return std::string(test.param); });
+
+TEST(AttentionOfOnePosition, ReadsItsCacheOnce) {
+  const LargestInput cache(count("attention_decode"));
+  EXPECT_EQ(cache.loaded, cache.size);
+}
+
+TEST(DecodeStep, TakesAtMostSixKernelsALayer) {
+  constexpr int kLayers = 4;
+  const json one = count("decode_step");
+  EXPECT_LE(one["launches"], 6 * kLayers);
+  for (const json& kernel : one["kernels"]) {
+    EXPECT_EQ(conflict_cycles(kernel), 0) << kernel["name"];
+    expect_no_spills(kernel);
+  }
+}
 
 }  // namespace
 }  // namespace bw
