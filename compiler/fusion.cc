@@ -52,6 +52,7 @@ struct Facts {
   double ops = 1;  // of one element, with its reductions but for what is shared
   Shared shared;   // by its elements
   int depth = 0;
+  bool has_load = false;       // else it is arithmetic on indices and constants
   bool has_reduction = false;  // that is not shared
   bool is_nested = false;      // one within another
   int64_t row = 0;             // elements that each reduction in it is made of, as Shared::row
@@ -113,6 +114,7 @@ class Chooser {
       if (std::find(inputs.begin(), inputs.begin() + i, inputs[i]) != inputs.begin() + i) continue;
       if (is_loaded(graph_, buffers_, inputs[i])) {
         facts.ops += 1;
+        facts.has_load = true;
         continue;
       }
       const Facts& input = facts_[inputs[i]];
@@ -126,6 +128,7 @@ class Chooser {
       // What a gather's index is made of lies between its source and what uses it.
       const bool adds_up = node.op == Op::kGather;
       facts.depth = adds_up ? facts.depth + input.depth + 1 : std::max(facts.depth, input.depth + 1);
+      facts.has_load |= input.has_load;
       facts.has_reduction |= input.has_reduction;
       facts.is_nested |= input.is_nested;
     }
@@ -183,7 +186,8 @@ class Chooser {
     const FlatNode& flat = graph_.nodes[id];
     const bool is_light = facts.ops <= (facts.has_reduction ? kLightOps : kLightElementwiseOps);
     const bool shares = facts.shared.ops > 0;
-    if (is_light && !shares && (facts.ops < kMoreThanALoad || flat.count > kFewElements)) return false;
+    const bool may_be_kept = facts.has_load && facts.ops >= kMoreThanALoad && flat.count <= kFewElements;
+    if (is_light && !shares && !may_be_kept) return false;
     const Uses uses = find_uses(id);
     if (uses.meet) return false;
     const auto count = static_cast<double>(flat.count);

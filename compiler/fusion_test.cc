@@ -91,6 +91,22 @@ TEST(Fusion, ReductionsOverOtherAxesThanTheirUseAreKernels) {
   EXPECT_EQ(check_schedule(inputs, {(x - x.max({0})).unary(Op::kExp2)}), 2u);
 }
 
+TEST(Fusion, ArithmeticOnIndicesIsNoKernel) {
+  Inputs inputs;
+  const Value scale = inputs.range(2) * inputs.constant(DType::kI32, 4) + inputs.constant(DType::kI32, 3);
+  const Value x = inputs.param(DType::kI32, {1 << 16, 2});
+  EXPECT_EQ(check_schedule(inputs, {(x * (scale * scale)).sum({1})}), 1u);
+}
+
+// What a row shares is in no run of neighbours any more once the axes are exchanged.
+TEST(Fusion, ExchangedRowsMayBeRepeated) {
+  Inputs inputs;
+  const Value x = inputs.param(DType::kF32, {6, 64});
+  const Value power = (x - x.max({1})).unary(Op::kExp2);
+  const Value columns = power.permute({1, 0}).reshape({64, 1, 6}).expand({64, 5, 6});
+  check_schedule(inputs, {columns.sum({2}), columns.sum({0})});
+}
+
 TEST(Fusion, SmallVectorThatManyRowsNeedIsComputedOnce) {
   Inputs inputs;
   const Value x = inputs.param(DType::kF32, {256}).silu().silu();
