@@ -20,7 +20,8 @@ using llvm::Value;
 
 namespace {
 
-constexpr uint32_t kMaxVector = 4;  // columns, or elements of a query, that one access moves
+constexpr uint32_t kMaxVector = 4;     // floats of LDS that one access moves
+constexpr uint32_t kAccessBytes = 16;  // of memory that one access moves
 // Elements of a key that a lane has on their way together, and positions whose values it has: several loads of 16
 // bytes, but less with many rows, whose queries, weights and sums need the registers.
 constexpr uint32_t kElementsAtOnce = 16;
@@ -35,6 +36,15 @@ constexpr double kNothing = -std::numeric_limits<double>::infinity();
 // The largest power of two up to `most` that divides.
 uint32_t power_of_two_divisor(uint32_t value, uint32_t most) {
   return std::min<uint32_t>(most, value & (~value + 1));
+}
+
+// The size of the elements in memory that a value is made of; of the smallest.
+uint32_t element_bytes(const NodePtr& value) {
+  uint32_t bytes = sizeof(float);
+  for (const NodePtr& node : ir::topological_order(std::span(&value, 1))) {
+    if (node->op == Op::kLoad) bytes = std::min(bytes, ir::size_bytes(memory_dtype(*node)));
+  }
+  return bytes;
 }
 
 }  // namespace
@@ -97,7 +107,9 @@ Status AttentionEmitter::match() {
 void AttentionEmitter::lay_out() {
   columns_ = static_cast<uint32_t>(column_->attr<ir::RangeAttr>().extent.offset);
   elements_ = static_cast<uint32_t>(pattern_.element->attr<ir::RangeAttr>().extent.offset);
-  vector_ = power_of_two_divisor(columns_, kMaxVector);
+  // At most twice as many as floats: sums are floats, and what is smaller still would leave lanes without columns.
+  const uint32_t vector = std::min(kAccessBytes / element_bytes(pattern_.value), 2 * kMaxVector);
+  vector_ = power_of_two_divisor(columns_, form_.queries > 8 ? kMaxVector : vector);
   const uint32_t lanes = columns_ / vector_;
   group_ = std::min(std::bit_ceil(lanes), kWaveSize);
   groups_ = kWaveSize / group_;
@@ -275,7 +287,8 @@ void AttentionEmitter::weigh(uint32_t row, Value* score, Running& running) {
 }
 
 void AttentionEmitter::add_values(Value* first, Value* end, Running& running) {
-  const uint32_t most = at_once(kPositionsAtOnce, form_.queries);
+  const uint32_t floats = std::max(vector_ * chunks_, kMaxVector);  // of a position, in each lane
+  const uint32_t most = std::bit_floor(std::max(at_once(kPositionsAtOnce, form_.queries) * kMaxVector / floats, 1U));
   if (groups_ == 1) {
     // Whole steps, and what is left one by one.
     Value* last = b_.CreateBinaryIntrinsic(llvm::Intrinsic::umin, end, b_.CreateAdd(first, word(kWaveSize)));

@@ -16,7 +16,7 @@ using llvm::Value;
 namespace {
 
 constexpr unsigned kLdsAddressSpace = 3;
-constexpr uint32_t kLdsAlignFloats = 4;
+constexpr uint32_t kLdsAlignFloats = 4;  // what one access moves, too
 // Sums of one pass over some of the rows, at least: leaves room for several workgroups in the 64 KB of a compute unit.
 constexpr uint32_t kPassFloats = 2048;
 constexpr double kNothing = -std::numeric_limits<double>::infinity();
@@ -93,13 +93,16 @@ void AttentionEmitter::merge_maxima() {
 void AttentionEmitter::leave_sums(const Running& running, uint32_t first_row, uint32_t rows) {
   Value* part = b_.CreateAdd(b_.CreateMul(wave_, word(groups_)), group_of_lane_);
   Value* base = b_.CreateMul(part, word(int64_t{rows} * columns_));
+  const uint32_t width = std::min(vector_, kLdsAlignFloats);
   for (uint32_t chunk = 0; chunk < chunks_; ++chunk) {
     Value* place = b_.CreateAdd(place_in_group_, word(int64_t{chunk} * kWaveSize));
     const auto leave = [&] {
       Value* at = b_.CreateAdd(base, b_.CreateMul(place, word(vector_)));
       for (uint32_t row = 0; row < rows; ++row) {
-        const auto sums = std::span(running.sums[first_row + row]).subspan(chunk * vector_, vector_);
-        store_lds(partials_, at, int64_t{row} * columns_, joined(sums));
+        for (uint32_t i = 0; i < vector_; i += width) {
+          const auto sums = std::span(running.sums[first_row + row]).subspan(chunk * vector_ + i, width);
+          store_lds(partials_, at, int64_t{row} * columns_ + i, joined(sums));
+        }
       }
     };
     if (columns_ / vector_ == group_ * chunks_) {

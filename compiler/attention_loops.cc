@@ -19,6 +19,8 @@ using ir::RangeKind;
 
 constexpr int64_t kWave = 32;
 constexpr int64_t kMaxColumns = 512;
+// Rows, and positions: so that sums of them with what a workgroup covers fit i32.
+constexpr int64_t kMaxExtent = int64_t{1} << 30;
 // Sums that a workgroup keeps, rows times columns: with 4096 of them each lane of a wave has 128 in registers.
 constexpr int64_t kMaxSums = 2048;
 constexpr int64_t kMaxQueries = 16;
@@ -94,7 +96,7 @@ class AttentionLowering {
 
   bool append(Axes& to, size_t axis) const {
     if (!shape_[axis].is_static()) return false;
-    if (to.extent.offset > (int64_t{1} << 30) / std::max<int64_t>(shape_[axis].offset, 1)) return false;
+    if (to.extent.offset > kMaxExtent / std::max<int64_t>(shape_[axis].offset, 1)) return false;
     to.axes.push_back(axis);
     to.extent.offset *= shape_[axis].offset;
     return true;
@@ -158,6 +160,7 @@ class AttentionLowering {
     const int64_t positions = pattern->position->attr<ir::RangeAttr>().extent.max();
     const int64_t elements = pattern->element->attr<ir::RangeAttr>().extent.offset;
     const int64_t rows = std::max<int64_t>(rows_.extent.max(), 1);
+    if (std::max(rows, positions) > kMaxExtent) return false;
     const int64_t most = std::clamp<int64_t>(kMaxSums / std::max(elements, columns_.extent.offset), 1, kMaxQueries);
     const int64_t tiles = (rows + most - 1) / most;
     const int64_t queries = (rows + tiles - 1) / tiles;
