@@ -1,12 +1,15 @@
 // Counters of dispatches: hand-written programs with known counts.
 #include "emulator/shader/counters.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <random>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "emulator/shader/counted_instruction.h"
 #include "emulator/shader/lds_banks.h"
 #include "emulator/shader/touched_bytes.h"
 #include "tests/isa/gpu.h"
@@ -318,6 +321,32 @@ TEST_F(Counters, FlatCountsWhereItLeads) {
   EXPECT_EQ(counters.flat_aperture_bytes, 32u);
   EXPECT_EQ(counters.loads.requested.byte_count(), 96u);
   EXPECT_EQ(counters.touched.read, 96u);
+}
+
+TEST(CountedInstructions, EachCountsUnderOneClassWithTheWidthOfItsName) {
+  using emulator::CountedInstruction;
+  for (const amdgpu::gfx11::InstructionInfo& info : amdgpu::gfx11::instructions()) {
+    amdgpu::gfx11::Instruction in;
+    in.info = in.info_y = &info;
+    const CountedInstruction counted = CountedInstruction::make(in);
+    const emulator::InstructionCounts& once = counted.once;
+    EXPECT_EQ(once.total, 1u);
+    EXPECT_EQ(once.salu + once.smem + once.valu + once.vmem + once.lds + once.branch + once.barrier + once.message +
+                  once.wait + once.other,
+              1u)
+        << info.name;
+    EXPECT_LE(once.fma + once.vopd + once.wmma + once.dot + once.transcendental + once.packed, once.valu) << info.name;
+    const std::string_view name = info.name;
+    const bool is_plain = name.find("_load_") != name.npos || name.find("_store_") != name.npos;
+    if (!is_plain || counted.reach == CountedInstruction::Reach::kNothing) continue;
+    uint32_t bytes = counted.bytes;
+    for (const uint32_t bits : {32u, 64u, 96u, 128u, 256u, 512u}) {
+      if (name.ends_with(fmt::format("_b{}", bits))) bytes = bits / 8;
+    }
+    if (name.ends_with("u8") || name.ends_with("_b8")) bytes = 1;
+    if (name.ends_with("u16") || name.ends_with("_b16")) bytes = 2;
+    EXPECT_EQ(counted.bytes, bytes) << name;
+  }
 }
 
 // Side by side, and each lane alone in its bank but for one pair.
