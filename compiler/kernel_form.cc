@@ -5,8 +5,8 @@
 namespace bw::compiler {
 namespace {
 
-std::string print(const LaneForm&) {
-  return "lanes";
+std::string print(const LaneForm& form) {
+  return form.groups == LaneForm::Groups::kStrided ? "lanes, strided groups" : "lanes";
 }
 
 std::string print(const AttentionForm& form) {

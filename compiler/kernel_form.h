@@ -11,6 +11,11 @@ namespace bw::compiler {
 // Each lane goes through the kernel's loops by itself; kGlobal ranges are its place in the grid, and a kGroup range its
 // place among those that work together there (ir/kernel.h).
 struct LaneForm {
+  // Which lanes of a workgroup are a group: neighbours, or, strided, those that are as far from each other as the
+  // workgroup has places (a multiple of a wave): neighbouring lanes are neighbouring places then.
+  enum class Groups : uint8_t { kNeighbours, kStrided };
+  Groups groups = Groups::kNeighbours;
+
   bool operator==(const LaneForm&) const = default;
 };
 

@@ -40,6 +40,13 @@ constexpr int64_t kMaxRowElements = 32;
 // Trips of a reduction that a lane may carry out alone for each element of its row.
 constexpr int64_t kMaxSerialTrips = 64;
 
+// Waves that share the columns of a reduction: enough for all SIMDs, each with some rows of its own.
+constexpr int64_t kWaveLanes = 32;
+constexpr int64_t kMaxStridedLanes = 16;
+constexpr int64_t kColumnWaves = 384;
+constexpr int64_t kMinColumnSteps = 8;
+constexpr int64_t kMaxPartialBytes = 16384;
+
 // What a lane should load at a time.
 constexpr int64_t kVectorBytes = 16;
 
@@ -68,6 +75,7 @@ class RootLowering {
     if (alone->overwrites_what_it_reads) return copy_first();
     if (std::optional<Lowered> product = lower_product(*alone)) return LoweredRoot{std::move(product->nest), kNoNode};
     if (std::optional<Lowered> grouped = lower_group(*alone)) return LoweredRoot{std::move(grouped->nest), kNoNode};
+    if (std::optional<Lowered> columns = lower_columns(*alone)) return LoweredRoot{std::move(columns->nest), kNoNode};
     if (choose_tile(*alone, plan)) {
       std::optional<Lowered> tiled = lower(plan, {});
       if (tiled.has_value()) alone = std::move(tiled);
@@ -200,6 +208,43 @@ class RootLowering {
     if (choice.tile > 1) return grouped;
     std::optional<Lowered> paired = lower_pairs(plan, group, *grouped);
     return paired.has_value() ? std::move(paired) : std::move(grouped);
+  }
+
+  // LDS in which the lanes of strided groups leave what they have of each reduction.
+  static int64_t partial_bytes(const LoopNest& nest) {
+    if (nest.form == KernelForm(LaneForm{})) return 0;
+    int64_t bytes = 0;
+    for (const NodePtr& node : ir::topological_order(nest.kernel.stores)) {
+      if (ir::is_reduce(node->op)) bytes += std::max<int64_t>(ir::size_bytes(node->dtype), 4);
+    }
+    return bytes * nest.kernel.workgroup_size;
+  }
+
+  // Where neighbours in memory belong to neighbouring outputs (sums of columns, a vector times a matrix), lanes lie
+  // along the outputs, with 16 bytes of them each, and the waves of a workgroup share the reduction if there are few.
+  std::optional<Lowered> lower_columns(const Lowered& alone) {
+    if (cone_.max_height != 1 || alone.reads_output) return std::nullopt;
+    const Traffic traffic = find_traffic(alone.nest.kernel).value_or(Traffic{});
+    if (!traffic.along_output || traffic.reuse > kMaxReuse) return std::nullopt;
+    LanePlan plan = plan_lanes(output_shape(), Cooperation::kGroup);
+    int64_t tile = std::max<int64_t>(kVectorBytes / traffic.element_bytes, 1);
+    while (tile > 1 && !set_tile(plan, tile, 1, kWaveLanes)) tile /= 2;
+    const int64_t waves = std::max<int64_t>(plan.count_lanes() / kWaveLanes, 1);
+    int64_t lanes = 1;
+    while (lanes < kMaxStridedLanes && waves * lanes < kColumnWaves &&
+           cone_.longest_trips >= 2 * lanes * kMinColumnSteps) {
+      lanes *= 2;
+    }
+    if (tile == 1 && lanes == 1) return std::nullopt;
+    std::optional<Lowered> columns;
+    do {
+      GroupPlan group;
+      if (lanes > 1) group = {.lanes = static_cast<uint32_t>(lanes), .is_strided = true};
+      columns = lower(plan, group);
+      lanes /= 2;
+    } while (columns.has_value() && lanes > 0 && partial_bytes(columns->nest) > kMaxPartialBytes);
+    if (!columns.has_value() || columns->overwrites_what_it_reads) return std::nullopt;
+    return columns;
   }
 
   // Neighbours that are made of the same reductions (a rotated pair) are computed together at no extra cost.
@@ -361,7 +406,8 @@ class RootLowering {
 
   void finish(ValueLowering& values, LanePlan& plan, const GroupPlan& group, LoopNest& nest) {
     const uint32_t lanes = std::max(group.lanes, 1u);
-    nest.kernel.workgroup_size = choose_workgroup_size(plan, lanes);
+    nest.kernel.workgroup_size = group.is_strided ? lanes * kWaveLanes : choose_workgroup_size(plan, lanes);
+    if (group.is_strided) nest.form = LaneForm{LaneForm::Groups::kStrided};
     nest.group_extent[0] = nest.kernel.workgroup_size / lanes;
     for (const Argument& argument : values.arguments()) {
       nest.arguments.push_back(argument.buffer);

@@ -78,6 +78,17 @@ TEST(LoopsCode, SumsOfProductsOfBytesAreDotProducts) {
   }
 }
 
+TEST(LoopsCode, VectorMatrixProductsLoad128BitsOfNeighbouringColumns) {
+  for (const DType dtype : {DType::kF32, DType::kF16}) {
+    Inputs inputs;
+    const Value x = inputs.param(DType::kF32, {1, 1024});
+    const Value weights = inputs.param(dtype, {1024, 2048}).permute({1, 0}).cast(DType::kF32);
+    const std::string assembly = assembly_of(x.linear(weights));
+    EXPECT_GT(count(assembly, "global_load_b128"), 0u);
+    EXPECT_EQ(loaded_bytes(assembly).by_128_bits, loaded_bytes(assembly).all);
+  }
+}
+
 TEST(LoopsCode, QuantisedBlocksAreLoadedWhole) {
   Inputs inputs;
   const Value x = inputs.param(DType::kF32, {1, 1024});

@@ -14,6 +14,8 @@ struct GroupPlan {
   int64_t width = 1;
   // Rows of so many elements stay in registers: reductions of this length, and the stores, use the same ranges.
   int64_t row = 0;
+  // Neighbouring lanes are at neighbouring places, and those of a group in different waves.
+  bool is_strided = false;
 
   bool operator==(const GroupPlan&) const = default;
 };

@@ -108,7 +108,11 @@ void describe_function(uint32_t size, llvm::Function& function) {
 }
 
 Status emit_body(const ir::Kernel& kernel, const KernelForm& form, const KernelPlan& plan, llvm::Function& function) {
-  if (std::holds_alternative<LaneForm>(form)) return KernelEmitter(kernel, plan, function).emit();
+  if (const auto* lanes = std::get_if<LaneForm>(&form)) {
+    KernelPlan with_form = plan;
+    BW_RETURN_IF_ERROR(plan_groups(kernel, *lanes, with_form));
+    return KernelEmitter(kernel, with_form, function).emit();
+  }
   if (const auto* attention = std::get_if<AttentionForm>(&form)) {
     return AttentionEmitter(kernel, plan, *attention, function).emit();
   }

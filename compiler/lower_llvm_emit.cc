@@ -64,17 +64,26 @@ void KernelEmitter::bind_grid() {
 }
 
 // The lane's number in its group, and the group's in the workgroup. The latter is the same in all lanes of a wave where
-// groups are no smaller, and said to be so, since LLVM does not find out.
+// groups are no smaller (the former where groups are strided), and said to be so, since LLVM does not find out.
 void KernelEmitter::bind_lanes() {
   lane_ = place_.lane(kernel_.workgroup_size);
   group_lane_ = lane_;
   group_index_ = b_.getInt32(0);
   if (plan_.group_size == kernel_.workgroup_size) return;
+  if (plan_.strided_groups) {
+    const uint32_t places = kernel_.workgroup_size / plan_.group_size;
+    group_index_ = b_.CreateAnd(lane_, b_.getInt32(places - 1));
+    group_lane_ = same_in_wave(b_.CreateLShr(lane_, static_cast<uint64_t>(std::countr_zero(places))));
+    return;
+  }
   const auto shift = static_cast<uint64_t>(std::countr_zero(plan_.group_size));
   group_lane_ = b_.CreateAnd(lane_, b_.getInt32(plan_.group_size - 1));
   group_index_ = b_.CreateLShr(lane_, shift);
-  if (plan_.group_size < kWaveSize) return;
-  group_index_ = b_.CreateIntrinsic(llvm::Intrinsic::amdgcn_readfirstlane, {b_.getInt32Ty()}, {group_index_});
+  if (plan_.group_size >= kWaveSize) group_index_ = same_in_wave(group_index_);
+}
+
+Value* KernelEmitter::same_in_wave(Value* value) {
+  return b_.CreateIntrinsic(llvm::Intrinsic::amdgcn_readfirstlane, {b_.getInt32Ty()}, {value});
 }
 
 // What groups beyond the extent do: nothing. But where groups span waves they must meet the others at barriers, so they
@@ -83,7 +92,7 @@ Value* KernelEmitter::leave_if_surplus(Value* x, const ir::Dim& extent, int64_t 
   if (extent.is_static() && extent.offset % places == 0) return x;
   Value* end = dim_value(extent);
   Value* is_inside = b_.CreateICmpULT(x, end);
-  if (plan_.group_size > kWaveSize) {
+  if (plan_.group_size > kWaveSize || plan_.strided_groups) {
     is_inside_ = is_inside;
     return b_.CreateSelect(is_inside, x, b_.CreateSub(end, b_.getInt32(1)));
   }

@@ -24,9 +24,6 @@
 
 namespace bw::compiler {
 
-// Lanes of a wave: kernels are compiled for wave32.
-inline constexpr uint32_t kWaveSize = 32;
-
 class KernelEmitter {
  public:
   // `function` has one argument for each param and then one for each variable, and no body.
@@ -94,6 +91,9 @@ class KernelEmitter {
   llvm::Value* reduce_wave(const ir::Node& reduction, llvm::Value* value, uint32_t lanes);
   llvm::Value* move_words(llvm::Value* value, llvm::function_ref<llvm::Value*(llvm::Value*)> move);
   llvm::Value* reduce_waves(const ir::Node& reduction, llvm::Value* value);
+  llvm::Value* reduce_strided(const ir::Node& reduction, llvm::Value* value);
+  llvm::GlobalVariable* make_lds(llvm::Type* type, uint32_t count);
+  llvm::Value* same_in_wave(llvm::Value* value);
   void emit_barrier();
 
   llvm::Value* known(const ir::Node* node) const;  // null: not computed yet

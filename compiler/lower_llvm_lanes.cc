@@ -27,6 +27,7 @@ constexpr unsigned kLdsAddressSpace = 3;
 // should hold, under the mask of a later branch (seen on a store by the first lane only); readlane it leaves in its
 // place.
 Value* KernelEmitter::reduce_lanes(const Node& reduction, Value* value) {
+  if (plan_.strided_groups) return reduce_strided(reduction, value);
   value = reduce_wave(reduction, value, std::min(plan_.group_size, kWaveSize));
   return plan_.group_size > kWaveSize ? reduce_waves(reduction, value) : value;
 }
@@ -64,16 +65,40 @@ Value* KernelEmitter::move_words(Value* value, llvm::function_ref<Value*(Value*)
   return b_.CreateBitCast(b_.CreateOr(b_.CreateShl(high, 32), low), type);
 }
 
+llvm::GlobalVariable* KernelEmitter::make_lds(llvm::Type* type, uint32_t count) {
+  auto* array = llvm::ArrayType::get(type, count);
+  return new llvm::GlobalVariable(*function_.getParent(), array, false, llvm::GlobalValue::InternalLinkage,
+                                  llvm::PoisonValue::get(array), "partial", nullptr, llvm::GlobalValue::NotThreadLocal,
+                                  kLdsAddressSpace);
+}
+
+// Every lane leaves its own in LDS and combines those of its group, in the same order in all of them. Neighbouring
+// lanes access neighbouring words, so that no banks conflict.
+Value* KernelEmitter::reduce_strided(const Node& reduction, Value* value) {
+  const uint32_t places = kernel_.workgroup_size / plan_.group_size;
+  const ir::DType dtype = ops_.accumulator_dtype(reduction);
+  llvm::Type* type = ops_.memory_type(dtype);
+  llvm::GlobalVariable* lds = make_lds(type, kernel_.workgroup_size);
+  const llvm::Align align(ir::size_bytes(dtype));
+  b_.CreateAlignedStore(ops_.to_memory(dtype, value), b_.CreateInBoundsGEP(type, lds, lane_), align);
+  emit_barrier();
+  Value* result = nullptr;
+  for (uint32_t i = 0; i < plan_.group_size; ++i) {
+    Value* slot = b_.CreateAdd(group_index_, b_.getInt32(i * places), "", true, true);
+    Value* of_lane = ops_.from_memory(dtype, b_.CreateAlignedLoad(type, b_.CreateInBoundsGEP(type, lds, slot), align));
+    result = result == nullptr ? of_lane : ops_.combine(reduction, result, of_lane);
+  }
+  if (loop_depth_ > 0) emit_barrier();  // the next iteration writes the slots again
+  return result;
+}
+
 // Each wave's first lane leaves the wave's result in LDS; then every wave combines those of its group.
 Value* KernelEmitter::reduce_waves(const Node& reduction, Value* value) {
   const uint32_t waves = kernel_.workgroup_size / kWaveSize;
   const uint32_t waves_of_group = plan_.group_size / kWaveSize;
   const ir::DType dtype = ops_.accumulator_dtype(reduction);
   llvm::Type* type = ops_.memory_type(dtype);
-  auto* array = llvm::ArrayType::get(type, waves);
-  auto* lds = new llvm::GlobalVariable(*function_.getParent(), array, false, llvm::GlobalValue::InternalLinkage,
-                                       llvm::PoisonValue::get(array), "partial", nullptr,
-                                       llvm::GlobalValue::NotThreadLocal, kLdsAddressSpace);
+  llvm::GlobalVariable* lds = make_lds(type, waves);
   auto* store = llvm::BasicBlock::Create(b_.getContext(), "first_of_wave", &function_);
   auto* joined = llvm::BasicBlock::Create(b_.getContext(), "waves", &function_);
   Value* place = b_.CreateAnd(lane_, b_.getInt32(kWaveSize - 1));

@@ -116,6 +116,14 @@ std::span<const NodePtr> reduction_ranges(const Node& reduction) {
   return std::span<const NodePtr>(reduction.inputs).subspan(1);
 }
 
+Status plan_groups(const ir::Kernel& kernel, const LaneForm& form, KernelPlan& plan) {
+  plan.strided_groups = form.groups == LaneForm::Groups::kStrided && plan.group_size > 1;
+  const uint32_t places = kernel.workgroup_size / plan.group_size;
+  if (!plan.strided_groups || (places % kWaveSize == 0 && std::has_single_bit(places))) return Status::ok();
+  return error(StatusCode::kUnsupported, "lowering kernel {}: strided groups with {} places to a workgroup",
+               kernel.name, places);
+}
+
 bool is_written_out(const ir::RangeAttr& range) {
   return range.extent.is_static() && range.kind == RangeKind::kUnroll && range.extent.offset <= kMaxWrittenOut;
 }

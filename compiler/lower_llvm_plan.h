@@ -10,10 +10,14 @@
 #include <vector>
 
 #include "base/status.h"
+#include "compiler/kernel_form.h"
 #include "ir/kernel.h"
 #include "ir/node.h"
 
 namespace bw::compiler {
+
+// Lanes of a wave: kernels are compiled for wave32.
+inline constexpr uint32_t kWaveSize = 32;
 
 // One bit per range of a kernel, in the order of KernelPlan::ranges.
 using RangeMask = uint64_t;
@@ -35,6 +39,7 @@ struct KernelPlan {
   std::array<const ir::Node*, 3> global{};  // the ranges along x, y, z; null where there is none
   const ir::Node* group = nullptr;          // the range of the lanes of a group, if there is one
   uint32_t group_size = 1;                  // lanes that have one place in the grid; divides the workgroup size
+  bool strided_groups = false;              // lanes of a group are workgroup_size / group_size apart
   RangeMask given = 0;                      // global and group ranges: they have a value from the start
   std::vector<ParamUse> params;             // by position
 
@@ -45,6 +50,9 @@ struct KernelPlan {
 // Errors: kUnsupported with the node for what cannot be lowered, kInvalidArgument for a kernel that is not well formed
 // where the verifier does not look (one range per grid dimension, workgroup sizes that the hardware has).
 Result<KernelPlan> plan_kernel(const ir::Kernel& kernel);
+
+// Takes over what the form says of groups. Error: kUnsupported for strided groups whose places are not whole waves.
+Status plan_groups(const ir::Kernel& kernel, const LaneForm& form, KernelPlan& plan);
 
 // The ranges of a kernel-level reduction.
 std::span<const ir::NodePtr> reduction_ranges(const ir::Node& reduction);

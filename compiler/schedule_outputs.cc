@@ -191,9 +191,9 @@ bool writes_params(const LoopNest& nest) {
 }
 
 bool can_merge(const LoopNest& a, const LoopNest& b) {
-  return std::holds_alternative<LaneForm>(a.form) && std::holds_alternative<LaneForm>(b.form) && a.grid == b.grid &&
-         a.group_extent == b.group_extent && a.kernel.workgroup_size == b.kernel.workgroup_size &&
-         a.written + b.written <= kMaxWritten && !writes_params(a) && !writes_params(b);
+  return a.form == KernelForm(LaneForm{}) && b.form == a.form && a.grid == b.grid && a.group_extent == b.group_extent &&
+         a.kernel.workgroup_size == b.kernel.workgroup_size && a.written + b.written <= kMaxWritten &&
+         !writes_params(a) && !writes_params(b);
 }
 
 class OutputMerger {

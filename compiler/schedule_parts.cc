@@ -43,7 +43,8 @@ class LaunchSharing {
   }
 
   static bool is_plain(const LoopNest& nest) {
-    return std::holds_alternative<LaneForm>(nest.form) &&
+    // Strided groups take LDS, which the parts of a launch would have to share.
+    return nest.form == KernelForm(LaneForm{}) &&
            std::all_of(nest.grid.begin(), nest.grid.end(), [](const ir::Dim& dim) { return dim.is_static(); });
   }
 

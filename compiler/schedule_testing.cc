@@ -98,7 +98,7 @@ void run_part(const Schedule& schedule, const ScheduledKernel& scheduled, const 
     const std::string& name = variable->attr<ir::VariableAttr>().name;
     inputs.variables[name] = variables.at(name);
   }
-  const Status status = run_kernel(part.kernel, inputs);
+  const Status status = run_kernel(part, inputs);
   ASSERT_TRUE(status.is_ok()) << status.message() << "\n" << print_schedule(schedule).substr(0, 20000);
 }
 
@@ -145,8 +145,8 @@ void check_outputs(const std::vector<NodePtr>& outputs, const std::map<uint64_t,
 
 }  // namespace
 
-Status evaluate_kernel(const ir::Kernel& kernel, const ir::EvaluatorInputs& inputs) {
-  return ir::evaluate_kernel(kernel, inputs, ir::Rounding::kToDType);
+Status evaluate_kernel(const KernelPart& part, const ir::EvaluatorInputs& inputs) {
+  return ir::evaluate_kernel(part.kernel, inputs, ir::Rounding::kToDType);
 }
 
 Value Value::reshape(Shape shape) const {

@@ -70,9 +70,9 @@ class Inputs {
 using Variables = std::map<std::string, int64_t>;
 
 // What carries out one kernel, reading and writing the given memory.
-using KernelRunner = std::function<Status(const ir::Kernel& kernel, const ir::EvaluatorInputs& inputs)>;
+using KernelRunner = std::function<Status(const KernelPart& part, const ir::EvaluatorInputs& inputs)>;
 // On the host, one iteration after the other.
-Status evaluate_kernel(const ir::Kernel& kernel, const ir::EvaluatorInputs& inputs);
+Status evaluate_kernel(const KernelPart& part, const ir::EvaluatorInputs& inputs);
 
 // Schedules (which verifies every kernel), runs the kernels in order on copies of the params with temporary buffers
 // full of NaN-like bytes, and compares every element of every output, and every param, with the graph's evaluation.

@@ -17,9 +17,11 @@ using ir::Dim;
 using ir::DType;
 using ir::Op;
 
-Status run_on_card(const ir::Kernel& kernel, const ir::EvaluatorInputs& inputs) {
+Status run_on_card(const compiler::KernelPart& part, const ir::EvaluatorInputs& inputs) {
   static const std::unique_ptr<ShaderRunner> runner = ShaderRunner::create(2, emulator::Strictness::kOn).value();
-  return runner->run(kernel, inputs);
+  const auto* form = std::get_if<compiler::LaneForm>(&part.form);
+  if (form == nullptr) return error(StatusCode::kUnsupported, "not a plan of lanes: {}", print_form(part.form));
+  return runner->run(part.kernel, inputs, *form);
 }
 
 void check(Inputs& inputs, const std::vector<Value>& outputs, double tolerance, const Variables& variables = {}) {
@@ -80,6 +82,21 @@ TEST(LanePlans, VectorMatrixProductsLieAlongTheOutput) {
   Inputs inputs;
   const Value x = inputs.param(DType::kF32, {1, 96});
   check(inputs, {x.linear(inputs.param(DType::kF32, {96, 130}).permute({1, 0}))}, 1e-4);
+}
+
+TEST(LanePlans, ColumnsSharedByWaves) {
+  for (const int64_t columns : {4, 32, 96, 128, 130, 500, 1024}) {
+    for (const int64_t rows : {16, 100, 333, 512}) {
+      SCOPED_TRACE(fmt::format("{} rows of {}", rows, columns));
+      Inputs inputs;
+      const Value x = inputs.param(DType::kF32, {1, rows});
+      const Value y = inputs.param(DType::kI8, {rows, columns}).cast(DType::kI32);
+      check(inputs, {x.linear(inputs.param(DType::kF16, {rows, columns}).permute({1, 0}).cast(DType::kF32))}, 1e-3);
+      check(inputs, {y.max({0})}, 0);
+      const Value wide = y.cast(DType::kI64);
+      check(inputs, {(wide * wide).sum({0}) + wide.sum({0}) * wide.max({0})}, 0);
+    }
+  }
 }
 
 TEST(LanePlans, SumsOfRowsAndColumns) {

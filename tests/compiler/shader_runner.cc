@@ -177,8 +177,8 @@ Result<std::unique_ptr<ShaderRunner>> ShaderRunner::create(size_t threads, emula
   return std::unique_ptr<ShaderRunner>(new ShaderRunner(std::move(interpreter), std::move(jit)));
 }
 
-Status ShaderRunner::run(const ir::Kernel& kernel, const ir::EvaluatorInputs& inputs) {
-  return run(kernel, compiler::LaneForm{}, workgroups(kernel, inputs), inputs);
+Status ShaderRunner::run(const ir::Kernel& kernel, const ir::EvaluatorInputs& inputs, const compiler::LaneForm& form) {
+  return run(kernel, form, workgroups(kernel, inputs), inputs);
 }
 
 Status ShaderRunner::run(const ir::Kernel& kernel, const compiler::KernelForm& form, std::array<uint32_t, 3> groups,

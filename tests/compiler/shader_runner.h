@@ -29,7 +29,8 @@ class ShaderRunner {
   // Each param lies at the end of its own pages, but for alignment to 16 bytes, and is followed by nothing, so that an
   // access beyond it faults. Errors:
   // the compiler's, kDeviceFault with the fault's message, kDataLoss where the engines differ.
-  Status run(const ir::Kernel& kernel, const ir::EvaluatorInputs& inputs);
+  Status run(const ir::Kernel& kernel, const ir::EvaluatorInputs& inputs,
+             const compiler::LaneForm& form = compiler::LaneForm{});
   // The same for a kernel dealt out in some form to so many workgroups.
   Status run(const ir::Kernel& kernel, const compiler::KernelForm& form, std::array<uint32_t, 3> workgroups,
              const ir::EvaluatorInputs& inputs);
