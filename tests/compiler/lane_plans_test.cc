@@ -85,8 +85,8 @@ TEST(LanePlans, VectorMatrixProductsLieAlongTheOutput) {
 }
 
 TEST(LanePlans, ColumnsSharedByWaves) {
-  for (const int64_t columns : {4, 32, 96, 128, 130, 500, 1024}) {
-    for (const int64_t rows : {16, 100, 333, 512}) {
+  for (const int64_t columns : {4, 96, 130, 1024}) {
+    for (const int64_t rows : {16, 333}) {
       SCOPED_TRACE(fmt::format("{} rows of {}", rows, columns));
       Inputs inputs;
       const Value x = inputs.param(DType::kF32, {1, rows});
