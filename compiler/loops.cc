@@ -44,7 +44,7 @@ constexpr int64_t kMaxSerialTrips = 64;
 constexpr int64_t kWaveLanes = 32;
 constexpr int64_t kMaxStridedLanes = 16;
 constexpr int64_t kColumnWaves = 384;
-constexpr int64_t kMinColumnSteps = 8;
+constexpr int64_t kMinColumnSteps = 64;
 constexpr int64_t kMaxPartialBytes = 16384;
 
 // What a lane should load at a time.
