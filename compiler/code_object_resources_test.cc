@@ -31,6 +31,40 @@ TEST(CodeObjectResources, AreTheNumbersOfTheMetadata) {
   EXPECT_EQ(spill_diagnostic(resources.value()), "");
 }
 
+// 20 x 20 sums in one lane do not fit into 256 registers.
+TEST(CodeObjectResources, SpilledRegistersAreReported) {
+  constexpr int64_t kTile = 20;
+  constexpr int64_t kDepth = 64;
+  using ir::NodePtr;
+  ir::KernelBuilder b;
+  const NodePtr out = b.param(0, "out", ir::DType::kF32, {kTile * kTile});
+  const NodePtr rows = b.param(1, "a", ir::DType::kF32, {kDepth * kTile});
+  const NodePtr columns = b.param(2, "b", ir::DType::kF32, {kDepth * kTile});
+  const NodePtr k = b.range(kDepth, ir::RangeKind::kLoop);
+  ir::Kernel kernel{
+      .name = "tile", .params = {out, rows, columns}, .variables = {}, .stores = {}, .workgroup_size = 32};
+  const NodePtr lane = b.range(32, ir::RangeKind::kGlobalX);
+  for (int64_t y = 0; y < kTile; ++y) {
+    for (int64_t x = 0; x < kTile; ++x) {
+      const NodePtr row = b.load(rows, b.add(b.mul(k, kTile), y));
+      const NodePtr column = b.load(columns, b.add(b.mul(k, kTile), x));
+      // What is summed differs from lane to lane, so that no sum is scalar.
+      const NodePtr shifted =
+          b.op(ir::Op::kAdd, ir::DType::kF32, {column, b.op(ir::Op::kCast, ir::DType::kF32, {lane})});
+      const NodePtr product = b.op(ir::Op::kMul, ir::DType::kF32, {row, shifted});
+      const NodePtr sum = b.op(ir::Op::kReduceAdd, ir::DType::kF32, {product, k});
+      const NodePtr index = b.clamp(b.add(lane, y * kTile + x), 0, kTile * kTile - 1);
+      kernel.stores.push_back(b.store(out, index, sum));
+    }
+  }
+  const Result<KernelResources> resources = read_resources(compile(kernel));
+  ASSERT_TRUE(resources.is_ok()) << resources.status().message();
+  EXPECT_EQ(resources->vgprs, 256u);
+  EXPECT_GT(resources->vgpr_spills, 0u);
+  EXPECT_GT(resources->scratch_bytes, 0u);
+  EXPECT_NE(spill_diagnostic(resources.value()).find("vector and"), std::string::npos);
+}
+
 TEST(CodeObjectResources, BytesThatAreNoCodeObjectAreRefused) {
   EXPECT_FALSE(read_resources({}).is_ok());
   const std::vector<std::byte> noise(1000, std::byte{0x7f});

@@ -268,7 +268,8 @@ Result<std::unique_ptr<Executor>> DeviceExecutor::create(kfd::KernelDriver& driv
   BW_ASSIGN(std::unique_ptr<amdgpu::Device> device, amdgpu::Device::open(driver, device_options));
   BW_ASSIGN(std::unique_ptr<compiler::Compiler> compiler,
             compiler::Compiler::create({options.cache_dir, options.compiler_threads}));
-  return std::unique_ptr<Executor>(new DeviceExecutor(std::move(device), std::move(compiler)));  // NOLINT: private
+  return std::unique_ptr<Executor>(
+      new DeviceExecutor(std::move(device), std::move(compiler), options.on_diagnostic));  // NOLINT: private
 }
 
 Result<std::shared_ptr<DeviceBuffer>> DeviceExecutor::allocate(uint64_t size_bytes) {
@@ -281,6 +282,10 @@ Result<std::shared_ptr<DeviceBuffer>> DeviceExecutor::allocate(uint64_t size_byt
 Result<std::unique_ptr<PreparedProgram>> DeviceExecutor::prepare(std::span<const ir::NodePtr> outputs,
                                                                  const ParamBuffers& params) {
   BW_ASSIGN(compiler::Program program, compiler_->compile(outputs));
+  for (const compiler::CompiledKernel& kernel : program.kernels) {
+    if (on_diagnostic_ == nullptr || kernel.diagnostic.empty()) continue;
+    on_diagnostic_(fmt::format("kernel {}: {}", kernel.name, kernel.diagnostic));
+  }
   auto prepared = std::make_unique<GpuProgram>(device_, std::move(program));
   BW_RETURN_IF_ERROR(prepared->load());
   BW_RETURN_IF_ERROR(prepared->bind(*this, params));

@@ -2,7 +2,9 @@
 // submission for a whole program.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <string>
 
 #include "amdgpu/device.h"
 #include "compiler/compiler.h"
@@ -21,11 +23,13 @@ class DeviceExecutor final : public Executor {
                                                    const ParamBuffers& params) override;
 
  private:
-  DeviceExecutor(std::shared_ptr<amdgpu::Device> device, std::unique_ptr<compiler::Compiler> compiler)
-      : device_(std::move(device)), compiler_(std::move(compiler)) {}
+  DeviceExecutor(std::shared_ptr<amdgpu::Device> device, std::unique_ptr<compiler::Compiler> compiler,
+                 std::function<void(const std::string&)> on_diagnostic)
+      : device_(std::move(device)), compiler_(std::move(compiler)), on_diagnostic_(std::move(on_diagnostic)) {}
 
   std::shared_ptr<amdgpu::Device> device_;
   std::unique_ptr<compiler::Compiler> compiler_;
+  std::function<void(const std::string&)> on_diagnostic_;  // may be empty
 };
 
 }  // namespace bw::tensor

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -24,6 +25,8 @@ struct RuntimeOptions {
   uint32_t gpu_index = 0;  // among the gfx1100 GPUs
   std::string cache_dir;   // of compiled kernels; "": none on disk (see default_cache_dir())
   size_t compiler_threads = 1;
+  // Gets one line for each kernel that the compiler could not do well, such as one whose registers spill.
+  std::function<void(const std::string&)> on_diagnostic = {};
 };
 
 // Belongs to one thread at a time, as do its tensors. Tensors keep it alive.

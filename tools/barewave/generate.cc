@@ -92,12 +92,15 @@ Status print_perplexity(const GenerateArguments& arguments, tensor::Llama& model
   return write_out(fmt::format("perplexity {:.6f} over {} sequences\n", value, sequences.size()));
 }
 
-Status run_with_model(const GenerateArguments& arguments, kfd::KernelDriver& driver) {
+Status run_with_model(const GenerateArguments& arguments, Verbosity verbosity, kfd::KernelDriver& driver) {
   BW_ASSIGN(const tensor::gguf::File file, tensor::gguf::File::open(arguments.model_path));
   BW_ASSIGN(const tensor::Tokenizer tokenizer, tensor::Tokenizer::create(file));
   tensor::RuntimeOptions options;
   options.cache_dir = default_cache_dir();
   options.compiler_threads = std::max(1u, std::thread::hardware_concurrency());
+  if (verbosity == Verbosity::kVerbose) {
+    options.on_diagnostic = [](const std::string& line) { fmt::print(stderr, "barewave: {}\n", line); };
+  }
   BW_ASSIGN(std::shared_ptr<tensor::Runtime> runtime, tensor::Runtime::create(driver, options));
   BW_ASSIGN(std::unique_ptr<tensor::Llama> model, tensor::Llama::load(file, runtime));
   if (!arguments.perplexity_path.empty()) return print_perplexity(arguments, *model);
@@ -109,7 +112,7 @@ Status run_generate(const GenerateArguments& arguments, const GlobalOptions& opt
     return error(StatusCode::kInvalidArgument, "generate: nothing to do (give --prompt TEXT or --perplexity FILE)");
   }
   BW_ASSIGN(ChosenDriver chosen, choose_driver(options));
-  return with_fault_reports(chosen, run_with_model(arguments, chosen.driver()));
+  return with_fault_reports(chosen, run_with_model(arguments, options.verbosity, chosen.driver()));
 }
 
 // Accepts what fits a uint64_t; CLI11's own checks let numbers wrap.

@@ -23,7 +23,8 @@ void add_global_options(CLI::App& app, GlobalOptions* options) {
       ->type_name("auto|kfd|emulated")
       ->default_str("auto");
   app.add_flag_callback(
-      "--verbose", [options] { options->verbosity = Verbosity::kVerbose; }, "Write every system call to stderr");
+      "--verbose", [options] { options->verbosity = Verbosity::kVerbose; },
+      "Write every system call to stderr, and kernels whose registers LLVM spills");
   app.add_option(
          "--trace", options->trace_path,
          "Write down each system call and, of the emulated card, each doorbell and packet: NAME.json for Perfetto, "
