@@ -26,10 +26,75 @@ int64_t parts_of(int64_t extent) {
   return 1;
 }
 
+// A matrix product with fewer tiles than this leaves most of the 48 work-group processors without one, and is cut along
+// its depth, into pieces that are long enough to pay for storing and adding up the partial sums.
+constexpr int64_t kProductTile = 64;
+constexpr int64_t kMinProductSide = 32;
+constexpr int64_t kFewTiles = 48;
+constexpr int64_t kMinPieceDepth = 1024;
+
+// Axes along which the values are repeated.
+std::vector<bool> repeated_axes(const NodePtr& value) {
+  const ir::Node* node = value.get();
+  while (node->op == Op::kCast) node = node->inputs[0].get();
+  std::vector<bool> repeated(node->shape.size());
+  if (node->op != Op::kExpand) return repeated;
+  for (size_t axis = 0; axis < repeated.size(); ++axis) {
+    repeated[axis] = node->inputs[0]->shape[axis] == Dim(1) && node->shape[axis] != Dim(1);
+  }
+  return repeated;
+}
+
+// How many pieces the depth of a matrix product should be cut into; 1 where it should not, or is none.
+int64_t product_parts(const ir::Node& sum) {
+  const NodePtr& product = sum.inputs[0];
+  const auto& axes = sum.attr<ir::AxesAttr>().axes;
+  const bool rounds = sum.dtype == ir::DType::kF16 || sum.dtype == ir::DType::kBF16;  // partial sums would be rounded
+  if (sum.op != Op::kReduceAdd || product->op != Op::kMul || axes.size() != 1 || rounds) return 1;
+  const std::vector<bool> first = repeated_axes(product->inputs[0]);
+  const std::vector<bool> second = repeated_axes(product->inputs[1]);
+  int64_t rows = 1;
+  int64_t columns = 1;
+  int64_t batch = 1;
+  for (size_t axis = 0; axis < product->shape.size(); ++axis) {
+    const Dim& dim = product->shape[axis];
+    if (!dim.is_static() || (first[axis] && second[axis])) return 1;
+    if (static_cast<int>(axis) != axes[0]) (second[axis] ? rows : first[axis] ? columns : batch) *= dim.offset;
+  }
+  if (std::min(rows, columns) < kMinProductSide) return 1;
+  const auto tiles_along = [](int64_t extent) { return (extent + kProductTile - 1) / kProductTile; };
+  const int64_t tiles = tiles_along(rows) * tiles_along(columns) * batch;
+  const int64_t depth = product->shape[static_cast<size_t>(axes[0])].offset;
+  int64_t parts = 1;
+  while (parts * tiles < kFewTiles && depth % (parts * 2) == 0 && depth / (parts * 2) >= kMinPieceDepth) parts *= 2;
+  return parts;
+}
+
+// [.., n, ..] -> [parts, .., n / parts, ..]: the pieces are a batch of products, so that each stores its sums as one
+// matrix.
+Result<NodePtr> split_product(ir::Builder& builder, const NodePtr& node, int64_t parts) {
+  const NodePtr& input = node->inputs[0];
+  const int axis = node->attr<ir::AxesAttr>().axes[0];
+  Shape cut = input->shape;
+  cut[static_cast<size_t>(axis)] = input->shape[static_cast<size_t>(axis)].offset / parts;
+  cut.insert(cut.begin() + axis, Dim(parts));
+  std::vector<int> order{axis};
+  for (int i = 0; i < static_cast<int>(cut.size()); ++i) {
+    if (i != axis) order.push_back(i);
+  }
+  BW_ASSIGN(NodePtr pieces, builder.reshape(input, cut));
+  BW_ASSIGN(NodePtr batch, builder.permute(pieces, order));
+  BW_ASSIGN(NodePtr partial, builder.reduce(node->op, batch, {axis + 1}));
+  BW_ASSIGN(NodePtr stored, builder.contiguous(partial));
+  BW_ASSIGN(NodePtr total, builder.reduce(node->op, stored, {0}));
+  return builder.reshape(total, node->shape);
+}
+
 }  // namespace
 
 Result<NodePtr> split_long_reduction(ir::Builder& builder, const NodePtr& node) {
   if (!ir::is_reduce(node->op)) return node;
+  if (const int64_t parts = product_parts(*node); parts > 1) return split_product(builder, node, parts);
   const NodePtr& input = node->inputs[0];
   const int64_t outputs = ir::max_element_count(node->shape);
   if (outputs == 0 || outputs > kSplitUpToOutputs || ir::max_element_count(input->shape) / outputs < kSplitFromTrips) {

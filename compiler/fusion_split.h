@@ -7,7 +7,7 @@
 namespace bw::compiler {
 
 // The same value, computed as many partial reductions, which become a buffer, and a reduction of these; `node` itself
-// where it is anything but a long reduction to few elements.
+// where it is anything but a long reduction to few elements or a matrix product of few tiles and long depth.
 Result<ir::NodePtr> split_long_reduction(ir::Builder& builder, const ir::NodePtr& node);
 
 }  // namespace bw::compiler

@@ -166,6 +166,18 @@ TEST(Fusion, ArgmaxOverAVocabularyIsOneKernel) {
   EXPECT_EQ(check_schedule(inputs, {inputs.constant(DType::kI32, 1024) - best}), 1u);
 }
 
+TEST(Fusion, ProductOfFewTilesAndLongDepthIsCutAlongTheDepth) {
+  Inputs inputs;
+  const Value a = inputs.param(DType::kF32, {32, 2048});
+  const Value b = inputs.param(DType::kF32, {40, 2048});
+  EXPECT_EQ(check_schedule(inputs, {a.linear(b)}), 2u);
+  const Result<Schedule> plan = schedule(std::vector<ir::NodePtr>{a.linear(b).node});
+  ASSERT_TRUE(plan.is_ok()) << plan.status().message();
+  const KernelPart& first = plan->kernels[0].parts[0];
+  EXPECT_TRUE(std::holds_alternative<ContractionForm>(first.form)) << print_form(first.form);
+  EXPECT_EQ(first.grid[2], ir::Dim(2));
+}
+
 TEST(Fusion, LongSumIsTwoKernels) {
   Inputs inputs;
   const Value x = inputs.param(DType::kF32, {1 << 17});
