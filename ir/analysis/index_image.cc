@@ -15,6 +15,7 @@ namespace {
 
 // Bits of a set of elements that is written out, by effort.
 constexpr int64_t kFastBits = int64_t{1} << 18;
+constexpr int64_t kFastBitsOfAll = int64_t{1} << 23;
 constexpr int64_t kExactBits = int64_t{1} << 27;
 constexpr uint64_t kMaxCombinations = uint64_t{1} << 20;
 
@@ -168,8 +169,10 @@ class Image {
 
   // The set written out as bits, where the digits are numbers.
   std::optional<Count> count_bits() {
-    const int64_t limit = effort_ == CountEffort::kFast ? kFastBits : kExactBits;
-    if (element_count_ > limit) return std::nullopt;
+    const bool is_fast = effort_ == CountEffort::kFast;
+    if (element_count_ > (is_fast ? kFastBits : kExactBits)) return std::nullopt;
+    // A tile has thousands of accesses.
+    if (is_fast && element_count_ * std::ssize(indices_) > kFastBitsOfAll) return std::nullopt;
     BitSet all(element_count_);
     for (const NodePtr& index : indices_) {
       const std::optional<DigitForm> form = digits_of(analysis_, index, values_);
