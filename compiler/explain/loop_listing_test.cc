@@ -61,6 +61,15 @@ TEST(LoopListing, LanesOfAGroupShareAReduction) {
 )");
 }
 
+// Only the extent of the loop names n.
+TEST(LoopListing, ExtentsMayBeVariables) {
+  EXPECT_EQ(listing(compiler::testing::symbolic_sum_kernel(512)), R"(sum1 = 0
+for loop1 in 0..n
+  sum1 += x[loop1]
+out[0] = sum1
+)");
+}
+
 TEST(LoopListing, LongListingsAreCut) {
   EXPECT_EQ(listing(compiler::testing::softmax_kernel(8, 128), 1),
             R"(for global_x1 in 0..8                     # grid x, a lane each, 32 to a workgroup
