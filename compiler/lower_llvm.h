@@ -2,7 +2,9 @@
 //
 // The function `kKernelSymbol` takes one global pointer for each param, then one i32 for each variable, and no hidden
 // argument: its kernel-argument segment has just these. Params are distinct memory unless none of those that overlap is
-// written; each is as long as its shape says and aligned to its element.
+// written; each is as long as its shape says and aligned to its element. LLVM merges neighbouring accesses to 128 bits
+// whatever their alignment: for amdhsa it has unaligned-access-mode on, and Linux sets SH_MEM_CONFIG.ALIGNMENT_MODE to
+// unaligned (kfd_device_queue_manager_v11.c).
 //
 // Floating point: no contraction or reassociation but these two. A kMulAcc is one fused operation, and a reduce_add
 // over a product fuses product and sum (it rounds once). Sums and products of f16 and bf16 are accumulated in f32. f32
