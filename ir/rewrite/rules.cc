@@ -41,10 +41,10 @@ bool differs(Match& m) {
 
 // Counts that stay below the width when added.
 bool shifts_add(Match& m) {
-  const bool fits = m.constant('c') >= 0 && m.constant('d') >= 0 && m.constant('c') < width(m) &&
-                    m.constant('d') < width(m) && m.constant('c') + m.constant('d') < width(m);
+  const auto is_plain = [&](int64_t count) { return count >= 0 && count < width(m); };
+  if (!is_plain(m.constant('c')) || !is_plain(m.constant('d'))) return false;
   m.set('k', m.constant('c') + m.constant('d'));
-  return fits;
+  return is_plain(m.constant('k'));
 }
 
 bool is_u64(const Match& m) {
