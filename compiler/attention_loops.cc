@@ -4,6 +4,7 @@
 #include <map>
 #include <string>
 
+#include "amdgpu/gfx11/limits.h"
 #include "compiler/attention_graph.h"
 #include "compiler/attention_pattern.h"
 #include "compiler/fusion.h"
@@ -17,7 +18,7 @@ using ir::NodePtr;
 using ir::Op;
 using ir::RangeKind;
 
-constexpr int64_t kWave = 32;
+constexpr int64_t kWave = amdgpu::gfx11::kWaveLanes;
 constexpr int64_t kMaxColumns = 512;
 // Rows, and positions: so that sums of them with what a workgroup covers fit i32.
 constexpr int64_t kMaxExtent = int64_t{1} << 30;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "amdgpu/gfx11/limits.h"
 #include "base/check.h"
 #include "ir/fold.h"
 
@@ -16,7 +17,7 @@ using ir::NodePtr;
 using ir::Op;
 using ir::RangeKind;
 
-constexpr uint32_t kWave = 32;
+constexpr uint32_t kWave = amdgpu::gfx11::kWaveLanes;
 constexpr uint32_t kTile = 16;   // WMMA multiplies 16 x 16 x 16
 constexpr uint32_t kUnit = 16;   // bytes of the widest access to LDS and memory
 constexpr uint32_t kBanks = 8;   // units that LDS's 32 banks of 4 bytes move at once

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "amdgpu/gfx11/limits.h"
+#include "amdgpu/gfx11/rates.h"
 #include "compiler/contraction_tiles.h"
 
 namespace bw::compiler {
@@ -12,20 +14,16 @@ namespace {
 using ir::DType;
 using ir::NodePtr;
 using ir::Op;
+namespace gfx11 = amdgpu::gfx11;
 
-// The RX 7900 XTX. Work-group processors, SIMDs in each, VGPRs of 32 lanes in a SIMD, LDS: AMD's RDNA3 ISA guide and
-// LLVM's AMDGPUBaseInfo. WMMA: GPUOpen, "How to accelerate AI applications on RDNA 3 using WMMA". Bandwidths, at
-// 2.37 GHz: Chips and Cheese on the RX 7900 XTX and its caches (LDS 29.1 TB/s, L2 5.7 TB/s), the data sheet (960 GB/s).
-constexpr double kWgps = 48;
-constexpr double kSimds = 4;
-constexpr double kVgprs = 1536;
-constexpr double kMaxVgprs = 256;
-constexpr double kLdsBytes = 128 * 1024;
-constexpr uint32_t kMaxLdsBytes = 64 * 1024;  // of a workgroup
-constexpr double kWmmaClocks = 32;
-constexpr double kLdsBytesPerClock = 256;     // a WGP
-constexpr double kL2BytesPerClock = 2400;     // all
-constexpr double kMemoryBytesPerClock = 405;  // all
+// Of the card, and of one of its work-group processors.
+constexpr double kWgps = static_cast<double>(gfx11::kComputeUnits) / gfx11::kCusPerWgp;
+constexpr double kSimds = gfx11::kCusPerWgp * gfx11::kSimdsPerCu;
+constexpr double kLdsBytes = gfx11::kCusPerWgp * gfx11::kLdsBytesPerCu;
+constexpr double kLdsBytesPerClock = gfx11::kCusPerWgp * gfx11::kLdsBytesPerClock;
+constexpr double kMemoryBytesPerClock = gfx11::kVramBytesPerSecond / gfx11::kBoostClockHz;
+// Of a 16x16x16 product on a SIMD.
+constexpr double kWmmaClocks = 2.0 * 16 * 16 * 16 * gfx11::kSimdsPerCu / gfx11::kWmmaFlopsPerClock;
 // What of its peak a stream of tiles gets. unverified
 constexpr double kL2Efficiency = 0.6;
 constexpr double kLdsEfficiency = 0.8;
@@ -152,10 +150,12 @@ double predict_clocks(const ContractionForm& form, const ProductShape& shape, ui
                           form.block_k * size;
   const double lds_bytes = lds_step * 1.07 * form.buffers;  // with padding
   const double vgprs = vgprs_of(form, shape, size) * (form.buffers == 1 ? 1 : kTwoStepVgprs);
-  if (lds_bytes > kMaxLdsBytes || vgprs > kMaxVgprs) return std::numeric_limits<double>::infinity();
+  if (lds_bytes > gfx11::kMaxLdsBytesPerWorkgroup || vgprs > gfx11::kMaxVgprsPerWave)
+    return std::numeric_limits<double>::infinity();
   const double groups =
       ceil_div(rows, form.block_m) * ceil_div(columns, form.block_n) * static_cast<double>(shape.batch);
-  const double waves_by_vgprs = std::floor(kVgprs / (std::ceil(vgprs / 24) * 24)) * kSimds;
+  const double waves_by_vgprs =
+      std::floor(gfx11::kVgprsPerSimd / (std::ceil(vgprs / gfx11::kVgprGranule) * gfx11::kVgprGranule)) * kSimds;
   const double fitting = std::min(std::floor(kLdsBytes / lds_bytes), std::floor(waves_by_vgprs / form.waves()));
   if (fitting < 1) return std::numeric_limits<double>::infinity();
   const double resident = std::min(fitting, ceil_div(groups, kWgps));
@@ -169,7 +169,7 @@ double predict_clocks(const ContractionForm& form, const ProductShape& shape, ui
   const double lds = resident * (lds_step + fragments * products) / (kLdsBytesPerClock * kLdsEfficiency);
   const double step_bytes = (form.block_m * shape.row_bytes + form.block_n * shape.column_bytes) * form.block_k;
   const double active = std::min(groups, kWgps * resident);
-  const double memory = active * step_bytes / (kL2BytesPerClock * kL2Efficiency);
+  const double memory = active * step_bytes / (gfx11::kL2BytesPerClock * kL2Efficiency);
   const double alone = multiply / resident + kBarrierClocks * (form.buffers == 1 ? 2 : 1);
   const double step = std::max({multiply, lds, memory, alone, kMemoryLatency});
   const double steps = ceil_div(depth, form.block_k);

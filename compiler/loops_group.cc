@@ -3,13 +3,16 @@
 #include <algorithm>
 #include <bit>
 
+#include "amdgpu/gfx11/limits.h"
+#include "amdgpu/gfx11/rates.h"
+
 namespace bw::compiler {
 namespace {
 
-constexpr int64_t kWave = 32;
+constexpr int64_t kWave = amdgpu::gfx11::kWaveLanes;
 constexpr int64_t kMaxLanes = 1024;
-// Waves that keep the card busy: two on each of 192 SIMDs, which issue in turn.
-constexpr int64_t kBusyWaves = 192 * 2;
+// Waves that keep the card busy: two on each SIMD, which issue in turn.
+constexpr int64_t kBusyWaves = int64_t{amdgpu::gfx11::kComputeUnits} * amdgpu::gfx11::kSimdsPerCu * 2;
 // Elements of a lane's tile and width together; more would not leave registers for loads under way.
 constexpr int64_t kMaxElements = 128;
 constexpr int64_t kLoadBytes = 16;

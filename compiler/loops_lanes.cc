@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <limits>
 
+#include "amdgpu/gfx11/limits.h"
+#include "amdgpu/gfx11/rates.h"
+
 namespace bw::compiler {
 namespace {
 
@@ -10,9 +13,9 @@ using ir::Dim;
 using ir::RangeKind;
 using ir::Shape;
 
-constexpr int64_t kWave = 32;
-// Lanes that give each of the 192 SIMDs of the card a wave.
-constexpr int64_t kLanesOfAllSimds = 192 * kWave;
+constexpr int64_t kWave = amdgpu::gfx11::kWaveLanes;
+// Lanes that give each SIMD of the card a wave.
+constexpr int64_t kLanesOfAllSimds = int64_t{amdgpu::gfx11::kComputeUnits} * amdgpu::gfx11::kSimdsPerCu * kWave;
 constexpr uint32_t kMaxWorkgroup = 256;
 // An axis this long, and a multiple of a wave, is left alone along x: merging it would only cost divisions.
 constexpr int64_t kLongAxis = 64;

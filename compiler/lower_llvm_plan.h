@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "amdgpu/gfx11/limits.h"
 #include "base/status.h"
 #include "compiler/kernel_form.h"
 #include "ir/kernel.h"
@@ -17,7 +18,7 @@
 namespace bw::compiler {
 
 // Lanes of a wave: kernels are compiled for wave32.
-inline constexpr uint32_t kWaveSize = 32;
+inline constexpr uint32_t kWaveSize = amdgpu::gfx11::kWaveLanes;
 
 // One bit per range of a kernel, in the order of KernelPlan::ranges.
 using RangeMask = uint64_t;

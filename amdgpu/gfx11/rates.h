@@ -23,6 +23,9 @@ inline constexpr double kWmmaFlopsPerClock = 512;
 // 32 banks of 4 bytes. Source: Chips and Cheese on RDNA 3.
 inline constexpr double kLdsBytesPerClock = 128;
 
+// All of the card, as measured: 5.7 TB/s at 2.37 GHz. Source: Chips and Cheese on the H100, 2023.
+inline constexpr double kL2BytesPerClock = 2400;
+
 // 384 bits of GDDR6 at 20 Gbit/s. Source: the data sheet.
 inline constexpr double kVramBytesPerSecond = 960e9;
 // A load that no cache holds, as seen by a vector load. Source: Chips and Cheese, 2023-06.
