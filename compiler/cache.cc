@@ -13,10 +13,6 @@
 namespace bw::compiler {
 namespace {
 
-Digest digest_of(std::span<const std::byte> bytes) {
-  return llvm::BLAKE3::hash<32>(llvm::ArrayRef<uint8_t>(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()));
-}
-
 constexpr FileCache::Format kFormat = {
     .magic = {'B', 'W', 'C', 'O', 'D', 'E', '\r', '\n'},
     .version = 1,
@@ -51,6 +47,10 @@ CacheKey key_of(const std::string& kernels) {
 
 }  // namespace
 
+Digest digest_of(std::span<const std::byte> bytes) {
+  return llvm::BLAKE3::hash<32>(llvm::ArrayRef<uint8_t>(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()));
+}
+
 CodeCache::CodeCache(std::string dir) : files_(std::move(dir), kFormat) {}
 
 std::string CacheKey::hex() const {
@@ -78,6 +78,13 @@ CacheKey cache_key(std::span<const KernelPart> parts) {
     for (const ir::NodePtr& variable : part.kernel.variables) text += variable->attr<ir::VariableAttr>().name + "\n";
   }
   return key_of(text);
+}
+
+CacheKey tuning_key(const ir::Kernel& kernel, std::string_view device_name, size_t candidates) {
+  ir::Kernel formless = kernel;
+  formless.workgroup_size = 1;  // each form has its own
+  return key_of(
+      fmt::format("the fastest of {} forms on {}\n{}", candidates, device_name, nameless_text(formless, LaneForm{})));
 }
 
 CodeCache::Bytes CodeCache::find(const CacheKey& key) {

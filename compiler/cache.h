@@ -8,6 +8,7 @@
 #include <mutex>
 #include <span>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -30,6 +31,12 @@ struct CacheKey {
 CacheKey cache_key(const ir::Kernel& kernel, const KernelForm& form);
 // The same for a launch of several parts: also of how many workgroups each has and which arguments they share.
 CacheKey cache_key(std::span<const KernelPart> parts);
+// Of which form is the fastest for a kernel: as cache_key(), but for its form, and the device's name and how many forms
+// there are to choose from.
+CacheKey tuning_key(const ir::Kernel& kernel, std::string_view device_name, size_t candidates);
+
+// The digest of BLAKE3.
+Digest digest_of(std::span<const std::byte> bytes);
 
 // Safe to use from several threads, and with other processes that use the same directory.
 class CodeCache {

@@ -10,6 +10,7 @@
 #include "compiler/codegen.h"
 #include "compiler/codegen_costs.h"
 #include "compiler/schedule.h"
+#include "compiler/tuning.h"
 
 namespace bw::compiler {
 namespace {
@@ -24,7 +25,9 @@ struct Job {
 class CachingCompiler final : public Compiler {
  public:
   explicit CachingCompiler(CompilerOptions options)
-      : threads_(std::max<size_t>(options.threads, 1)), cache_(std::move(options.cache_dir)) {}
+      : threads_(std::max<size_t>(options.threads, 1)),
+        cache_(options.cache_dir),
+        tuning_(std::move(options.tuner), options.tuning_candidates, options.cache_dir) {}
 
   Result<Program> compile(std::span<const ir::NodePtr> outputs) override;
   std::string cache_problem() const override { return cache_.problem(); }
@@ -32,9 +35,11 @@ class CachingCompiler final : public Compiler {
  private:
   Status run(std::span<Job> jobs);
   Status generate(Job& job);
+  Result<CompiledKernel> compile_alone(const ScheduledKernel& scheduled);
 
   const size_t threads_;
   CodeCache cache_;
+  FormTuning tuning_;
 };
 
 bool same_grid(const CompiledKernel& kernel, const ScheduledKernel& scheduled) {
@@ -113,8 +118,15 @@ Status CachingCompiler::run(std::span<Job> jobs) {
   return status;
 }
 
+Result<CompiledKernel> CachingCompiler::compile_alone(const ScheduledKernel& scheduled) {
+  Job job{cache_key(scheduled.parts), &scheduled, nullptr};
+  BW_RETURN_IF_ERROR(run(std::span(&job, 1)));
+  return describe(scheduled, std::move(job.code_object));
+}
+
 Result<Program> CachingCompiler::compile(std::span<const ir::NodePtr> outputs) {
   BW_ASSIGN(Schedule plan, schedule(outputs));
+  tuning_.choose_forms(plan, [this](const ScheduledKernel& scheduled) { return compile_alone(scheduled); });
   std::vector<Job> jobs;
   std::vector<size_t> job_of;
   for (const ScheduledKernel& scheduled : plan.kernels) {

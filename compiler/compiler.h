@@ -58,9 +58,25 @@ struct Program {
       outputs;  // buffer of each output of the graph, row-major and dense (symbolic extents at their maximum)
 };
 
+// Times kernels where they are to run. Compilers call it from one thread at a time.
+class Tuner {
+ public:
+  virtual ~Tuner() = default;
+  // Whose times they are: choices made on one device do not count on another.
+  virtual std::string device_name() const = 0;
+  // How long one launch takes, its variables at their largest, on buffers of these sizes that the tuner makes for it
+  // and whose contents are any that the kernel can work on. Errors: whatever keeps the kernel from running.
+  virtual Result<uint64_t> time_ns(const CompiledKernel& kernel, std::span<const uint64_t> buffer_sizes_bytes,
+                                   std::span<const ir::NodePtr> variables) = 0;
+};
+
 struct CompilerOptions {
   std::string cache_dir;  // "" : no cache on disk. See default_cache_dir() (base/file_cache.h). It need not exist yet
   size_t threads = 1;     // kernels compiled side by side
+  // Matrix products run in the fastest by `tuner` of the first so many forms in the cost model's order; below 2, or
+  // without a tuner, in the model's choice. The results are remembered in `cache_dir`.
+  size_t tuning_candidates = 0;
+  std::shared_ptr<Tuner> tuner = {};
 };
 
 // Compiles graphs for gfx1100. Keeps code objects in memory and, if told to, on disk. Safe to use from several threads.

@@ -5,6 +5,8 @@
 #include <set>
 #include <utility>
 
+#include "tensor/device_tuner.h"
+
 namespace bw::tensor {
 namespace {
 
@@ -265,9 +267,15 @@ Result<std::shared_ptr<Runtime>> Runtime::create(kfd::KernelDriver& driver, cons
 Result<std::unique_ptr<Executor>> DeviceExecutor::create(kfd::KernelDriver& driver, const RuntimeOptions& options) {
   amdgpu::DeviceOptions device_options;
   device_options.gpu_index = options.gpu_index;
-  BW_ASSIGN(std::unique_ptr<amdgpu::Device> device, amdgpu::Device::open(driver, device_options));
+  BW_ASSIGN(std::unique_ptr<amdgpu::Device> opened, amdgpu::Device::open(driver, device_options));
+  std::shared_ptr<amdgpu::Device> device = std::move(opened);
+  std::shared_ptr<compiler::Tuner> tuner;
+  if (options.tuning_candidates > 1) tuner = std::make_shared<DeviceTuner>(device);
   BW_ASSIGN(std::unique_ptr<compiler::Compiler> compiler,
-            compiler::Compiler::create({options.cache_dir, options.compiler_threads}));
+            compiler::Compiler::create({.cache_dir = options.cache_dir,
+                                        .threads = options.compiler_threads,
+                                        .tuning_candidates = options.tuning_candidates,
+                                        .tuner = std::move(tuner)}));
   return std::unique_ptr<Executor>(
       new DeviceExecutor(std::move(device), std::move(compiler), options.on_diagnostic));  // NOLINT: private
 }

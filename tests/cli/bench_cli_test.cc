@@ -52,7 +52,7 @@ TEST(Bench, ListsItsCasesWithoutADevice) {
   EXPECT_THAT(result.out, Not(HasSubstr("decode_step")));
   EXPECT_THAT(run_barewave({"bench", "--list", "--model", kModel}).out, HasSubstr("decode_step"));
   EXPECT_THAT(run_barewave({"bench", "--list", "norm"}).out, AllOf(HasSubstr("rms_norm"), Not(HasSubstr("softmax"))));
-  for (const char* option : {"--counters", "--json", "--repetitions", "--model", "--list", "FILTER"}) {
+  for (const char* option : {"--counters", "--json", "--tune", "--repetitions", "--model", "--list", "FILTER"}) {
     EXPECT_THAT(run_barewave({"bench", "--help"}).out, HasSubstr(option));
   }
 }

@@ -30,6 +30,7 @@ struct GenerateArguments {
   int64_t tokens = 64;
   tensor::SamplingOptions sampling;
   bool print_ids = false;
+  size_t tuning_candidates = 0;
 };
 
 Status write_out(std::string_view text) {
@@ -98,6 +99,7 @@ Status run_with_model(const GenerateArguments& arguments, Verbosity verbosity, k
   tensor::RuntimeOptions options;
   options.cache_dir = default_cache_dir();
   options.compiler_threads = std::max(1u, std::thread::hardware_concurrency());
+  options.tuning_candidates = arguments.tuning_candidates;
   if (verbosity == Verbosity::kVerbose) {
     options.on_diagnostic = [](const std::string& line) { fmt::print(stderr, "barewave: {}\n", line); };
   }
@@ -161,6 +163,7 @@ Command add_generate_command(CLI::App& app) {
                    "Print the perplexity of the token ids in this file: a sequence a line, or JSON")
       ->type_name("FILE")
       ->excludes(prompt);
+  add_tune_option(*command, arguments->tuning_candidates);
   return [arguments](const GlobalOptions& options) { return run_generate(*arguments, options); };
 }
 

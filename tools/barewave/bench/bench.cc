@@ -29,6 +29,7 @@ struct BenchArguments {
   std::string model_path;
   bool counts = false;
   bool lists = false;
+  size_t tuning_candidates = 0;
   Output output = Output::kText;
   BenchOptions options;
 };
@@ -70,15 +71,16 @@ Status list_cases(const std::vector<BenchCase>& cases) {
   return write_out(text);
 }
 
-Result<std::shared_ptr<tensor::Runtime>> make_runtime(kfd::KernelDriver& driver) {
+Result<std::shared_ptr<tensor::Runtime>> make_runtime(kfd::KernelDriver& driver, size_t tuning_candidates) {
   tensor::RuntimeOptions options;
   options.cache_dir = default_cache_dir();
   options.compiler_threads = std::max(1u, std::thread::hardware_concurrency());
+  options.tuning_candidates = tuning_candidates;
   return tensor::Runtime::create(driver, options);
 }
 
 Status run_cases(const BenchArguments& arguments, const std::vector<BenchCase>& cases, const ChosenDriver& chosen) {
-  BW_ASSIGN(const std::shared_ptr<tensor::Runtime> runtime, make_runtime(chosen.driver()));
+  BW_ASSIGN(const std::shared_ptr<tensor::Runtime> runtime, make_runtime(chosen.driver(), arguments.tuning_candidates));
   nlohmann::ordered_json document;
   document["version"] = kDocumentVersion;
   document["device"] = chosen.is_emulated() ? "emulated" : "kfd";
@@ -141,6 +143,7 @@ Command add_bench_command(CLI::App& app) {
       ->excludes(counters);
   command->add_option("--model", arguments->model_path, "GGUF file for the case decode_step: one token through it")
       ->type_name("FILE");
+  add_tune_option(*command, arguments->tuning_candidates);
   return [arguments](const GlobalOptions& options) { return run_bench(*arguments, options); };
 }
 
