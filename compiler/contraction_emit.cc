@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "compiler/codegen_target.h"
+#include "compiler/contraction_bytes.h"
 
 namespace bw::compiler {
 
@@ -157,8 +158,9 @@ void ContractionEmitter::load(Value* step, std::span<Value* const> offsets, std:
   loaded.clear();
   for (size_t i = 0; i < groups_.size(); ++i) {
     Value* offset = offset_of_group_[i] < 0 ? nullptr : offsets[static_cast<size_t>(offset_of_group_[i])];
-    loaded.push_back(values_.emit_load(groups_[i], offset));
-    values_.make_known(groups_[i], loaded.back());
+    Value* value = values_.emit_load(groups_[i], offset);
+    values_.make_known(groups_[i], value);
+    loaded.push_back(words_of_bytes(b_, value));
   }
 }
 
@@ -210,21 +212,30 @@ Value* ContractionEmitter::lds_address(const NodePtr& offset_bytes, uint32_t buf
                       b_.getInt32(static_cast<uint32_t>(constant + int64_t{buffer} * tiles_.buffer_bytes())));
 }
 
+// A scalar for a single element.
+Value* ContractionEmitter::vector_of(std::span<const NodePtr> elements) {
+  Value* first = values_.emit(elements[0]);
+  if (elements.size() == 1) return first;
+  auto* type = llvm::FixedVectorType::get(first->getType(), static_cast<unsigned>(elements.size()));
+  Value* vector = llvm::PoisonValue::get(type);
+  for (size_t i = 0; i < elements.size(); ++i) vector = b_.CreateInsertElement(vector, values_.emit(elements[i]), i);
+  return vector;
+}
+
 void ContractionEmitter::store_staged(uint32_t buffer, const Carried& carried) {
   values_.begin_scope();
   values_.bind(tiles_.step(), carried.step, Traits::kStep);
-  for (size_t i = 0; i < groups_.size(); ++i) values_.make_known(groups_[i], carried.loaded[i]);
+  StagedBytes staged(b_);
+  for (size_t i = 0; i < groups_.size(); ++i) {
+    values_.make_known(groups_[i], staged.add(groups_[i], carried.loaded[i]));
+  }
   for (const StagedPart& part : parts_) {
     for (const StagedPart::Store& store : part.stores) {
-      std::vector<Value*> elements;
-      for (const size_t i : store.elements) elements.push_back(values_.emit(part.elements[i]));
-      Value* value = elements[0];
-      const uint64_t bytes = ir::size_bytes(part.elements[0]->dtype) * elements.size();
-      if (elements.size() > 1) {
-        auto* type = llvm::FixedVectorType::get(value->getType(), static_cast<unsigned>(elements.size()));
-        value = llvm::PoisonValue::get(type);
-        for (size_t i = 0; i < elements.size(); ++i) value = b_.CreateInsertElement(value, elements[i], i);
-      }
+      std::vector<NodePtr> elements;
+      for (const size_t i : store.elements) elements.push_back(part.elements[i]);
+      const uint64_t bytes = ir::size_bytes(elements[0]->dtype) * elements.size();
+      Value* value = staged.gather(elements);
+      if (value == nullptr) value = vector_of(elements);
       b_.CreateAlignedStore(value, lds_address(store.offset_bytes, buffer), llvm::Align(bytes));
     }
   }

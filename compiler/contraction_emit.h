@@ -46,6 +46,7 @@ class ContractionEmitter {
   // Adds a step that uses a buffer; ends in a block that has no terminator yet.
   void emit_step(uint32_t buffer, Carried& carried);
   void load(llvm::Value* step, std::span<llvm::Value* const> offsets, std::vector<llvm::Value*>& loaded);
+  llvm::Value* vector_of(std::span<const ir::NodePtr> elements);
   void store_staged(uint32_t buffer, const Carried& carried);
   void multiply(uint32_t buffer, std::vector<llvm::Value*>& accumulators);
   void multiply_wmma(uint32_t buffer, uint32_t k, std::vector<llvm::Value*>& accumulators);

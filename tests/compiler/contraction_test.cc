@@ -2,6 +2,7 @@
 // in double precision. The elements are small integers, so that all sums are exact and results must be equal.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <cstring>
 
@@ -37,6 +38,7 @@ struct Case {
   bool b_transposed = false;  // b is [n, k]
   int64_t batch = 1;
   Extras extras = Extras::kNone;
+  bool all_forms = false;  // also of a rarer type
 };
 
 DType accumulator_of(DType operand) {
@@ -195,7 +197,7 @@ void check_form(const Product& product, const ContractionForm& form, const Case&
   }
 }
 
-// In every form; of the rarer types in the best two.
+// In every form; of the rarer types in the best two, unless the case asks for all.
 void check(const Case& test) {
   const Product product(test);
   const Status verified = ir::verify_kernel(product.kernel());
@@ -204,7 +206,8 @@ void check(const Case& test) {
   ASSERT_TRUE(contraction.has_value());
   std::vector<ContractionForm> forms = compiler::candidate_forms(*contraction);
   ASSERT_FALSE(forms.empty());
-  if (test.operand != DType::kF32 && test.operand != DType::kF16) forms.resize(std::min<size_t>(forms.size(), 2));
+  const bool frequent = test.operand == DType::kF32 || test.operand == DType::kF16;
+  if (!frequent && !test.all_forms) forms.resize(std::min<size_t>(forms.size(), 2));
   for (const ContractionForm& form : forms) {
     check_form(product, form, test);
     if (::testing::Test::HasFatalFailure()) return;
@@ -241,6 +244,24 @@ TEST(Contraction, AllLayoutsAndTypes) {
                .output = output,
                .a_transposed = a_transposed,
                .b_transposed = b_transposed});
+      }
+    }
+  }
+}
+
+// Waves of 16, 32 and 64 columns load 1, 2 and 4 neighbours; a depth or side that no word divides, bytes one by one.
+TEST(Contraction, BytesAreTransposedOnTheirWayIntoLds) {
+  for (const DType operand : {DType::kI8, DType::kU8}) {
+    for (const auto& [m, n, k] : {std::array<int64_t, 3>{128, 128, 128}, {128, 132, 68}, {65, 66, 66}}) {
+      SCOPED_TRACE(fmt::format("{} {} x {} x {}", ir::name(operand), m, n, k));
+      for (const bool a_transposed : {false, true}) {
+        check({.m = m,
+               .n = n,
+               .k = k,
+               .operand = operand,
+               .output = DType::kI32,
+               .a_transposed = a_transposed,
+               .all_forms = true});
       }
     }
   }
