@@ -101,6 +101,16 @@ TEST(LoopsCode, QuantisedBlocksAreLoadedWhole) {
   EXPECT_EQ(count(assembly, "global_load_u8") + count(assembly, "global_load_i8"), 0u);
 }
 
+TEST(LoopsCode, ScalesAreTakenOutOfTheSumsOfQuantisedBlocks) {
+  Inputs inputs;
+  const Value x = inputs.param(DType::kF32, {1, 1024});
+  const Value memory = inputs.param(DType::kU8, {512, 32, 34});
+  const Value scale = memory.bitcast(DType::kF16).shrink({0, 0, 0}, {512, 32, 1}).cast(DType::kF32);
+  const Value quants = memory.bitcast(DType::kI8).shrink({0, 0, 2}, {512, 32, 34}).cast(DType::kF32);
+  const std::string assembly = assembly_of(x.linear((quants * scale).reshape({512, 1024})));
+  EXPECT_LT(count(assembly, "v_mul_f32") + count(assembly, "v_dual_mul_f32"), 8u);
+}
+
 TEST(LoopsCode, RowsAreLoadedOnce) {
   Inputs inputs;
   const Value x = inputs.param(DType::kF32, {1, 512});

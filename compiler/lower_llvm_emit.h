@@ -78,6 +78,13 @@ class KernelEmitter {
   bool find_byte_dot(const ir::Node& reduction, const ir::NodePtr& range, ByteDot& dot);
   const ir::Node* find_byte_run(const ir::Node& operand, const ir::NodePtr& range, bool* is_signed);
   llvm::Value* load_word(const ir::Node& load);
+  // Carries out the innermost range of sums over quantised blocks, without their scales; false where they are not such.
+  bool emit_scaled_sums(std::span<const ir::NodePtr> group, const ir::NodePtr& range,
+                        std::vector<llvm::Value*>& accumulators);
+  struct ScaledSum;
+  bool find_scaled_sum(const ir::Node& reduction, const ir::Node& range, ScaledSum& sum);
+  bool find_scaled_quant(const ir::NodePtr& weight, const ir::Node& range, ScaledSum& sum);
+  bool is_constant_along(const ir::Node& node, const ir::Node& range) const;
   // How often the body of a loop that computes `roots` is to be written out.
   int64_t body_copies(std::span<const ir::NodePtr> roots, std::span<const ir::NodePtr> inner_ranges,
                       size_t reductions_here) const;

@@ -77,6 +77,7 @@ void KernelEmitter::emit_nest(std::span<const NodePtr> group, std::span<const No
   const auto inner = [&] { emit_nest(group, values, level + 1, accumulators); };
   if (ranges[level].get() == plan_.group) return inner();
   if (level + 1 == ranges.size() && emit_byte_dots(group, ranges[level], accumulators)) return;
+  if (level + 1 == ranges.size() && emit_scaled_sums(group, ranges[level], accumulators)) return;
   const int64_t copies = body_copies(values, ranges.subspan(level + 1), group.size());
   emit_loop(*ranges[level], copies, accumulators, inner);
 }
