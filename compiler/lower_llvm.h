@@ -6,9 +6,11 @@
 // whatever their alignment: for amdhsa it has unaligned-access-mode on, and Linux sets SH_MEM_CONFIG.ALIGNMENT_MODE to
 // unaligned (kfd_device_queue_manager_v11.c).
 //
-// Floating point: no contraction or reassociation but these two. A kMulAcc is one fused operation, and a reduce_add
-// over a product fuses product and sum (it rounds once). Sums and products of f16 and bf16 are accumulated in f32. f32
-// ops keep denormals. kExp2, kLog2, kSqrt, kRecip are within 2 ulp in f32; kSin as lower_llvm_float.cc states.
+// Floating point: no contraction or reassociation but these. A kMulAcc is one fused operation, a reduce_add over a
+// product fuses product and sum (it rounds once), and the scale of a quantised block is multiplied with the block's sum
+// rather than with each quant (lower_llvm_scaled.cc). Attention rescales its sums (attention_emit.h). Sums and products
+// of f16 and bf16 are accumulated in f32. f32 ops keep denormals. kExp2, kLog2, kSqrt, kRecip are within 2 ulp in f32;
+// kSin as lower_llvm_float.cc states.
 //
 // Known trouble on real gfx11 cards with code of LLVM 19, of which this lowering has no work-around for want of
 // evidence: kernels that hang where LLVM 20's do not (tinygrad pull requests 10779, 10782), a wrong LDS reload after a
