@@ -1,11 +1,11 @@
 // The part of AttentionEmitter that merges what waves have found and stores the results, and its means.
-#include <llvm/IR/GlobalVariable.h>
 #include <llvm/IR/IntrinsicsAMDGPU.h>
 
 #include <algorithm>
 #include <limits>
 
 #include "compiler/attention_emit.h"
+#include "compiler/lower_llvm_lds.h"
 
 namespace bw::compiler {
 
@@ -15,7 +15,6 @@ using llvm::Value;
 
 namespace {
 
-constexpr unsigned kLdsAddressSpace = 3;
 constexpr uint32_t kLdsAlignFloats = 4;  // what one access moves, too
 // Sums of one pass over some of the rows, at least: leaves room for several workgroups in the 64 KB of a compute unit.
 constexpr uint32_t kPassFloats = 2048;
@@ -36,10 +35,7 @@ void AttentionEmitter::lay_out_lds() {
   totals_.begin = maxima_.begin + form_.waves * form_.queries;
   largest_.begin = totals_.begin + form_.waves * form_.queries;
   sum_.begin = largest_.begin + form_.queries;
-  auto* array = llvm::ArrayType::get(b_.getFloatTy(), sum_.begin + form_.queries);
-  lds_ = new llvm::GlobalVariable(*function_.getParent(), array, false, llvm::GlobalValue::InternalLinkage,
-                                  llvm::PoisonValue::get(array), "attention", nullptr,
-                                  llvm::GlobalValue::NotThreadLocal, kLdsAddressSpace);
+  lds_ = make_lds(function_, b_.getFloatTy(), sum_.begin + form_.queries, "attention");
   lds_->setAlignment(llvm::Align(kLdsAlignFloats * sizeof(float)));
 }
 

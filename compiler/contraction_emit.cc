@@ -7,6 +7,7 @@
 
 #include "compiler/codegen_target.h"
 #include "compiler/contraction_bytes.h"
+#include "compiler/lower_llvm_lds.h"
 
 namespace bw::compiler {
 
@@ -17,7 +18,6 @@ using llvm::Value;
 
 namespace {
 
-constexpr unsigned kLdsAddressSpace = 3;
 constexpr uint32_t kDepth = 16;     // of a WMMA instruction
 constexpr uint32_t kRegisters = 8;  // of its result
 constexpr uint64_t kUnitBytes = 16;
@@ -53,10 +53,7 @@ void ContractionEmitter::bind_places() {
 }
 
 void ContractionEmitter::make_lds() {
-  auto* type = llvm::ArrayType::get(b_.getInt8Ty(), tiles_.lds_bytes());
-  lds_ = new llvm::GlobalVariable(*function_.getParent(), type, false, llvm::GlobalValue::InternalLinkage,
-                                  llvm::PoisonValue::get(type), "tiles", nullptr, llvm::GlobalValue::NotThreadLocal,
-                                  kLdsAddressSpace);
+  lds_ = compiler::make_lds(function_, b_.getInt8Ty(), tiles_.lds_bytes(), "tiles");
   lds_->setAlignment(llvm::Align(kUnitBytes));
 }
 

@@ -4,6 +4,7 @@
 #include <bit>
 
 #include "amdgpu/gfx11/limits.h"
+#include "base/bits.h"
 #include "base/check.h"
 #include "ir/fold.h"
 
@@ -25,10 +26,6 @@ constexpr uint32_t kLanesM = 4;  // FMA: how the lanes of a wave cover its part
 constexpr uint32_t kLanesN = 8;
 constexpr uint32_t kRowBytes = 128;  // of LDS, one word of each bank
 constexpr uint64_t kAccumulatorParam = uint64_t{1} << 32;
-
-int64_t ceil_div(int64_t a, int64_t b) {
-  return (a + b - 1) / b;
-}
 
 NodePtr zero_of(ir::KernelBuilder& b, DType dtype) {
   return b.constant(dtype, ir::is_float(dtype) ? ir::Scalar(0.0) : ir::Scalar(int64_t{0}));

@@ -5,12 +5,14 @@
 
 #include "amdgpu/gfx11/limits.h"
 #include "amdgpu/gfx11/rates.h"
+#include "base/bits.h"
+#include "ir/kernel.h"
 
 namespace bw::compiler {
 namespace {
 
 constexpr int64_t kWave = amdgpu::gfx11::kWaveLanes;
-constexpr int64_t kMaxLanes = 1024;
+constexpr int64_t kMaxLanes = ir::kMaxWorkgroupSize;
 // Waves that keep the card busy: two on each SIMD, which issue in turn.
 constexpr int64_t kBusyWaves = int64_t{amdgpu::gfx11::kComputeUnits} * amdgpu::gfx11::kSimdsPerCu * 2;
 // Elements of a lane's tile and width together; more would not leave registers for loads under way.
@@ -23,10 +25,6 @@ constexpr int64_t kWaveCost = 60;
 // A step of the butterfly between lanes, for one output, and an exchange through LDS with its barrier.
 constexpr int64_t kExchangeCost = 4;
 constexpr int64_t kBarrierCost = 60;
-
-int64_t ceil_div(int64_t a, int64_t b) {
-  return (a + b - 1) / b;
-}
 
 double cost(const GroupWork& work, int64_t lanes, int64_t tile) {
   const int64_t chunks = work.trips / work.width;

@@ -99,7 +99,6 @@ class KernelEmitter {
   llvm::Value* move_words(llvm::Value* value, llvm::function_ref<llvm::Value*(llvm::Value*)> move);
   llvm::Value* reduce_waves(const ir::Node& reduction, llvm::Value* value);
   llvm::Value* reduce_strided(const ir::Node& reduction, llvm::Value* value);
-  llvm::GlobalVariable* make_lds(llvm::Type* type, uint32_t count);
   llvm::Value* same_in_wave(llvm::Value* value);
   void emit_barrier();
 

@@ -1,10 +1,10 @@
 // The part of KernelEmitter in which the lanes of a group combine their partial results. All lanes have the result.
-#include <llvm/IR/GlobalVariable.h>
 #include <llvm/IR/IntrinsicsAMDGPU.h>
 
 #include <bit>
 
 #include "compiler/lower_llvm_emit.h"
+#include "compiler/lower_llvm_lds.h"
 
 namespace bw::compiler {
 
@@ -18,7 +18,6 @@ constexpr uint32_t kRowSize = 16;  // lanes among which a DPP row operation move
 constexpr uint32_t kDppRowXmask = 0x160;
 constexpr uint32_t kAllRows = 0xf;
 constexpr uint32_t kAllBanks = 0xf;
-constexpr unsigned kLdsAddressSpace = 3;
 
 }  // namespace
 
@@ -65,20 +64,13 @@ Value* KernelEmitter::move_words(Value* value, llvm::function_ref<Value*(Value*)
   return b_.CreateBitCast(b_.CreateOr(b_.CreateShl(high, 32), low), type);
 }
 
-llvm::GlobalVariable* KernelEmitter::make_lds(llvm::Type* type, uint32_t count) {
-  auto* array = llvm::ArrayType::get(type, count);
-  return new llvm::GlobalVariable(*function_.getParent(), array, false, llvm::GlobalValue::InternalLinkage,
-                                  llvm::PoisonValue::get(array), "partial", nullptr, llvm::GlobalValue::NotThreadLocal,
-                                  kLdsAddressSpace);
-}
-
 // Every lane leaves its own in LDS and combines those of its group, in the same order in all of them. Neighbouring
 // lanes access neighbouring words, so that no banks conflict.
 Value* KernelEmitter::reduce_strided(const Node& reduction, Value* value) {
   const uint32_t places = kernel_.workgroup_size / plan_.group_size;
   const ir::DType dtype = ops_.accumulator_dtype(reduction);
   llvm::Type* type = ops_.memory_type(dtype);
-  llvm::GlobalVariable* lds = make_lds(type, kernel_.workgroup_size);
+  llvm::GlobalVariable* lds = make_lds(function_, type, kernel_.workgroup_size, "partial");
   const llvm::Align align(ir::size_bytes(dtype));
   b_.CreateAlignedStore(ops_.to_memory(dtype, value), b_.CreateInBoundsGEP(type, lds, lane_), align);
   emit_barrier();
@@ -98,7 +90,7 @@ Value* KernelEmitter::reduce_waves(const Node& reduction, Value* value) {
   const uint32_t waves_of_group = plan_.group_size / kWaveSize;
   const ir::DType dtype = ops_.accumulator_dtype(reduction);
   llvm::Type* type = ops_.memory_type(dtype);
-  llvm::GlobalVariable* lds = make_lds(type, waves);
+  llvm::GlobalVariable* lds = make_lds(function_, type, waves, "partial");
   auto* store = llvm::BasicBlock::Create(b_.getContext(), "first_of_wave", &function_);
   auto* joined = llvm::BasicBlock::Create(b_.getContext(), "waves", &function_);
   Value* place = b_.CreateAnd(lane_, b_.getInt32(kWaveSize - 1));

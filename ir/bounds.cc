@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/bits.h"
 #include "ir/interval.h"
 #include "ir/scalar_ops.h"
 
@@ -30,14 +31,6 @@ Interval range_interval(const RangeAttr& attr) {
 int64_t saturating_mul(int64_t a, int64_t b) {
   int64_t product = 0;
   return __builtin_mul_overflow(a, b, &product) ? std::numeric_limits<int64_t>::max() : product;
-}
-
-// For positive b.
-int64_t floor_div(int64_t a, int64_t b) {
-  return a / b - (a % b < 0 ? 1 : 0);
-}
-int64_t ceil_div(int64_t a, int64_t b) {
-  return a / b + (a % b > 0 ? 1 : 0);
 }
 
 bool is_true(const Node& node) {
