@@ -49,8 +49,7 @@ std::vector<bool> repeated_axes(const NodePtr& value) {
 int64_t product_parts(const ir::Node& sum) {
   const NodePtr& product = sum.inputs[0];
   const auto& axes = sum.attr<ir::AxesAttr>().axes;
-  const bool rounds = sum.dtype == ir::DType::kF16 || sum.dtype == ir::DType::kBF16;  // partial sums would be rounded
-  if (sum.op != Op::kReduceAdd || product->op != Op::kMul || axes.size() != 1 || rounds) return 1;
+  if (sum.op != Op::kReduceAdd || product->op != Op::kMul || axes.size() != 1) return 1;
   const std::vector<bool> first = repeated_axes(product->inputs[0]);
   const std::vector<bool> second = repeated_axes(product->inputs[1]);
   int64_t rows = 1;
@@ -70,10 +69,30 @@ int64_t product_parts(const ir::Node& sum) {
   return parts;
 }
 
+// What a reduction takes in, in the dtype in which its partial results are kept: f32 for sums and products of f16 and
+// bf16, which are rounded once, at their end. The products under a sum are not rounded either (compiler/lower_llvm.h).
+Result<NodePtr> accumulated_values(ir::Builder& builder, const ir::Node& reduction) {
+  const NodePtr& input = reduction.inputs[0];
+  const bool is_short = reduction.dtype == ir::DType::kF16 || reduction.dtype == ir::DType::kBF16;
+  if (!is_short || reduction.op == Op::kReduceMax) return input;
+  if (reduction.op != Op::kReduceAdd || input->op != Op::kMul) return builder.cast(input, ir::DType::kF32);
+  BW_ASSIGN(NodePtr first, builder.cast(input->inputs[0], ir::DType::kF32));
+  BW_ASSIGN(NodePtr second, builder.cast(input->inputs[1], ir::DType::kF32));
+  return builder.binary(Op::kMul, first, second);
+}
+
+// Reduces the stored partial results along `axis`, to the shape and dtype of `node`.
+Result<NodePtr> total_of(ir::Builder& builder, const NodePtr& partial, int axis, const ir::Node& node) {
+  BW_ASSIGN(NodePtr stored, builder.contiguous(partial));
+  BW_ASSIGN(NodePtr total, builder.reduce(node.op, stored, {axis}));
+  BW_ASSIGN(NodePtr shaped, builder.reshape(total, node.shape));
+  return shaped->dtype == node.dtype ? shaped : builder.cast(shaped, node.dtype);
+}
+
 // [.., n, ..] -> [parts, .., n / parts, ..]: the pieces are a batch of products, so that each stores its sums as one
 // matrix.
 Result<NodePtr> split_product(ir::Builder& builder, const NodePtr& node, int64_t parts) {
-  const NodePtr& input = node->inputs[0];
+  BW_ASSIGN(const NodePtr input, accumulated_values(builder, *node));
   const int axis = node->attr<ir::AxesAttr>().axes[0];
   Shape cut = input->shape;
   cut[static_cast<size_t>(axis)] = input->shape[static_cast<size_t>(axis)].offset / parts;
@@ -85,9 +104,7 @@ Result<NodePtr> split_product(ir::Builder& builder, const NodePtr& node, int64_t
   BW_ASSIGN(NodePtr pieces, builder.reshape(input, cut));
   BW_ASSIGN(NodePtr batch, builder.permute(pieces, order));
   BW_ASSIGN(NodePtr partial, builder.reduce(node->op, batch, {axis + 1}));
-  BW_ASSIGN(NodePtr stored, builder.contiguous(partial));
-  BW_ASSIGN(NodePtr total, builder.reduce(node->op, stored, {0}));
-  return builder.reshape(total, node->shape);
+  return total_of(builder, partial, 0, *node);
 }
 
 }  // namespace
@@ -119,11 +136,10 @@ Result<NodePtr> split_long_reduction(ir::Builder& builder, const NodePtr& node) 
   cut.insert(cut.begin() + split_axis, Dim(parts));
   std::vector<int> first;
   for (int axis : axes) first.push_back(axis < split_axis ? axis : axis + 1);
-  BW_ASSIGN(NodePtr pieces, builder.reshape(input, cut));
+  BW_ASSIGN(NodePtr wide, accumulated_values(builder, *node));
+  BW_ASSIGN(NodePtr pieces, builder.reshape(wide, cut));
   BW_ASSIGN(NodePtr partial, builder.reduce(node->op, pieces, first));
-  BW_ASSIGN(NodePtr stored, builder.contiguous(partial));
-  BW_ASSIGN(NodePtr total, builder.reduce(node->op, stored, {split_axis}));
-  return builder.reshape(total, node->shape);
+  return total_of(builder, partial, split_axis, *node);
 }
 
 }  // namespace bw::compiler

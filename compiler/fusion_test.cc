@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "compiler/schedule_testing.h"
 
 namespace bw::compiler::testing {
@@ -182,6 +184,28 @@ TEST(Fusion, LongSumIsTwoKernels) {
   Inputs inputs;
   const Value x = inputs.param(DType::kF32, {1 << 17});
   EXPECT_EQ(check_schedule(inputs, {x.sum({0})}, {}, 1e-2), 2u);
+}
+
+// Rounded to f16 or bf16, each of the partial sums would add its own error to the total.
+TEST(Fusion, PartialSumsOfShortFloatsAreKeptInF32) {
+  for (const DType dtype : {DType::kF16, DType::kBF16}) {
+    Inputs inputs;
+    const Value x = inputs.param(dtype, {1 << 17});
+    EXPECT_EQ(check_schedule(inputs, {x.sum({0})}, {}, 0), 2u);
+    // The graph's products are rounded, each by 2^-11 or 2^-8 of itself at most; so are both totals.
+    EXPECT_EQ(check_schedule(inputs, {(x * x).sum({0})}, {}, dtype == DType::kF16 ? 0x3p-11 : 0x3p-8), 2u);
+    const auto split = schedule(std::vector<ir::NodePtr>{x.sum({0}).node});
+    ASSERT_TRUE(split.is_ok());
+    ASSERT_EQ(split->kernels.size(), 2u);
+    EXPECT_EQ(split->kernels[0].parts[0].kernel.params[0]->dtype, DType::kF32);
+    EXPECT_EQ(split->kernels[1].parts[0].kernel.params[0]->dtype, dtype);
+  }
+  Inputs inputs;
+  // The graph rounds 4096 products below 1, by up to 2^-12 either way: six standard deviations of their sum.
+  const Value a = inputs.param(DType::kF16, {32, 4096});
+  EXPECT_EQ(
+      check_schedule(inputs, {a.linear(inputs.param(DType::kF16, {32, 4096}))}, {}, 6 * 64 * 0x1p-12 / std::sqrt(3)),
+      2u);
 }
 
 TEST(Fusion, RotatedPairsShareTheirProducts) {

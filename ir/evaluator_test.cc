@@ -120,6 +120,18 @@ TEST_F(GraphEvaluatorTest, RoundsToTheDtypeOnlyWhenTold) {
   EXPECT_THAT(run(sum, Rounding::kToDType), ElementsAre(1));
 }
 
+TEST_F(GraphEvaluatorTest, ReductionsRoundOnceWhateverTheirOrder) {
+  // 2^-11 is half of the last place of 1 in f16: added one at a time to 1 they would be lost.
+  NodePtr f16 = param(DType::kF16, {3, 1}, {1, 0x1p-11, 0x1p-11});
+  EXPECT_THAT(run(builder_.reduce(Op::kReduceAdd, f16, {0})), ElementsAre(1 + 0x1p-10));
+  EXPECT_THAT(run(builder_.reduce(Op::kReduceAdd, builder_.flip(f16, {0}).value(), {0})), ElementsAre(1 + 0x1p-10));
+  NodePtr large = param(DType::kF16, {3}, {65504, 65504, -65504});
+  EXPECT_THAT(run(builder_.reduce(Op::kReduceAdd, large, {0})), ElementsAre(65504));
+  NodePtr bf16 = param(DType::kBF16, {2, 3}, {256, 1, 1, 1, 1, 256});
+  EXPECT_THAT(run(builder_.reduce(Op::kReduceAdd, bf16, {1})), ElementsAre(258, 258));
+  EXPECT_THAT(run(builder_.reduce(Op::kReduceMul, param(DType::kF16, {3}, {256, 512, 0x1p-8}), {0})), ElementsAre(512));
+}
+
 TEST_F(GraphEvaluatorTest, MissingOrSmallMemoryIsAnError) {
   NodePtr x = builder_.param(7, "x", DType::kF32, {4}).value();
   EXPECT_EQ(evaluate_graph(x, inputs_, Rounding::kDouble).status().message(),

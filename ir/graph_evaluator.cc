@@ -237,8 +237,9 @@ class GraphEvaluator {
     size_t next = 0;
     for_each_position(source.dims, tables, [&](int64_t position) {
       Value& sum = result.data[static_cast<size_t>(position)];
-      sum = apply_reduce(node.op, node.dtype, sum, source.data[next++], rounding_);
+      sum = apply_reduce(node.op, node.dtype, sum, source.data[next++]);
     });
+    for (Value& total : result.data) total = round_reduction(node.dtype, total, rounding_);
     return result;
   }
 

@@ -136,10 +136,10 @@ class KernelEvaluator {
   void reduce(Step& step) {
     Value sum = reduce_identity(step.node->op, step.node->dtype);
     for_each_iteration(step.loops, 0, [&] {
-      sum = apply_reduce(step.node->op, step.node->dtype, sum, value(step.inputs[0]), rounding_);
+      sum = apply_reduce(step.node->op, step.node->dtype, sum, value(step.inputs[0]));
       if (observer_ != nullptr) observer_->on_compute(*step.node, counters_);
     });
-    step.value = sum;
+    step.value = round_reduction(step.node->dtype, sum, rounding_);
   }
 
   // Null, and a failure, where the index is outside the param.

@@ -47,7 +47,7 @@ enum class Op : uint8_t {
   kPad,  // with zeros
   kShrink,
   kFlip,
-  // Reductions: the reduced axes stay with extent 1. Order of summation is not specified
+  // Reductions: to extent 1, in any order. Floating point is accumulated in f32 or wider and rounded once, at the end
   kReduceAdd,
   kReduceMul,
   kReduceMax,

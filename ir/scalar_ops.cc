@@ -219,9 +219,14 @@ Value apply_elementwise(Op op, DType from, DType to, std::span<const Value> inpu
   return result;
 }
 
-Value apply_reduce(Op op, DType dtype, Value a, Value b, Rounding rounding) {
+Value apply_reduce(Op op, DType dtype, Value a, Value b) {
   const Op step = op == Op::kReduceAdd ? Op::kAdd : op == Op::kReduceMul ? Op::kMul : Op::kMax;
-  return apply_elementwise(step, dtype, dtype, std::array<Value, 2>{a, b}, rounding);
+  return apply_elementwise(step, dtype, dtype, std::array<Value, 2>{a, b}, Rounding::kDouble);
+}
+
+Value round_reduction(DType dtype, Value total, Rounding rounding) {
+  if (is_float(dtype) && rounding == Rounding::kToDType) total.real = round_to_dtype(dtype, total.real);
+  return total;
 }
 
 Value reduce_identity(Op op, DType dtype) {

@@ -26,9 +26,11 @@ Value constant_value(DType dtype, const Scalar& scalar);
 
 // The op on inputs of dtype `from` (of kWhere: the dtype of the values), giving dtype `to`.
 Value apply_elementwise(Op op, DType from, DType to, std::span<const Value> inputs, Rounding rounding);
-// Adds, multiplies or takes the larger, as a reduction of this dtype does; and what it starts from.
-Value apply_reduce(Op op, DType dtype, Value a, Value b, Rounding rounding);
+// A reduction: what it starts from; then it adds, multiplies or takes the larger, floating point in double precision,
+// so that the order makes no difference that is seen in a shorter dtype; at its end it is rounded to its dtype.
 Value reduce_identity(Op op, DType dtype);
+Value apply_reduce(Op op, DType dtype, Value a, Value b);
+Value round_reduction(DType dtype, Value total, Rounding rounding);
 
 // One element in memory.
 Value decode_element(DType dtype, const std::byte* raw);
