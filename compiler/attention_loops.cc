@@ -8,6 +8,7 @@
 #include "compiler/attention_graph.h"
 #include "compiler/attention_pattern.h"
 #include "compiler/fusion.h"
+#include "compiler/loops_group.h"
 #include "ir/ranges.h"
 
 namespace bw::compiler {
@@ -28,8 +29,6 @@ constexpr int64_t kMaxQueries = 16;
 constexpr int64_t kMaxWaves = 16;
 // Positions that a wave should have, at the least: what waves have found must be merged in the end.
 constexpr int64_t kPositionsOfWave = 64;
-// Waves at which every SIMD of the card has two.
-constexpr int64_t kManyWaves = 384;
 
 // Axes of the output that one range of the kernel walks through.
 struct Axes {
@@ -166,7 +165,7 @@ class AttentionLowering {
     const int64_t tiles = (rows + most - 1) / most;
     const int64_t queries = (rows + tiles - 1) / tiles;
     int64_t waves = std::clamp<int64_t>((positions + kPositionsOfWave - 1) / kPositionsOfWave, 1, kMaxWaves);
-    while (waves > 4 && waves * tiles * batch_.extent.offset > kManyWaves) waves = (waves + 1) / 2;
+    while (waves > 4 && waves * tiles * batch_.extent.offset > kBusyWaves) waves = (waves + 1) / 2;
     nest.form = AttentionForm{static_cast<uint32_t>(queries), static_cast<uint32_t>(waves)};
     nest.kernel.workgroup_size = static_cast<uint32_t>(waves * kWave);
     nest.group_extent = {static_cast<uint32_t>(columns_.extent.offset), static_cast<uint32_t>(queries), 1};

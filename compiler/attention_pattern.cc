@@ -40,6 +40,23 @@ bool is_sum_over_one_range(const Node& node) {
   return node.op == Op::kReduceAdd && node.inputs.size() == 2 && is_short_or_single(node.dtype);
 }
 
+// Reductions that the roots are made of, not those within other reductions.
+std::vector<NodePtr> outer_reductions(std::vector<NodePtr> roots) {
+  std::vector<NodePtr> reductions;
+  std::unordered_set<const Node*> seen;
+  while (!roots.empty()) {
+    const NodePtr node = roots.back();
+    roots.pop_back();
+    if (!seen.insert(node.get()).second) continue;
+    if (ir::is_reduce(node->op)) {
+      reductions.push_back(node);
+    } else {
+      roots.insert(roots.end(), node->inputs.begin(), node->inputs.end());
+    }
+  }
+  return reductions;
+}
+
 // Whether two expressions differ in nothing but the loops that they run in.
 class Likeness {
  public:
@@ -204,20 +221,9 @@ class Finder {
   }
 
   bool match_dot() {
-    std::vector<NodePtr> open{pattern_.score};
-    std::unordered_set<const Node*> seen;
-    while (!open.empty()) {
-      const NodePtr node = open.back();
-      open.pop_back();
-      if (!seen.insert(node.get()).second) continue;
-      if (ir::is_reduce(node->op)) {
-        if (pattern_.dot != nullptr) return false;
-        pattern_.dot = node;
-        continue;
-      }
-      open.insert(open.end(), node->inputs.begin(), node->inputs.end());
-    }
-    if (pattern_.dot == nullptr || !is_sum_over_one_range(*pattern_.dot)) return false;
+    const std::vector<NodePtr> reductions = outer_reductions({pattern_.score});
+    if (reductions.size() != 1 || !is_sum_over_one_range(*reductions[0])) return false;
+    pattern_.dot = reductions[0];
     const NodePtr product = strip_casts(pattern_.dot->inputs[0]);
     if (product->op != Op::kMul || has_reduction(product)) return false;
     pattern_.element = pattern_.dot->inputs[1];
@@ -231,20 +237,12 @@ class Finder {
 
   // What is stored is made of the pattern's results alone, as far as reductions go.
   bool has_no_other_reduction() const {
-    std::vector<NodePtr> open = kernel_.stores;
-    if (pattern_.factor != nullptr) open.push_back(pattern_.factor);
-    std::unordered_set<const Node*> seen;
-    while (!open.empty()) {
-      const NodePtr node = open.back();
-      open.pop_back();
-      if (!seen.insert(node.get()).second) continue;
-      if (ir::is_reduce(node->op)) {
-        if (node == pattern_.weighted || node == pattern_.sum || node == pattern_.maximum) continue;
-        return false;
-      }
-      open.insert(open.end(), node->inputs.begin(), node->inputs.end());
-    }
-    return true;
+    std::vector<NodePtr> roots = kernel_.stores;
+    if (pattern_.factor != nullptr) roots.push_back(pattern_.factor);
+    const std::vector<NodePtr> reductions = outer_reductions(std::move(roots));
+    return std::all_of(reductions.begin(), reductions.end(), [this](const NodePtr& node) {
+      return node == pattern_.weighted || node == pattern_.sum || node == pattern_.maximum;
+    });
   }
 
   // where(last < position, -inf, score) or where(position < last, score, -inf).

@@ -8,7 +8,7 @@
 #include "compiler/cache.h"
 #include "compiler/code_object_resources.h"
 #include "compiler/codegen.h"
-#include "compiler/codegen_costs.h"
+#include "compiler/roofline.h"
 #include "compiler/schedule.h"
 #include "compiler/tuning.h"
 
@@ -58,11 +58,13 @@ std::string forms_of(std::span<const KernelPart> parts) {
 Result<CompiledKernel> describe(const ScheduledKernel& scheduled, CodeCache::Bytes code_object) {
   const std::vector<KernelPart>& parts = scheduled.parts;
   CompiledKernel compiled;
+  KernelWork work;
   for (const KernelPart& part : parts) {
-    BW_ASSIGN(const KernelCosts costs, count_costs(part.kernel));
-    compiled.flops += costs.flops;
-    compiled.bytes += costs.bytes;
+    BW_ASSIGN(const KernelWork own, count_work(part.kernel, part.form));
+    work = together(work, own);
   }
+  compiled.flops = work.costs().flops;
+  compiled.bytes = work.costs().bytes;
   compiled.name = launch_name(parts);
   compiled.form = forms_of(parts);
   compiled.symbol = kKernelSymbol;

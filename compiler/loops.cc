@@ -40,15 +40,11 @@ constexpr int64_t kMaxRowElements = 32;
 // Trips of a reduction that a lane may carry out alone for each element of its row.
 constexpr int64_t kMaxSerialTrips = 64;
 
-// Waves that share the columns of a reduction: enough for all SIMDs, each with some rows of its own.
+// Waves that share the columns of a reduction, each with some rows of its own: up to kBusyWaves.
 constexpr int64_t kWaveLanes = 32;
 constexpr int64_t kMaxStridedLanes = 16;
-constexpr int64_t kColumnWaves = 384;
 constexpr int64_t kMinColumnSteps = 64;
 constexpr int64_t kMaxPartialBytes = 16384;
-
-// What a lane should load at a time.
-constexpr int64_t kVectorBytes = 16;
 
 // Lanes that must be left when each computes a tile of a matrix product: a wave for every third SIMD, whose tile then
 // has enough independent sums to keep it busy.
@@ -143,7 +139,7 @@ class RootLowering {
     const size_t axes = cone_.max_height == 0 ? 0 : row_axes(&row);
     if (axes == 0) return std::nullopt;
     const int64_t bytes = ir::size_bytes(graph_.node(root_).dtype);
-    const int64_t width = std::gcd(row, kVectorBytes / std::max<int64_t>(bytes, 2));
+    const int64_t width = std::gcd(row, kLoadBytes / std::max<int64_t>(bytes, 2));
     const GroupWork work{.outputs = std::max<int64_t>(ir::max_element_count(output_shape()) / row, 1),
                          .trips = row,
                          .width = width,
@@ -227,11 +223,11 @@ class RootLowering {
     const Traffic traffic = find_traffic(alone.nest.kernel).value_or(Traffic{});
     if (!traffic.along_output || traffic.reuse > kMaxReuse) return std::nullopt;
     LanePlan plan = plan_lanes(output_shape(), Cooperation::kGroup);
-    int64_t tile = std::max<int64_t>(kVectorBytes / traffic.element_bytes, 1);
+    int64_t tile = std::max<int64_t>(kLoadBytes / traffic.element_bytes, 1);
     while (tile > 1 && !set_tile(plan, tile, 1, kWaveLanes)) tile /= 2;
     const int64_t waves = std::max<int64_t>(plan.count_lanes() / kWaveLanes, 1);
     int64_t lanes = 1;
-    while (lanes < kMaxStridedLanes && waves * lanes < kColumnWaves &&
+    while (lanes < kMaxStridedLanes && waves * lanes < kBusyWaves &&
            cone_.longest_trips >= 2 * lanes * kMinColumnSteps) {
       lanes *= 2;
     }
@@ -385,7 +381,7 @@ class RootLowering {
       if (param->shape[0].offset < params[0]->shape[0].offset) continue;
       bytes = std::max<int64_t>(bytes, ir::size_bytes(param->dtype));
     }
-    for (int64_t tile = kVectorBytes / bytes; tile > 1; tile /= 2) {
+    for (int64_t tile = kLoadBytes / bytes; tile > 1; tile /= 2) {
       if (set_tile(plan, tile, 1, kMinVectorLanes)) return true;
     }
     return false;

@@ -3,9 +3,8 @@
 #include <algorithm>
 #include <bit>
 
-#include "amdgpu/gfx11/limits.h"
-#include "amdgpu/gfx11/rates.h"
 #include "base/bits.h"
+#include "compiler/loops_traffic.h"
 #include "ir/kernel.h"
 
 namespace bw::compiler {
@@ -13,11 +12,8 @@ namespace {
 
 constexpr int64_t kWave = amdgpu::gfx11::kWaveLanes;
 constexpr int64_t kMaxLanes = ir::kMaxWorkgroupSize;
-// Waves that keep the card busy: two on each SIMD, which issue in turn.
-constexpr int64_t kBusyWaves = int64_t{amdgpu::gfx11::kComputeUnits} * amdgpu::gfx11::kSimdsPerCu * 2;
 // Elements of a lane's tile and width together; more would not leave registers for loads under way.
 constexpr int64_t kMaxElements = 128;
-constexpr int64_t kLoadBytes = 16;
 constexpr int64_t kLineBytes = 128;
 
 // Costs in cycles of a SIMD, about. A wave's start and the latency of what it cannot overlap:

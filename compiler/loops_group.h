@@ -5,7 +5,13 @@
 
 #include <cstdint>
 
+#include "amdgpu/gfx11/limits.h"
+#include "amdgpu/gfx11/rates.h"
+
 namespace bw::compiler {
+
+// Waves that keep the card busy: two on each SIMD, which issue in turn.
+inline constexpr int64_t kBusyWaves = int64_t{amdgpu::gfx11::kComputeUnits} * amdgpu::gfx11::kSimdsPerCu * 2;
 
 // The lanes of a group share what a reduction consumes: chunks of `width` neighbouring elements go round among them, so
 // that neighbouring lanes load from neighbouring addresses, up to 16 bytes each at a time.

@@ -14,13 +14,9 @@ using ir::NodePtr;
 using ir::Op;
 using ir::Shape;
 
-bool is_one(const Dim& dim) {
-  return dim.is_static() && dim.offset == 1;
-}
-
 // Next axis at or after `axis` that is not of extent 1.
 size_t skip_ones(const Shape& shape, size_t axis) {
-  while (axis < shape.size() && is_one(shape[axis])) ++axis;
+  while (axis < shape.size() && shape[axis] == Dim(1)) ++axis;
   return axis;
 }
 
@@ -132,7 +128,7 @@ Index IndexMath::source_index(const ir::Node& movement, const Index& index) {
     }
     case Op::kExpand:
       for (size_t i = 0; i < from.size(); ++i) {
-        if (is_one(from[i])) result[i] = constant(0);
+        if (from[i] == Dim(1)) result[i] = constant(0);
       }
       return result;
     case Op::kShrink: {

@@ -14,7 +14,6 @@ using ir::NodePtr;
 using ir::Op;
 using ir::RangeKind;
 
-constexpr int64_t kLoadBytes = 16;
 // Elements of a block of a quantised format, at most, that one lane takes as a whole.
 constexpr int64_t kMaxBlock = 32;
 // Neighbours that make it worth while to load them at once.

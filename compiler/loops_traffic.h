@@ -9,6 +9,9 @@
 
 namespace bw::compiler {
 
+// What a lane loads or stores at once, at most (global_load_b128).
+inline constexpr int64_t kLoadBytes = 16;
+
 struct Traffic {
   int64_t element_bytes = 1;
   // Neighbours in memory that a lane should take at once: 16 bytes of them, or a whole block of a quantised row.

@@ -24,10 +24,6 @@ constexpr int kStoreHeight = std::numeric_limits<int>::max();
 constexpr uint64_t kSharedRanges = uint64_t{1} << 63;
 static_assert(kMaxLoops < 63);
 
-bool is_one(const Dim& dim) {
-  return dim.is_static() && dim.offset == 1;
-}
-
 // The axes of a reduction that lanes share: all as one, or the longest where that cannot be.
 std::vector<size_t> axes_to_share(const ir::Shape& shape, const std::vector<size_t>& axes) {
   int64_t total = 1;
@@ -95,7 +91,7 @@ NodePtr ValueLowering::root_value(const Index& index) {
   if (graph_.node(root).op == Op::kStore) return value(graph_.nodes[root].inputs[1], index);
   Index normal = index;
   for (size_t axis = 0; axis < normal.size(); ++axis) {
-    if (is_one(graph_.node(root).shape[axis])) normal[axis] = math_.constant(0);
+    if (graph_.node(root).shape[axis] == Dim(1)) normal[axis] = math_.constant(0);
   }
   return compute(root, normal);
 }
@@ -106,7 +102,7 @@ NodePtr ValueLowering::value(NodeId id, Index index) {
   BW_CHECK(index.size() == node.shape.size());
   if (too_large_ || is_empty(node.shape)) return zero(node.dtype);
   for (size_t axis = 0; axis < index.size(); ++axis) {
-    if (is_one(node.shape[axis])) index[axis] = math_.constant(0);
+    if (node.shape[axis] == Dim(1)) index[axis] = math_.constant(0);
   }
   Point point{id, std::move(index)};
   const auto known = known_.find(point);
@@ -299,7 +295,7 @@ NodePtr ValueLowering::reduce(NodeId id, const Index& index) {
   std::vector<size_t> axes;
   LoopKey key{{}, {}, cone_.heights.at(id), {}, 0};
   for (int axis : node.attr<ir::AxesAttr>().axes) {
-    if (is_one(from[axis])) continue;
+    if (from[axis] == Dim(1)) continue;
     axes.push_back(axis);
     key.extents.push_back(from[axis].offset);
     key.variables.push_back(from[axis].variable.get());

@@ -7,10 +7,10 @@
 
 #include "amdgpu/gfx11/limits.h"
 #include "amdgpu/gfx11/rates.h"
-#include "compiler/codegen_costs.h"
 #include "compiler/contraction_match.h"
 #include "compiler/cost_model.h"
 #include "compiler/lower_llvm_plan.h"
+#include "ir/analysis/costs.h"
 
 namespace bw::compiler {
 namespace {
@@ -211,7 +211,7 @@ const char* name(CardUnit unit) {
 
 Result<KernelWork> count_work(const ir::Kernel& kernel, const KernelForm& form) {
   BW_ASSIGN(const KernelPlan plan, plan_kernel(kernel));
-  BW_ASSIGN(const KernelCosts costs, count_costs(kernel));
+  BW_ASSIGN(const ir::analysis::KernelCosts costs, ir::analysis::count_costs(kernel, {}));
   const std::unordered_set<const Node*> values = value_nodes(kernel);
   const std::unordered_set<const Node*> fused = fused_products(plan);
   // Lanes that go through the kernel by themselves do not share what they compute; the other forms compute each value
@@ -221,7 +221,7 @@ Result<KernelWork> count_work(const ir::Kernel& kernel, const KernelForm& form) 
   const Products products = products_of(kernel, form);
   KernelWork work;
   work.of(CardUnit::kLds) = products.lds_bytes;
-  work.of(CardUnit::kMemory) = costs.bytes;
+  work.of(CardUnit::kMemory) = costs.bytes().value.max();
   work.of(CardUnit::kLatency) = load_chain(plan);
   for (const NodePtr& node : plan.order) {
     const CardUnit unit = values.contains(node.get()) ? unit_of(*node) : CardUnit::kMemory;

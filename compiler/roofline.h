@@ -30,12 +30,19 @@ inline constexpr size_t kCardUnitCount = 8;
 // "memory", "latency", "VALU", "transcendental", "integer products", "f64", "WMMA", "LDS".
 const char* name(CardUnit unit);
 
+// Of one launch, with every symbolic extent at its maximum.
+struct KernelCosts {
+  uint64_t flops = 0;  // floating-point operations that the form carries out; a multiply-add is two, a conversion none
+  uint64_t bytes = 0;  // of memory touched: each element once for each param that is read, and once where it is written
+};
+
 // What one launch asks for, with every symbolic extent at its maximum. Arithmetic on indices is left out: code
 // generation takes most of it out of the loops.
 struct KernelWork {
   std::array<uint64_t, kCardUnitCount> units{};  // what is asked of each, as told above
-  uint64_t flops = 0;  // floating-point operations that the form carries out; a multiply-add is two, a conversion none
+  uint64_t flops = 0;                            // see KernelCosts
 
+  KernelCosts costs() const { return {flops, of(CardUnit::kMemory)}; }
   uint64_t& of(CardUnit unit) { return units[static_cast<size_t>(unit)]; }
   uint64_t of(CardUnit unit) const { return units[static_cast<size_t>(unit)]; }
 };

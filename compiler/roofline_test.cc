@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "compiler/compiler.h"
 #include "compiler/schedule.h"
 #include "compiler/testing/sample_kernels.h"
 #include "ir/builder.h"
@@ -13,6 +14,30 @@ KernelWork work_of(const ir::Kernel& kernel) {
   Result<KernelWork> work = count_work(kernel, LaneForm{});
   EXPECT_TRUE(work.is_ok()) << work.status().message();
   return work.is_ok() ? work.value() : KernelWork{};
+}
+
+TEST(Roofline, ElementsAreReadAndWrittenOnce) {
+  const KernelCosts scale = work_of(testing::scale_kernel(1000, 64)).costs();
+  EXPECT_EQ(scale.flops, 2000u);
+  EXPECT_EQ(scale.bytes, 8000u);
+  const KernelCosts product = work_of(testing::matmul_kernel(64)).costs();
+  EXPECT_EQ(product.flops, 2u * 64 * 64 * 64);
+  EXPECT_EQ(product.bytes, 3u * 64 * 64 * 4);
+}
+
+TEST(Roofline, SharedReductionCountsEachLane) {
+  const KernelCosts costs = work_of(testing::reduce_kernel(ir::Op::kReduceAdd, ir::DType::kF32, 8, 4096, 256)).costs();
+  EXPECT_EQ(costs.flops, 8u * 4096);
+  EXPECT_EQ(costs.bytes, 8u * 4096 * 4 + 8 * 4);
+}
+
+TEST(Roofline, SymbolicExtentsCountAtTheirMaximum) {
+  EXPECT_EQ(work_of(testing::symbolic_sum_kernel(512)).flops, 512u);
+}
+
+TEST(Roofline, IntegerArithmeticIsNoFlop) {
+  const auto i32 = ir::DType::kI32;
+  EXPECT_EQ(work_of(testing::elementwise_kernel(ir::Op::kMulAcc, {i32, i32, i32}, i32, 100)).flops, 0u);
 }
 
 uint64_t get(const KernelWork& work, CardUnit unit) {
@@ -69,6 +94,12 @@ TEST(Roofline, AttentionGoesOverThePositionsOnce) {
   // Two products of 16 x 32 x 8 multiply-adds, and a few operations for each score and row besides.
   EXPECT_GE(work->flops, 4u * 16 * 32 * 8);
   EXPECT_LE(work->flops, 4u * 16 * 32 * 8 + 8u * 16 * 32);
+  // What a compiled program tells of itself.
+  const std::unique_ptr<Compiler> compiler = Compiler::create({}).value();
+  const Result<Program> program = compiler->compile(std::span(&mixed, 1));
+  ASSERT_TRUE(program.is_ok()) << program.status().message();
+  EXPECT_EQ(program->kernels[0].flops, work->flops);
+  EXPECT_EQ(program->kernels[0].bytes, 4u * 2 * (16 * 8 + 32 * 8));
   EXPECT_GE(work->of(CardUnit::kTranscendental), 16u * 32);
   EXPECT_LE(work->of(CardUnit::kTranscendental), 2u * 16 * 32);
 }

@@ -5,6 +5,7 @@
 #include "ir/interval.h"
 #include "ir/kernel.h"
 #include "ir/scalar_ops.h"
+#include "ir/testing/nodes.h"
 
 namespace bw::ir {
 namespace {
@@ -37,11 +38,7 @@ TEST_F(BoundsTest, OfLeaves) {
   EXPECT_EQ(of(number(-3)), "-3..-3");
   EXPECT_EQ(of(builder_.load(builder_.param(0, "p", DType::kU8, {10}), r_)), "0..255");
   EXPECT_EQ(of(builder_.constant(DType::kU64, int64_t{-1})), "0..9223372036854775807");
-  Node made;
-  made.op = Op::kVariable;
-  made.dtype = DType::kI32;
-  made.attribute = VariableAttr{"pos", 2, 7};
-  NodePtr pos = make_node(std::move(made));
+  NodePtr pos = testing::variable_node("pos", 2, 7);
   EXPECT_EQ(of(pos), "2..7");
   EXPECT_EQ(of(builder_.range(Dim(pos, 1), RangeKind::kLoop)), "0..7");
 }

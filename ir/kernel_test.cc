@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "ir/testing/nodes.h"
 #include "ir/testing/random_expression.h"
 #include "ir/text.h"
 
@@ -130,11 +131,7 @@ TEST_F(KernelBuilderTest, AnIndexThatI32CannotHoldIsI64) {
 }
 
 TEST_F(KernelBuilderTest, DimsAreExpressionsOfTheirVariables) {
-  Node node;
-  node.op = Op::kVariable;
-  node.dtype = DType::kI32;
-  node.attribute = VariableAttr{"pos", 0, 100};
-  NodePtr variable = make_node(std::move(node));
+  NodePtr variable = testing::variable_node("pos", 0, 100);
   EXPECT_EQ(builder_.dim(Dim(7)), index(7));
   EXPECT_EQ(builder_.dim(Dim(variable, 0)), variable);
   EXPECT_EQ(builder_.dim(Dim(variable, 3)), builder_.add(variable, 3));

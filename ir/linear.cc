@@ -4,6 +4,7 @@
 #include <limits>
 #include <numeric>
 
+#include "base/bits.h"
 #include "ir/scalar_ops.h"
 
 namespace bw::ir {
@@ -12,10 +13,6 @@ namespace {
 // Sums beyond these are left as they are.
 constexpr int kMaxDepth = 64;
 constexpr size_t kMaxTerms = 32;
-
-int64_t floor_div(int64_t a, int64_t b) {
-  return a / b - (a % b != 0 && (a % b < 0) != (b < 0) ? 1 : 0);
-}
 
 // Whether the node is `op` with a constant as its second input.
 bool is_by_constant(const NodePtr& node, Op op) {

@@ -52,11 +52,6 @@ Status compile_all(std::vector<Job>& jobs, size_t threads) {
   return status;
 }
 
-uint64_t plus(uint64_t a, uint64_t b) {
-  uint64_t sum = 0;
-  return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
-}
-
 // Gathers the proofs of single accesses, of which a tile has thousands.
 Result<std::vector<Proof>> prove(const ir::Kernel& kernel) {
   BW_ASSIGN(const std::vector<ir::analysis::AccessProof> accesses, ir::analysis::prove_accesses(kernel));
@@ -85,15 +80,13 @@ Result<KernelFacts> gather(const ScheduledKernel& scheduled, const CodeObject& c
   facts.workgroup_size = scheduled.parts[0].kernel.workgroup_size;
   KernelWork work;
   for (const KernelPart& part : scheduled.parts) {
-    BW_ASSIGN(const KernelCosts costs, count_costs(part.kernel));
-    facts.costs.bytes = plus(facts.costs.bytes, costs.bytes);
     BW_ASSIGN(std::vector<Proof> proofs, prove(part.kernel));
     facts.proofs.push_back(std::move(proofs));
     facts.workgroups += count_workgroups(part);
     BW_ASSIGN(const KernelWork own, count_work(part.kernel, part.form));
     work = together(work, own);
   }
-  facts.costs.flops = work.flops;
+  facts.costs = work.costs();
   BW_ASSIGN(facts.resources, read_resources(code.elf));
   facts.occupancy = occupancy(facts.resources, facts.workgroup_size);
   facts.roofline = roofline(work, facts.occupancy, facts.workgroups);

@@ -12,7 +12,6 @@
 
 #include "base/status.h"
 #include "compiler/codegen.h"
-#include "compiler/codegen_costs.h"
 #include "compiler/kernel_resources.h"
 #include "compiler/roofline.h"
 #include "compiler/schedule.h"

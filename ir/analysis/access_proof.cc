@@ -13,6 +13,13 @@ bool is_within(const Interval& bounds, int64_t count) {
   return !bounds.overflow && bounds.low >= 0 && bounds.high < count;
 }
 
+// Of the memory that is accessed, also where it is read as elements of another type.
+const std::string& memory_name(const Node& access) {
+  const Node* param = access.inputs[0].get();
+  while (param->op == Op::kBitcast) param = param->inputs[0].get();
+  return param->attr<ParamAttr>().name;
+}
+
 Status not_proven(const Node& access, const Interval& bounds, int64_t count, const SearchResult& search) {
   const Node& param = *access.inputs[0];
   std::string why = "no values were found for which it does so, but neither was a proof that there are none";
@@ -21,7 +28,7 @@ Status not_proven(const Node& access, const Interval& bounds, int64_t count, con
   }
   return error(StatusCode::kInvalidArgument, "{}: the index {} lies in {}..{}{}, but {} '{}' has {} elements: {}",
                print_node(access), print_expression(*access.inputs[1]), bounds.low, bounds.high,
-               bounds.overflow ? " (it can overflow)" : "", describe(param), param.attr<ParamAttr>().name, count, why);
+               bounds.overflow ? " (it can overflow)" : "", describe(param), memory_name(access), count, why);
 }
 
 }  // namespace
@@ -35,8 +42,8 @@ std::string CounterExample::print() const {
 }
 
 std::string AccessProof::explain() const {
-  const std::string place = fmt::format("{} {}[{}]", name(access->op), access->inputs[0]->attr<ParamAttr>().name,
-                                        print_expression(*access->inputs[1]));
+  const std::string place =
+      fmt::format("{} {}[{}]", name(access->op), memory_name(*access), print_expression(*access->inputs[1]));
   const std::string within = fmt::format("within {}..{} of {} elements", bounds.low, bounds.high, element_count);
   switch (method) {
     case ProofMethod::kInterval:

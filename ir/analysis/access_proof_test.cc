@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "ir/analysis/index_search.h"
+#include "ir/testing/nodes.h"
 #include "ir/testing/random_expression.h"
 #include "ir/testing/random_kernel.h"
 #include "ir/text.h"
@@ -18,11 +19,7 @@ class AccessProofTest : public ::testing::Test {
  protected:
   NodePtr range(Dim extent) { return builder_.range(extent, RangeKind::kGlobalX); }
   NodePtr variable(const std::string& name, int64_t min, int64_t max) {
-    Node node;
-    node.op = Op::kVariable;
-    node.dtype = DType::kI32;
-    node.attribute = VariableAttr{name, min, max};
-    return builder_.variable(make_node(std::move(node)));
+    return builder_.variable(testing::variable_node(name, min, max));
   }
   // A load of a param of so many elements.
   Result<AccessProof> prove(const NodePtr& index, int64_t count) {
@@ -41,6 +38,25 @@ TEST_F(AccessProofTest, IntervalsAreEnoughForPlainIndices) {
   NodePtr x = range(8);
   EXPECT_EQ(explain(builder_.add(builder_.mul(x, 4), 3), 32),
             "load in[global_x1*4 + 3]: within 3..31 of 32 elements, by intervals");
+}
+
+TEST_F(AccessProofTest, MemoryReadAsAnotherTypeHasTheNameOfItsParam) {
+  Node words;
+  words.op = Op::kBitcast;
+  words.dtype = DType::kU32;
+  words.shape = {8};
+  words.inputs = {builder_.param(0, "in", DType::kU8, {32})};
+  Node load;
+  load.op = Op::kLoad;
+  load.dtype = DType::kU32;
+  load.inputs = {make_node(std::move(words)), range(8)};
+  IndexAnalysis analysis;
+  const Result<AccessProof> proof = prove_access(analysis, make_node(load));
+  ASSERT_TRUE(proof.is_ok()) << proof.status().message();
+  EXPECT_EQ(proof->explain(), "load in[global_x1]: within 0..7 of 8 elements, by intervals");
+  load.inputs[1] = range(9);
+  const Result<AccessProof> outside = prove_access(analysis, make_node(load));
+  EXPECT_THAT(outside.status().message(), HasSubstr("but u32 [8] 'in' has 8 elements: with global_x2 = 8 it is 8"));
 }
 
 TEST_F(AccessProofTest, SymbolicExtentsAreProvenByTheirRelation) {

@@ -4,6 +4,7 @@
 
 #include "ir/evaluator.h"
 #include "ir/testing/counting_observer.h"
+#include "ir/testing/nodes.h"
 #include "ir/testing/random_kernel.h"
 #include "ir/text.h"
 
@@ -37,11 +38,7 @@ class KernelCostsTest : public ::testing::Test {
  protected:
   NodePtr range(Dim extent, RangeKind kind) { return builder_.range(extent, kind); }
   NodePtr variable(const std::string& name, int64_t min, int64_t max) {
-    Node node;
-    node.op = Op::kVariable;
-    node.dtype = DType::kI32;
-    node.attribute = VariableAttr{name, min, max};
-    return builder_.variable(make_node(std::move(node)));
+    return builder_.variable(testing::variable_node(name, min, max));
   }
   NodePtr flat(const NodePtr& row, int64_t width, const NodePtr& column) {
     return builder_.add(builder_.mul(row, width), column);

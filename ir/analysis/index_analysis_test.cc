@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "ir/kernel.h"
+#include "ir/testing/nodes.h"
 #include "ir/testing/random_expression.h"
 #include "ir/text.h"
 
@@ -16,11 +17,7 @@ class IndexAnalysisTest : public ::testing::Test {
   NodePtr sum(const NodePtr& a, const NodePtr& b) { return builder_.add(a, b); }
   NodePtr mul(const NodePtr& a, int64_t b) { return builder_.mul(a, b); }
   NodePtr variable(const std::string& name, int64_t min, int64_t max) {
-    Node node;
-    node.op = Op::kVariable;
-    node.dtype = DType::kI32;
-    node.attribute = VariableAttr{name, min, max};
-    return builder_.variable(make_node(std::move(node)));
+    return builder_.variable(testing::variable_node(name, min, max));
   }
   std::string bounds(const NodePtr& node) {
     const Interval interval = analysis_.bounds(node);

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "base/check.h"
+#include "ir/testing/nodes.h"
 
 namespace bw::ir::testing {
 
@@ -31,12 +32,8 @@ Expression RandomExpressions::leaf() {
   if (leaves_.size() >= 4 && pick(0, 3) != 0) {
     made = leaves_[static_cast<size_t>(pick(0, static_cast<int64_t>(leaves_.size()) - 1))];
   } else if (pick(0, 3) == 0) {
-    Node node;
-    node.op = Op::kVariable;
-    node.dtype = DType::kI32;
     const int64_t min = pick(0, 8);
-    node.attribute = VariableAttr{fmt::format("v{}", variables_++), min, min + pick(0, 500)};
-    made = builder_.variable(make_node(std::move(node)));
+    made = builder_.variable(variable_node(fmt::format("v{}", variables_++), min, min + pick(0, 500)));
     leaves_.push_back(made);
   } else {
     constexpr int64_t kExtents[] = {1, 2, 3, 4, 7, 8, 16, 31, 32, 64, 100, 1024, 1 << 20};

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "ir/testing/nodes.h"
 #include "ir/testing/random_source.h"
 #include "ir/text.h"
 #include "ir/verifier.h"
@@ -64,11 +65,7 @@ class Generator {
   }
 
   NodePtr add_variable() {
-    Node node;
-    node.op = Op::kVariable;
-    node.dtype = DType::kI32;
-    node.attribute = VariableAttr{"n", 1, random_.pick(2, 7)};
-    kernel_.variables.push_back(builder_.variable(make_node(std::move(node))));
+    kernel_.variables.push_back(builder_.variable(variable_node("n", 1, random_.pick(2, 7))));
     return kernel_.variables.back();
   }
 
