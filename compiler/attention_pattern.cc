@@ -286,6 +286,9 @@ class Finder {
 }  // namespace
 
 std::optional<AttentionPattern> find_attention(const ir::Kernel& kernel, const ir::KernelRanges& ranges) {
+  // Positions and tiles are counted in 32 bits.
+  const auto is_wide = [](const NodePtr& range) { return range->dtype == ir::DType::kI64; };
+  if (std::any_of(ranges.ranges.begin(), ranges.ranges.end(), is_wide)) return std::nullopt;
   return Finder(kernel, ranges).run();
 }
 

@@ -127,6 +127,9 @@ std::optional<Contraction> match_contraction(const ir::Kernel& kernel) {
     if (kind == RangeKind::kGlobalZ) result.batch = range;
   }
   if (result.columns == nullptr || result.rows == nullptr) return std::nullopt;
+  // Its tiles count in 32 bits.
+  const auto is_wide = [](const NodePtr& range) { return range->dtype == DType::kI64; };
+  if (std::any_of(ranges->ranges.begin(), ranges->ranges.end(), is_wide)) return std::nullopt;
   if (!order_depth((*products)[0].reduction, result.depth)) return std::nullopt;
   const uint64_t row = ranges->bit(result.rows.get());
   const uint64_t column = ranges->bit(result.columns.get());

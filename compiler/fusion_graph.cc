@@ -1,6 +1,5 @@
 #include "compiler/fusion_graph.h"
 
-#include <limits>
 #include <unordered_map>
 
 #include "compiler/fusion_split.h"
@@ -108,11 +107,6 @@ class Flattener {
 
   Status add(const NodePtr& node, const std::vector<NodePtr>& inputs) {
     if (ids_.contains(node.get())) return Status::ok();
-    for (const ir::Dim& dim : node->shape) {
-      if (dim.max() > std::numeric_limits<int32_t>::max()) {
-        return error(StatusCode::kUnsupported, "scheduling {}: an extent of 2^31 or more", ir::print_node(*node));
-      }
-    }
     if (node->op == Op::kReshape && !is_empty(node->shape) &&
         !reshape_groups(node->inputs[0]->shape, node->shape).has_value()) {
       return error(StatusCode::kUnsupported, "scheduling {}: a symbolic extent would move among the static ones",

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "base/check.h"
+#include "ir/infer.h"
 
 namespace bw::compiler {
 namespace {
@@ -62,20 +63,31 @@ std::optional<std::vector<ReshapeGroup>> reshape_groups(const Shape& from, const
   return groups;
 }
 
-NodePtr IndexMath::narrow(NodePtr index) {
-  return index->dtype == DType::kI64 ? builder_.op(Op::kCast, DType::kI32, {std::move(index)}) : index;
+NodePtr IndexMath::constant(int64_t value) {
+  const bool fits = value >= ir::min_integer(DType::kI32) && value <= ir::max_integer(DType::kI32);
+  return builder_.constant(fits ? DType::kI32 : DType::kI64, value);
+}
+
+NodePtr IndexMath::less(NodePtr a, NodePtr b) {
+  const bool is_wide = a->dtype == DType::kI64 || b->dtype == DType::kI64;
+  for (NodePtr* side : {&a, &b}) {
+    if (is_wide) *side = builder_.op(Op::kCast, DType::kI64, {std::move(*side)});
+  }
+  return builder_.op(Op::kCmpLt, DType::kBool, {std::move(a), std::move(b)});
+}
+
+// What lies within an extent that i32 can count to is an i32 again.
+NodePtr IndexMath::narrow(NodePtr index, const Dim& extent) {
+  if (index->dtype != DType::kI64 || ir::range_dtype(extent) == DType::kI64) return index;
+  return builder_.op(Op::kCast, DType::kI32, {std::move(index)});
 }
 
 NodePtr IndexMath::position(const Index& index, std::span<const int64_t> extents) {
   BW_CHECK(index.size() == extents.size());
-  int64_t count = 1;
-  for (int64_t extent : extents) count *= extent;
-  const bool wide = count > std::numeric_limits<int32_t>::max();
   NodePtr result;
   for (size_t axis = 0; axis < index.size(); ++axis) {
     if (extents[axis] == 1) continue;
-    NodePtr part = wide ? builder_.op(Op::kCast, DType::kI64, {index[axis]}) : index[axis];
-    result = result == nullptr ? part : builder_.add(builder_.mul(result, extents[axis]), part);
+    result = result == nullptr ? index[axis] : builder_.add(builder_.mul(result, extents[axis]), index[axis]);
   }
   return result == nullptr ? constant(0) : result;
 }
@@ -89,9 +101,9 @@ Index IndexMath::split(NodePtr position, std::span<const int64_t> extents) {
     if (extents[axis] == 1) {
       index[axis] = constant(0);
     } else if (axis == first) {
-      index[axis] = narrow(position);
+      index[axis] = narrow(position, extents[axis]);
     } else {
-      index[axis] = narrow(builder_.mod(position, extents[axis]));
+      index[axis] = narrow(builder_.mod(position, extents[axis]), extents[axis]);
       position = builder_.idiv(position, extents[axis]);
     }
   }
@@ -133,7 +145,9 @@ Index IndexMath::source_index(const ir::Node& movement, const Index& index) {
       return result;
     case Op::kShrink: {
       const auto& begin = movement.attr<ir::ShrinkAttr>().begin;
-      for (size_t i = 0; i < from.size(); ++i) result[i] = narrow(builder_.add(index[i], builder_.dim(begin[i])));
+      for (size_t i = 0; i < from.size(); ++i) {
+        result[i] = narrow(builder_.add(index[i], builder_.dim(begin[i])), from[i]);
+      }
       return result;
     }
     case Op::kFlip:
@@ -149,14 +163,16 @@ Index IndexMath::source_index(const ir::Node& movement, const Index& index) {
 }
 
 NodePtr IndexMath::clamp(NodePtr index, const Dim& extent) {
-  index = narrow(std::move(index));
+  index = narrow(std::move(index), extent);
   if (builder_.is_within(index, extent)) return index;
   // No min among the ops: the smaller of a and b is -max(-a, -b).
   if (!extent.is_static() && builder_.bounds(index).high >= extent.min()) {
     const NodePtr last = builder_.add(builder_.dim(extent), -1);
+    const DType dtype = ir::range_dtype(extent);
+    const auto as_index = [&](NodePtr value) { return builder_.op(Op::kCast, dtype, {std::move(value)}); };
     const NodePtr negated =
-        builder_.op(Op::kMax, DType::kI32, {narrow(builder_.mul(index, -1)), builder_.mul(last, -1)});
-    index = narrow(builder_.mul(negated, -1));
+        builder_.op(Op::kMax, dtype, {as_index(builder_.mul(index, -1)), as_index(builder_.mul(last, -1))});
+    index = as_index(builder_.mul(negated, -1));
   }
   return builder_.clamp(std::move(index), 0, std::max<int64_t>(extent.max() - 1, 0));
 }

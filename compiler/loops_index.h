@@ -11,7 +11,7 @@
 
 namespace bw::compiler {
 
-// One i32 expression per axis.
+// One expression per axis: i32, or i64 where the axis or the way to the index is too large for that.
 using Index = std::vector<ir::NodePtr>;
 
 // Axes of `from` and of `to` that hold the same elements in the same order. Axes of extent 1 are in no group.
@@ -28,9 +28,12 @@ class IndexMath {
  public:
   explicit IndexMath(ir::KernelBuilder& builder) : builder_(builder) {}
 
-  ir::NodePtr constant(int64_t value) { return builder_.constant(ir::DType::kI32, value); }
+  // i32 where it fits, else i64.
+  ir::NodePtr constant(int64_t value);
   // The index into the input of a reshape, permute, expand, shrink or flip.
   Index source_index(const ir::Node& movement, const Index& index);
+  // a < b, also where one is an i64 and the other is not.
+  ir::NodePtr less(ir::NodePtr a, ir::NodePtr b);
   // The position of an element in a row-major buffer of these extents; i64 where i32 is too small.
   ir::NodePtr position(const Index& index, std::span<const int64_t> extents);
   // The indices along axes of static extents that a position in their row-major order stands for.
@@ -39,7 +42,7 @@ class IndexMath {
   ir::NodePtr clamp(ir::NodePtr index, const ir::Dim& extent);
 
  private:
-  ir::NodePtr narrow(ir::NodePtr index);
+  ir::NodePtr narrow(ir::NodePtr index, const ir::Dim& extent);
   Index reshape(const ir::Shape& from, const ir::Shape& to, const Index& index);
 
   ir::KernelBuilder& builder_;

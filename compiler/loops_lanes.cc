@@ -5,6 +5,7 @@
 
 #include "amdgpu/gfx11/limits.h"
 #include "amdgpu/gfx11/rates.h"
+#include "ir/infer.h"
 
 namespace bw::compiler {
 namespace {
@@ -17,12 +18,14 @@ constexpr int64_t kWave = amdgpu::gfx11::kWaveLanes;
 // Lanes that give each SIMD of the card a wave.
 constexpr int64_t kLanesOfAllSimds = int64_t{amdgpu::gfx11::kComputeUnits} * amdgpu::gfx11::kSimdsPerCu * kWave;
 constexpr uint32_t kMaxWorkgroup = 256;
+// A range is counted in 32 bits up to here.
+constexpr int64_t kMaxNarrow = std::numeric_limits<int32_t>::max();
 // An axis this long, and a multiple of a wave, is left alone along x: merging it would only cost divisions.
 constexpr int64_t kLongAxis = 64;
 
-bool can_merge(const LaneAxis& lanes, const Dim& dim) {
+bool can_merge(const LaneAxis& lanes, const Dim& dim, int64_t most = kMaxNarrow) {
   if (!lanes.extent.is_static() || !dim.is_static()) return false;
-  return lanes.extent.offset <= std::numeric_limits<int32_t>::max() / dim.offset;
+  return lanes.extent.offset <= most / dim.offset;
 }
 
 void merge(LaneAxis& lanes, size_t axis, const Dim& dim) {
@@ -44,8 +47,9 @@ LaneAxis take_x(const Shape& shape, std::vector<size_t>& rest, Cooperation coope
   if (rest.empty()) return x;
   x = {{rest.back()}, RangeKind::kGlobalX, shape[rest.back()], 1};
   rest.pop_back();
-  while (!rest.empty() && can_merge(x, shape[rest.back()]) &&
-         (x.extent.offset < kLongAxis || x.extent.offset % kWave != 0)) {
+  while (!rest.empty() && (x.extent.offset < kLongAxis || x.extent.offset % kWave != 0)) {
+    // Counting in 64 bits costs less than waves that are mostly empty.
+    if (!can_merge(x, shape[rest.back()], x.extent.max() < kWave ? ir::kMaxElements : kMaxNarrow)) break;
     merge(x, rest.back(), shape[rest.back()]);
     rest.pop_back();
   }

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "compiler/fusion.h"
+#include "ir/infer.h"
 
 namespace bw::compiler {
 namespace {
@@ -125,7 +126,7 @@ NodePtr ValueLowering::compute(NodeId id, const Index& index) {
     case Op::kVariable:
       return builder_.variable(graph_.nodes[id].node);
     case Op::kRange:
-      return index[0];
+      return builder_.op(Op::kCast, node.dtype, {index[0]});
     case Op::kContiguous:
       return value(inputs[0], index);
     case Op::kPad:
@@ -172,11 +173,11 @@ NodePtr ValueLowering::pad(NodeId id, const Index& index) {
     const ir::Interval bounds = builder_.bounds(index[axis]);
     if (bounds.high < before || bounds.low >= before + from[axis].max()) return zero(node.dtype);
     if (bounds.low < before) {
-      require(builder_.op(Op::kCmpLt, DType::kBool, {math_.constant(before - 1), index[axis]}));
+      require(math_.less(math_.constant(before - 1), index[axis]));
     }
     inner[axis] = builder_.add(index[axis], -before);
     if (bounds.high >= before + from[axis].min()) {
-      require(builder_.op(Op::kCmpLt, DType::kBool, {inner[axis], builder_.dim(from[axis])}));
+      require(math_.less(inner[axis], builder_.dim(from[axis])));
     }
     inner[axis] = math_.clamp(inner[axis], from[axis]);
   }
@@ -185,7 +186,7 @@ NodePtr ValueLowering::pad(NodeId id, const Index& index) {
   return builder_.op(Op::kWhere, node.dtype, {inside, result, zero(node.dtype)});
 }
 
-// An element of a gather's index as an i32 within 0..extent-1.
+// An element of a gather's index as an i32 (an i64 along an axis too long for that) within 0..extent-1.
 NodePtr ValueLowering::gather_position(const NodePtr& raw, const Dim& extent) {
   const int64_t last = extent.max() - 1;
   NodePtr position = raw;
@@ -198,7 +199,8 @@ NodePtr ValueLowering::gather_position(const NodePtr& raw, const Dim& extent) {
     position = builder_.op(Op::kCast, DType::kI64, {position});
   }
   if (position->dtype == DType::kI64) position = builder_.clamp(position, 0, last);
-  if (position->dtype != DType::kI32) position = builder_.op(Op::kCast, DType::kI32, {position});
+  const DType wanted = ir::range_dtype(extent);
+  if (position->dtype != wanted) position = builder_.op(Op::kCast, wanted, {position});
   return math_.clamp(position, extent);
 }
 
@@ -245,7 +247,7 @@ NodePtr ValueLowering::share(LoopKey& key, const Dim& extent, NodePtr* in_range,
     chunk = builder_.add(builder_.mul(ranges.back(), lanes), group_range_);
   }
   if (!chunks.is_static() || steps * lanes != chunks.offset) {
-    *in_range = builder_.op(Op::kCmpLt, DType::kBool, {chunk, builder_.dim(chunks)});
+    *in_range = math_.less(chunk, builder_.dim(chunks));
     chunk = math_.clamp(chunk, chunks);
   }
   if (width == 1) return chunk;

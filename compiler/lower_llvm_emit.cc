@@ -6,6 +6,7 @@
 #include <bit>
 #include <unordered_set>
 
+#include "ir/infer.h"
 #include "ir/text.h"
 
 namespace bw::compiler {
@@ -52,10 +53,12 @@ void KernelEmitter::bind_grid() {
     if (plan_.global[i] == nullptr) continue;
     const ir::Dim& extent = plan_.global[i]->attr<ir::RangeAttr>().extent;
     const bool cut = i == 0 && places > 1;
+    llvm::Type* type = ops_.register_type(plan_.global[i]->dtype);
     Value* id = place_.workgroup(static_cast<int>(i), cut ? (extent.max() + places - 1) / places : extent.max());
+    id = b_.CreateZExt(id, type);
     if (cut) {
-      id = b_.CreateAdd(b_.CreateMul(id, b_.getInt32(static_cast<uint32_t>(places)), "", true, true), group_index_, "",
-                        true, true);
+      Value* first = b_.CreateMul(id, llvm::ConstantInt::get(type, static_cast<uint64_t>(places)), "", true, true);
+      id = b_.CreateAdd(first, b_.CreateZExt(group_index_, type), "", true, true);
       id = leave_if_surplus(id, extent, places);
     }
     scopes_.back().values[plan_.global[i]] = id;
@@ -94,7 +97,7 @@ Value* KernelEmitter::leave_if_surplus(Value* x, const ir::Dim& extent, int64_t 
   Value* is_inside = b_.CreateICmpULT(x, end);
   if (plan_.group_size > kWaveSize || plan_.strided_groups) {
     is_inside_ = is_inside;
-    return b_.CreateSelect(is_inside, x, b_.CreateSub(end, b_.getInt32(1)));
+    return b_.CreateSelect(is_inside, x, b_.CreateSub(end, llvm::ConstantInt::get(end->getType(), 1)));
   }
   llvm::LLVMContext& context = b_.getContext();
   auto* inside = llvm::BasicBlock::Create(context, "inside", &function_);
@@ -107,16 +110,18 @@ Value* KernelEmitter::leave_if_surplus(Value* x, const ir::Dim& extent, int64_t 
 }
 
 Value* KernelEmitter::dim_value(const ir::Dim& dim) {
-  if (dim.is_static()) return b_.getInt32(static_cast<uint32_t>(dim.offset));
+  llvm::Type* type = ops_.register_type(ir::range_dtype(dim));
+  if (dim.is_static()) return llvm::ConstantInt::getSigned(type, dim.offset);
   const auto& attr = dim.variable->attr<ir::VariableAttr>();
   const auto it = variables_.find(attr.name);
   if (it == variables_.end()) {
     fail(error(StatusCode::kInvalidArgument, "lowering kernel {}: an extent needs variable '{}', which is no argument",
                kernel_.name, attr.name));
-    return b_.getInt32(0);
+    return llvm::ConstantInt::get(type, 0);
   }
   if (dim.offset == 0) return it->second;
-  return b_.CreateAdd(it->second, b_.getInt32(static_cast<uint32_t>(dim.offset)), "", dim.offset > 0, true);
+  Value* variable = b_.CreateZExt(it->second, type);  // which is never negative
+  return b_.CreateAdd(variable, llvm::ConstantInt::getSigned(type, dim.offset), "", dim.offset > 0, true);
 }
 
 Value* KernelEmitter::known(const Node* node) const {

@@ -107,6 +107,7 @@ class KernelEmitter {
   bool split_arithmetic(const ir::NodePtr& node, Split& result);
   llvm::Value* join(const Split& split, llvm::Type* type);
   bool is_ready(const ir::Node* node) const { return (plan_.of(node).free & ~scopes_.back().active) == 0; }
+  // Of the width that ranges of this extent have.
   llvm::Value* dim_value(const ir::Dim& dim);
   llvm::Value* address(const ir::Node& access);
   void fail(Status status);

@@ -1,9 +1,14 @@
 // The part of KernelEmitter that computes indices and addresses.
 #include <bit>
+#include <limits>
 
 #include "compiler/lower_llvm_emit.h"
 
 namespace bw::compiler {
+
+// An access adds to a base in scalar registers the unsigned 32 bits of a vector register (RDNA3 ISA, global memory
+// with SADDR).
+constexpr int64_t kMaxOffset = std::numeric_limits<uint32_t>::max();
 
 using ir::Node;
 using ir::NodePtr;
@@ -63,9 +68,9 @@ Value* KernelEmitter::join(const Split& split, llvm::Type* type) {
   return b_.CreateAdd(split.rest, constant, "", split.low >= 0 && split.constant >= 0, true);
 }
 
-// base + zext(rest * size) + constant * size, in 32 bits for all but the largest params, so that the access takes the
-// base from scalar registers, the offset from one vector register, and the constant from its own bits. The verifier has
-// proven the index within the param.
+// base + zext(rest * size) + constant * size, in 32 bits where that is proven to be enough, so that the access takes
+// the base from scalar registers, the offset from one vector register, and the constant from its own bits. The verifier
+// has proven the index within the param.
 Value* KernelEmitter::address(const Node& access) {
   const Node& param = memory_param(access);
   const auto size = static_cast<int64_t>(ir::size_bytes(memory_dtype(access)));
@@ -77,10 +82,11 @@ Value* KernelEmitter::address(const Node& access) {
   }
   Value* base = function_.getArg(static_cast<unsigned>(param.attr<ir::ParamAttr>().id));
   if (split.rest != nullptr) {
-    const bool narrow = param_bytes < (int64_t{1} << 31);
+    const bool narrow = split.high <= kMaxOffset / size;
     llvm::Type* type = narrow ? b_.getInt32Ty() : b_.getInt64Ty();
     Value* offset = b_.CreateIntCast(split.rest, type, /*isSigned=*/false);
-    offset = b_.CreateShl(offset, std::countr_zero(static_cast<uint64_t>(size)), "", true, true);
+    const bool is_positive = !narrow || split.high <= std::numeric_limits<int32_t>::max() / size;
+    offset = b_.CreateShl(offset, std::countr_zero(static_cast<uint64_t>(size)), "", true, is_positive);
     base = b_.CreateInBoundsGEP(b_.getInt8Ty(), base, b_.CreateZExt(offset, b_.getInt64Ty()));
   }
   if (split.constant == 0) return base;

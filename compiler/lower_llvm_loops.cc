@@ -127,11 +127,12 @@ int64_t KernelEmitter::body_copies(std::span<const NodePtr> roots, std::span<con
 
 void KernelEmitter::emit_loop(const Node& range, int64_t copies, std::vector<Value*>& carried, Body body) {
   const auto& attr = range.attr<ir::RangeAttr>();
-  Value* zero = b_.getInt32(0);
+  llvm::Type* type = ops_.register_type(range.dtype);
+  Value* zero = llvm::ConstantInt::get(type, 0);
   if (!attr.extent.is_static()) {
     Value* end = dim_value(attr.extent);
     if (copies == 1) return emit_counted_loop(range, {zero, end}, 1, attr.extent.min() < 1, carried, body);
-    Value* whole = b_.CreateAnd(end, b_.getInt32(static_cast<uint32_t>(-copies)));
+    Value* whole = b_.CreateAnd(end, llvm::ConstantInt::getSigned(type, -copies));
     emit_counted_loop(range, {zero, whole}, copies, true, carried, body);
     return emit_counted_loop(range, {whole, end}, 1, true, carried, body);
   }
@@ -141,7 +142,8 @@ void KernelEmitter::emit_loop(const Node& range, int64_t copies, std::vector<Val
     for (int64_t i = 0; i < extent; ++i) emit_iteration(range, {.constant = i}, body);
     return;
   }
-  emit_counted_loop(range, {zero, b_.getInt32(static_cast<uint32_t>(extent))}, copies, false, carried, body);
+  Value* end = llvm::ConstantInt::getSigned(type, extent);
+  emit_counted_loop(range, {zero, end}, copies, false, carried, body);
 }
 
 void KernelEmitter::emit_counted_loop(const Node& range, std::pair<Value*, Value*> begin_end, int64_t copies,
@@ -157,7 +159,7 @@ void KernelEmitter::emit_counted_loop(const Node& range, std::pair<Value*, Value
     b_.CreateBr(loop);
   }
   b_.SetInsertPoint(loop);
-  llvm::PHINode* counter = b_.CreatePHI(b_.getInt32Ty(), 2);
+  llvm::PHINode* counter = b_.CreatePHI(begin->getType(), 2);
   counter->addIncoming(begin, before);
   std::vector<llvm::PHINode*> phis;
   for (Value*& value : carried) {
@@ -171,7 +173,8 @@ void KernelEmitter::emit_counted_loop(const Node& range, std::pair<Value*, Value
     emit_iteration(range, {.rest = counter, .constant = i, .low = 0, .high = high}, body);
   }
   --loop_depth_;
-  Value* next = b_.CreateAdd(counter, b_.getInt32(static_cast<uint32_t>(copies)), "", true, true);
+  Value* step = llvm::ConstantInt::getSigned(counter->getType(), copies);
+  Value* next = b_.CreateAdd(counter, step, "", true, true);
   llvm::BasicBlock* latch = b_.GetInsertBlock();
   b_.CreateCondBr(b_.CreateICmpULT(next, end), loop, after);
   counter->addIncoming(next, latch);
@@ -188,7 +191,7 @@ void KernelEmitter::emit_counted_loop(const Node& range, std::pair<Value*, Value
 
 void KernelEmitter::emit_iteration(const Node& range, const Split& value, Body body) {
   scopes_.push_back({.active = scopes_.back().active | plan_.bit(&range), .hidden = 0, .values = {}, .splits = {}});
-  scopes_.back().values[&range] = join(value, b_.getInt32Ty());
+  scopes_.back().values[&range] = join(value, ops_.register_type(range.dtype));
   scopes_.back().splits[&range] = value;
   body();
   scopes_.pop_back();

@@ -77,6 +77,24 @@ TEST(LowerLlvm, ReductionsOverTheSameRangesShareALoop) {
   EXPECT_EQ(count(text, "\nloop"), 1u);
 }
 
+TEST(LowerLlvm, LoopsOf32BitsAndMoreCountIn64) {
+  for (const int64_t extent : {int64_t{1} << 30, (int64_t{1} << 32) + 15}) {
+    ir::KernelBuilder b;
+    const auto out = b.param(0, "out", DType::kU8, {1});
+    const auto x = b.param(1, "x", DType::kU8, {extent});
+    const auto i = b.range(extent, ir::RangeKind::kLoop);
+    const auto sum = b.op(Op::kReduceAdd, DType::kU8, {b.load(x, i), i});
+    const ir::Kernel kernel{.name = "long",
+                            .params = {out, x},
+                            .variables = {},
+                            .stores = {b.store(out, b.constant(DType::kI32, int64_t{0}), sum)},
+                            .workgroup_size = 1};
+    const bool is_wide = extent > std::numeric_limits<int32_t>::max();
+    EXPECT_EQ(count(lowered(kernel), "phi i64"), is_wide ? 1u : 0u);
+    EXPECT_EQ(count(lowered(kernel), "phi i32"), is_wide ? 0u : 1u);
+  }
+}
+
 TEST(LowerLlvm, UnrollRangesAreWrittenOut) {
   ir::KernelBuilder b;
   const auto out = b.param(0, "out", DType::kF32, {8});

@@ -1,8 +1,10 @@
 #include "compiler/schedule.h"
 
 #include <algorithm>
+#include <limits>
 #include <map>
 
+#include "amdgpu/gfx11/rates.h"
 #include "compiler/fusion.h"
 #include "compiler/loops.h"
 #include "compiler/schedule_in_place.h"
@@ -20,6 +22,28 @@ namespace {
 using ir::NodePtr;
 using ir::Op;
 
+// The dispatch packet's counts of workgroups have 32 bits each (COMPUTE_DIM_X and its like).
+constexpr int64_t kMaxWorkgroups = std::numeric_limits<uint32_t>::max();
+
+Status check_grid(const LoopNest& nest) {
+  for (size_t axis = 0; axis < nest.grid.size(); ++axis) {
+    const int64_t extent = nest.group_extent[axis];
+    const int64_t workgroups = nest.grid[axis].max() / extent + (nest.grid[axis].max() % extent != 0 ? 1 : 0);
+    if (workgroups <= kMaxWorkgroups) continue;
+    return error(StatusCode::kUnsupported, "scheduling kernel {}: it takes {} workgroups (at most {})",
+                 nest.kernel.name, workgroups, kMaxWorkgroups);
+  }
+  return Status::ok();
+}
+
+Status check_memory(std::span<const BufferPlan> buffers) {
+  uint64_t bytes = 0;
+  for (const BufferPlan& buffer : buffers) bytes += buffer.size_bytes;
+  if (bytes <= amdgpu::gfx11::kVramBytes) return Status::ok();
+  return error(StatusCode::kUnsupported, "scheduling: the program's buffers take {} bytes, more than the card's {}",
+               bytes, amdgpu::gfx11::kVramBytes);
+}
+
 class Scheduler {
  public:
   explicit Scheduler(FlatGraph graph) : graph_(std::move(graph)) {}
@@ -32,6 +56,7 @@ class Scheduler {
     plan_temporaries();
     for (const std::vector<size_t>& launch : launches_) add_launch(launch);
     for (const NodeId output : graph_.outputs) schedule_.outputs.push_back(buffer_of(output));
+    BW_RETURN_IF_ERROR(check_memory(schedule_.buffers));
     return std::move(schedule_);
   }
 
@@ -83,6 +108,7 @@ class Scheduler {
         open.push_back(root);
         continue;
       }
+      BW_RETURN_IF_ERROR(check_grid(lowered.nest));
       BW_RETURN_IF_ERROR(ir::verify_pass("lower_to_loops", lowered.nest.kernel));
       for (const NodeId read : lowered.nest.reads) want(read);
       for (const NodeId state : lowered.nest.states) want_store(state);

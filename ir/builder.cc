@@ -84,7 +84,8 @@ Result<NodePtr> Builder::variable(std::string name, int64_t min, int64_t max) {
 }
 
 Result<NodePtr> Builder::range(Dim extent) {
-  return finish(leaf(Op::kRange, DType::kI32, RangeAttr{std::move(extent), 0, RangeKind::kLoop}));
+  const DType dtype = range_dtype(extent);
+  return finish(leaf(Op::kRange, dtype, RangeAttr{std::move(extent), 0, RangeKind::kLoop}));
 }
 
 Result<NodePtr> Builder::unary(Op op, NodePtr x) {

@@ -75,7 +75,9 @@ TEST_F(BuilderTest, LeavesCheckTheirBounds) {
               HasSubstr("has too many elements"));
   EXPECT_THAT(message_of(builder_.param(0, "p", DType::kF32, std::vector<int64_t>(33, 1))), HasSubstr("33 axes"));
   EXPECT_EQ(shape_of(builder_.range(Dim(variable(0, 7), 1))), "[pos+1]");
-  EXPECT_EQ(message_of(builder_.range(int64_t{1} << 31)), "range: the extent 2147483648 does not fit i32");
+  EXPECT_EQ(builder_.range((int64_t{1} << 31) - 1).value()->dtype, DType::kI32);
+  EXPECT_EQ(builder_.range(int64_t{1} << 31).value()->dtype, DType::kI64);
+  EXPECT_THAT(message_of(builder_.range((int64_t{1} << 48) + 1)), HasSubstr("too large for an extent"));
   EXPECT_THAT(message_of(builder_.range(Dim(variable(0, 7), -1))), HasSubstr("can be negative"));
 }
 

@@ -35,6 +35,8 @@ Result<Inferred> infer_store(const Node& node);
 // not change the size here.
 Result<DType> infer_elementwise_dtype(const Node& node);
 Status check_leaf_attribute(const Node& node);
+// The dtype of what counts to `extent`: i32, or i64 where that is too small (from 2^31 on).
+DType range_dtype(const Dim& extent);
 Status check_input_count(const Node& node, size_t expected);
 Status check_shape(const Node& node, const Shape& shape);
 Status check_reduce_dtype(const Node& node);

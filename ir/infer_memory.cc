@@ -55,10 +55,10 @@ Status check_variable(const Node& node) {
 Status check_range(const Node& node) {
   const auto* attr = std::get_if<RangeAttr>(&node.attribute);
   if (attr == nullptr) return wrong(node, "has no extent");
-  if (node.dtype != DType::kI32) return wrong(node, "is i32, not {}", name(node.dtype));
   BW_RETURN_IF_ERROR(check_shape(node, {attr->extent}));
-  if (attr->extent.max() > std::numeric_limits<int32_t>::max()) {
-    return wrong(node, "the extent {} does not fit i32", print_dim(attr->extent));
+  const DType wanted = range_dtype(attr->extent);
+  if (node.dtype != wanted) {
+    return wrong(node, "with the extent {} is {}, not {}", print_dim(attr->extent), name(wanted), name(node.dtype));
   }
   return Status::ok();
 }
@@ -74,6 +74,11 @@ const Node* base_of_view(const Node& view) {
 }
 
 }  // namespace
+
+DType range_dtype(const Dim& extent) {
+  if (!extent.is_static() && extent.variable->op != Op::kVariable) return DType::kI32;  // check_dim refuses it
+  return extent.max() > std::numeric_limits<int32_t>::max() ? DType::kI64 : DType::kI32;
+}
 
 Status check_leaf_attribute(const Node& node) {
   BW_RETURN_IF_ERROR(check_input_count(node, 0));

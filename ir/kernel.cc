@@ -89,7 +89,7 @@ NodePtr KernelBuilder::range(Dim extent, RangeKind kind) {
   if (extent.variable != nullptr) extent.variable = variable(extent.variable);
   Node node;
   node.op = Op::kRange;
-  node.dtype = DType::kI32;
+  node.dtype = range_dtype(extent);
   node.attribute = RangeAttr{std::move(extent), next_range_++, kind};
   BW_CHECK(check_leaf_attribute(node).is_ok());
   return intern(std::move(node));
@@ -124,7 +124,7 @@ NodePtr KernelBuilder::store(NodePtr param, NodePtr index, NodePtr value) {
 }
 
 NodePtr KernelBuilder::dim(const Dim& dim) {
-  if (dim.is_static()) return constant(DType::kI32, dim.offset);
+  if (dim.is_static()) return constant(range_dtype(dim), dim.offset);
   return add(variable(dim.variable), dim.offset);
 }
 
@@ -134,9 +134,13 @@ NodePtr KernelBuilder::widened(const NodePtr& node) {
 }
 
 NodePtr KernelBuilder::add(NodePtr a, NodePtr b) {
+  // Asked before the sum is folded: modulo 2^32 it may be gathered into one that fits again, but is another.
   if (a->dtype == DType::kI32 && b->dtype == DType::kI32) {
-    NodePtr sum = op(Op::kAdd, DType::kI32, {a, b});
-    if (!bounds_.of(sum).overflow) return sum;
+    const Interval x = bounds_.of(a);
+    const Interval y = bounds_.of(b);
+    if (fits_i32(x.low + y.low) && fits_i32(x.high + y.high)) {
+      return op(Op::kAdd, DType::kI32, {std::move(a), std::move(b)});
+    }
   }
   return op(Op::kAdd, DType::kI64, {widened(a), widened(b)});
 }
@@ -147,8 +151,10 @@ NodePtr KernelBuilder::add(NodePtr a, int64_t b) {
 
 NodePtr KernelBuilder::mul(NodePtr a, int64_t b) {
   if (a->dtype == DType::kI32 && fits_i32(b)) {
-    NodePtr product = op(Op::kMul, DType::kI32, {a, constant(DType::kI32, b)});
-    if (!bounds_.of(product).overflow) return product;
+    const Interval x = bounds_.of(a);
+    if (fits_i32(x.low * b) && fits_i32(x.high * b)) {
+      return op(Op::kMul, DType::kI32, {std::move(a), constant(DType::kI32, b)});
+    }
   }
   return op(Op::kMul, DType::kI64, {widened(a), constant(DType::kI64, b)});
 }

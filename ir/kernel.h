@@ -53,13 +53,13 @@ class KernelBuilder {
   NodePtr param(uint64_t position, std::string name, DType dtype, std::vector<int64_t> shape);
   // The graph's own node, or an equal one seen before.
   NodePtr variable(const NodePtr& graph_variable);
-  // A fresh loop counter, i32 in 0..extent-1.
+  // A fresh loop counter in 0..extent-1, i32, or i64 for 2^31 iterations and more.
   NodePtr range(Dim extent, RangeKind kind);
   // Elementwise ops, and reductions with the inputs (value, range, range..). `dtype` is that of the result.
   NodePtr op(Op op, DType dtype, std::vector<NodePtr> inputs);
   NodePtr load(NodePtr param, NodePtr index);
   NodePtr store(NodePtr param, NodePtr index, NodePtr value);
-  // The value of a Dim as an i32 expression.
+  // The value of a Dim, i32, or i64 where that is too small.
   NodePtr dim(const Dim& dim);
 
   // Integer conveniences over op(), i32 or i64 alike; the divisors are positive.

@@ -116,6 +116,23 @@ TEST_F(KernelBuilderTest, ClampFoldsWhereTheBoundsLieWithin) {
   EXPECT_EQ(inside.high, 1023);
 }
 
+// Gathered modulo 2^32, (a + 8) * 2^28 would be a * 2^28 - 2^31, which fits.
+TEST_F(KernelBuilderTest, AnIndexThatI32CannotHoldIsNotWrappedIntoOneThatItCan) {
+  NodePtr far = builder_.mul(builder_.add(range(4), 8), int64_t{1} << 28);
+  EXPECT_EQ(far->dtype, DType::kI64);
+  EXPECT_EQ(builder_.bounds(far).low, int64_t{1} << 31);
+  EXPECT_EQ(builder_.bounds(builder_.add(range(8), (int64_t{1} << 31) - 4)).low, (int64_t{1} << 31) - 4);
+}
+
+TEST_F(KernelBuilderTest, RangesOf32BitsAndMoreAreI64) {
+  const int64_t limit = int64_t{1} << 31;
+  EXPECT_EQ(builder_.range(limit - 1, RangeKind::kLoop)->dtype, DType::kI32);
+  NodePtr wide = builder_.range(limit, RangeKind::kLoop);
+  EXPECT_EQ(wide->dtype, DType::kI64);
+  EXPECT_EQ(builder_.bounds(wide).high, limit - 1);
+  EXPECT_EQ(builder_.dim(limit)->dtype, DType::kI64);
+}
+
 TEST_F(KernelBuilderTest, AnIndexThatI32CannotHoldIsI64) {
   NodePtr a = range(1 << 20);
   NodePtr b = range(1 << 12);

@@ -80,10 +80,14 @@ Tensor Tensor::zeros(const std::shared_ptr<Runtime>& runtime, DType dtype, Shape
 }
 
 Tensor Tensor::arange(const std::shared_ptr<Runtime>& runtime, DType dtype, Dim extent) {
-  auto node = runtime->builder().range(std::move(extent));
+  auto node = runtime->builder().range(extent);
   if (!node.is_ok()) return Tensor(std::move(node).status());
   const Tensor range(runtime, std::move(node).value());
-  return dtype == DType::kI32 ? range : range.cast(dtype);
+  if (range.dtype() == DType::kI64 && dtype == DType::kI32) {
+    return Tensor(
+        error(StatusCode::kInvalidArgument, "arange: i32 does not count to {} (make it i64)", ir::print_dim(extent)));
+  }
+  return range.dtype() == dtype ? range : range.cast(dtype);
 }
 
 Tensor Tensor::scalar(double value) const {

@@ -1,5 +1,6 @@
 // Owns: the movement operations of Tensor, and broadcasting.
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "ir/text.h"
@@ -174,7 +175,8 @@ Tensor cat(const std::vector<Tensor>& tensors, int axis) {
   // Each tensor padded to the whole length; the index along the axis chooses, so that values pass unchanged.
   Shape index_shape(first.shape().size(), Dim(1));
   index_shape[position] = Dim(total);
-  const Tensor index = Tensor::arange(first.runtime(), DType::kI32, total).reshape(index_shape);
+  const DType counted = total > std::numeric_limits<int32_t>::max() ? DType::kI64 : DType::kI32;
+  const Tensor index = Tensor::arange(first.runtime(), counted, total).reshape(index_shape);
   Tensor result;
   int64_t start = 0;
   for (size_t i = 0; i < tensors.size(); ++i) {

@@ -1,5 +1,6 @@
 // Owns: the reductions of Tensor and what is made of them: softmax, argmax, matrix products.
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "ir/text.h"
@@ -100,6 +101,9 @@ Tensor Tensor::argmax(int axis) const {
   if (ir::size_bytes(dtype()) > 4 || dtype() == DType::kBool) {
     return Tensor(
         error(StatusCode::kUnsupported, "argmax of {} (cast it to a type of up to 32 bits)", ir::name(dtype())));
+  }
+  if (shape()[static_cast<size_t>(normal.value())].max() > std::numeric_limits<int32_t>::max()) {
+    return Tensor(error(StatusCode::kUnsupported, "argmax along an axis of 2^31 elements or more (split it)"));
   }
   // Value and index in one integer: the value above, the complement of the index below, so that the largest key is the
   // first of the largest values, and one reduction finds it.

@@ -1,4 +1,4 @@
-// Owns: how fast the parts of an RX 7900 XTX are, at best. Not here: what a kernel makes of them.
+// Owns: how fast and large the parts of an RX 7900 XTX are, at best. Not here: what a kernel makes of them.
 #pragma once
 
 #include <cstdint>
@@ -26,6 +26,8 @@ inline constexpr double kLdsBytesPerClock = 128;
 // All of the card, as measured: 5.7 TB/s at 2.37 GHz. Source: Chips and Cheese on the H100, 2023.
 inline constexpr double kL2BytesPerClock = 2400;
 
+// What the driver reports of 24 GB (drm_amdgpu_info_vram_gtt on an RX 7900 XTX).
+inline constexpr uint64_t kVramBytes = 25'753'026'560;
 // 384 bits of GDDR6 at 20 Gbit/s. Source: the data sheet.
 inline constexpr double kVramBytesPerSecond = 960e9;
 // A load that no cache holds, as seen by a vector load. Source: Chips and Cheese, 2023-06.

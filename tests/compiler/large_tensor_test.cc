@@ -122,12 +122,43 @@ TEST_F(LargeTensor, WholeOnesAreScheduledWithProvenIndices) {
   }
 }
 
-TEST_F(LargeTensor, AnAxisOfMoreThan31BitsIsRefusedWithTheReason) {
+TEST_F(LargeTensor, AnAxisOfMoreThan31BitsIsIndexedWith64) {
   const NodePtr flat = builder_.reshape(large_, {kRows * kColumns}).value();
-  const std::vector<NodePtr> outputs = {builder_.cast(flat, DType::kF32).value()};
-  const Result<compiler::Schedule> schedule = compiler::schedule(outputs);
-  EXPECT_EQ(schedule.status().code(), StatusCode::kUnsupported);
-  EXPECT_NE(schedule.status().message().find("an extent of 2^31 or more"), std::string::npos);
+  const ir::Kernel kernel = kernel_of(builder_.cast(flat, DType::kF16).value());
+  const auto proofs = ir::analysis::prove_accesses(kernel);
+  ASSERT_TRUE(proofs.is_ok()) << proofs.status().message();
+  for (const ir::analysis::AccessProof& proof : proofs.value()) EXPECT_EQ(proof.access->inputs[1]->dtype, DType::kI64);
+  // Of which the near end needs no more than 32.
+  const ir::Kernel near = kernel_of(builder_.shrink(flat, {0}, {4096}).value());
+  const auto near_proofs = ir::analysis::prove_accesses(near);
+  for (const ir::analysis::AccessProof& proof : near_proofs.value()) {
+    EXPECT_EQ(proof.access->inputs[1]->dtype, DType::kI32) << proof.explain();
+  }
+}
+
+// No lane but those of the last workgroup is run.
+TEST(WideGrid, LanesBeyond32BitsKnowTheirPlace) {
+  constexpr int64_t kExtent = (int64_t{1} << 32) + 15;
+  constexpr uint32_t kLanes = 256;
+  ir::KernelBuilder b;
+  const NodePtr out = b.param(0, "out", DType::kI64, {kLanes});
+  const NodePtr x = b.range(kExtent, ir::RangeKind::kGlobalX);
+  const ir::Kernel kernel{.name = "wide",
+                          .params = {out},
+                          .variables = {},
+                          .stores = {b.store(out, b.mod(x, kLanes), x)},
+                          .workgroup_size = kLanes};
+  std::vector<int64_t> result(kLanes, -1);
+  std::vector<int64_t> expected = result;
+  constexpr uint32_t kLast = kExtent / kLanes;
+  for (int64_t i = int64_t{kLast} * kLanes; i < kExtent; ++i) expected[static_cast<size_t>(i % kLanes)] = i;
+  ir::EvaluatorInputs inputs;
+  inputs.params[0] = std::as_writable_bytes(std::span(result));
+  const auto runner = ShaderRunner::create(1);
+  ASSERT_TRUE(runner.is_ok());
+  const Status status = runner.value()->run(kernel, compiler::LaneForm{}, {kLast + 1, 1, 1}, inputs, {kLast, 0, 0});
+  ASSERT_TRUE(status.is_ok()) << status.message() << "\n" << ir::print_kernel(kernel);
+  EXPECT_EQ(result, expected);
 }
 
 }  // namespace

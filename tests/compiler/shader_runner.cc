@@ -99,7 +99,7 @@ int64_t extent_of(const ir::Dim& dim, const ir::EvaluatorInputs& inputs) {
 
 // The grid as a schedule would give it: from the ranges of the kernel.
 std::array<uint32_t, 3> workgroups(const ir::Kernel& kernel, const ir::EvaluatorInputs& inputs) {
-  std::array<uint32_t, 3> items{1, 1, 1};
+  std::array<int64_t, 3> items{1, 1, 1};
   std::vector<const ir::Node*> stack;
   for (const ir::NodePtr& store : kernel.stores) stack.push_back(store.get());
   while (!stack.empty()) {
@@ -109,12 +109,11 @@ std::array<uint32_t, 3> workgroups(const ir::Kernel& kernel, const ir::Evaluator
     if (node->op != ir::Op::kRange) continue;
     const auto& range = node->attr<ir::RangeAttr>();
     const int axis = static_cast<int>(range.kind) - static_cast<int>(ir::RangeKind::kGlobalX);
-    if (axis >= 0 && axis < 3)
-      items[static_cast<size_t>(axis)] = static_cast<uint32_t>(extent_of(range.extent, inputs));
+    if (axis >= 0 && axis < 3) items[static_cast<size_t>(axis)] = extent_of(range.extent, inputs);
   }
   const uint32_t places = kernel.workgroup_size / ir::group_size(kernel);
-  items[0] = static_cast<uint32_t>(round_up(items[0], places) / places);
-  return items;
+  items[0] = (items[0] + places - 1) / places;
+  return {static_cast<uint32_t>(items[0]), static_cast<uint32_t>(items[1]), static_cast<uint32_t>(items[2])};
 }
 
 Result<GpuPages*> place_arguments(const ir::Kernel& kernel, const ir::EvaluatorInputs& inputs, Memory& memory,
@@ -142,7 +141,7 @@ Result<GpuPages*> place_arguments(const ir::Kernel& kernel, const ir::EvaluatorI
 }
 
 Status run_on(emulator::ShaderCores& cores, const amdgpu::CodeObject& object, const ir::Kernel& kernel,
-              std::array<uint32_t, 3> groups, const ir::EvaluatorInputs& inputs) {
+              std::array<uint32_t, 3> groups, std::array<uint32_t, 3> first, const ir::EvaluatorInputs& inputs) {
   const amdgpu::KernelInfo& info = object.kernels[0];
   Memory memory;
   BW_ASSIGN(GpuPages * program, memory.add(object.image.size(), true));
@@ -160,6 +159,7 @@ Status run_on(emulator::ShaderCores& cores, const amdgpu::CodeObject& object, co
   dispatch.user_data[1] = static_cast<uint32_t>(kernarg->address() >> 32);
   dispatch.workgroup_size = {kernel.workgroup_size, 1, 1};
   dispatch.workgroup_count = groups;
+  dispatch.start_workgroup = first;
   if (const auto fault = cores.run(dispatch, memory.space, {}, nullptr))
     return Status(StatusCode::kDeviceFault, fault->message);
   for (size_t i = 0; i < buffers.size(); ++i) {
@@ -182,7 +182,7 @@ Status ShaderRunner::run(const ir::Kernel& kernel, const ir::EvaluatorInputs& in
 }
 
 Status ShaderRunner::run(const ir::Kernel& kernel, const compiler::KernelForm& form, std::array<uint32_t, 3> groups,
-                         const ir::EvaluatorInputs& inputs) {
+                         const ir::EvaluatorInputs& inputs, std::array<uint32_t, 3> first) {
   BW_ASSIGN(const compiler::CodeObject code, compiler::generate_code(kernel, form, compiler::Keep::kObjectOnly));
   BW_ASSIGN(const amdgpu::CodeObject object, amdgpu::CodeObject::parse(code.elf));
   if (object.kernels.size() != 1)
@@ -195,8 +195,8 @@ Status ShaderRunner::run(const ir::Kernel& kernel, const compiler::KernelForm& f
     again.params[id] = {pages.host(), raw.size()};
     translated.emplace(id, std::move(pages));
   }
-  BW_RETURN_IF_ERROR(run_on(*interpreter_, object, kernel, groups, inputs));
-  BW_RETURN_IF_ERROR(run_on(*jit_, object, kernel, groups, again).with_context("on the JIT"));
+  BW_RETURN_IF_ERROR(run_on(*interpreter_, object, kernel, groups, first, inputs));
+  BW_RETURN_IF_ERROR(run_on(*jit_, object, kernel, groups, first, again).with_context("on the JIT"));
   for (const auto& [id, raw] : inputs.params) {
     if (std::memcmp(raw.data(), translated.at(id).host(), raw.size()) == 0) continue;
     const auto [a, b] = std::mismatch(raw.begin(), raw.end(), translated.at(id).host());

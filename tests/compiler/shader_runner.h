@@ -31,9 +31,9 @@ class ShaderRunner {
   // the compiler's, kDeviceFault with the fault's message, kDataLoss where the engines differ.
   Status run(const ir::Kernel& kernel, const ir::EvaluatorInputs& inputs,
              const compiler::LaneForm& form = compiler::LaneForm{});
-  // The same for a kernel dealt out in some form to so many workgroups.
+  // The same for a kernel dealt out in some form to so many workgroups, from `first` on.
   Status run(const ir::Kernel& kernel, const compiler::KernelForm& form, std::array<uint32_t, 3> workgroups,
-             const ir::EvaluatorInputs& inputs);
+             const ir::EvaluatorInputs& inputs, std::array<uint32_t, 3> first = {});
 
  private:
   ShaderRunner(std::unique_ptr<emulator::ShaderCores> interpreter, std::unique_ptr<emulator::ShaderCores> jit)

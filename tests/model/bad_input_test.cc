@@ -167,13 +167,46 @@ TEST_F(BadInput, OffsetsBeyond32Bits) {
             (Bytes{at(69999, 4), 9, 9, 9, at(69999, 8)}));
 }
 
-TEST_F(BadInput, MoreElementsThan32BitsCountAreLoweredAndLongerAxesRefused) {
-  // The first output alone would be 1 TB, so none of these is run.
-  EXPECT_EQ(refusal("x[65536, 65536]:u8.sum()"), "");
-  EXPECT_EQ(refusal("x[1, 3]:u8.expand([1431655766, 3]).sum(1)"), "");
-  EXPECT_THAT(refusal("x[2147483648]:u8 + 1"), HasSubstr("an extent of 2^31 or more"));
-  EXPECT_THAT(refusal("x[1, 2147483648]:u8.sum(1)"), HasSubstr("an extent of 2^31 or more"));
-  EXPECT_THAT(refusal("arange(2147483648)"), HasSubstr("does not fit i32"));
+// One axis of 3 GB.
+TEST_F(BadInput, OneAxisOfMoreThan31Bits) {
+  constexpr int64_t kExtent = int64_t{3} << 30;
+  Tensor big = Tensor::empty(runtime_, DType::kU8, {kExtent}, "big");
+  ASSERT_TRUE(big.is_ok()) << big.status().message();
+  std::vector<std::byte> end(64);
+  for (size_t i = 0; i < end.size(); ++i) end[i] = static_cast<std::byte>(i + 1);
+  ASSERT_TRUE(big.buffer()->write(kExtent - 64, end).is_ok());
+  const std::byte mark{200};
+  ASSERT_TRUE(big.buffer()->write(int64_t{11} << 28, std::span(&mark, 1)).is_ok());
+  using Bytes = std::vector<uint8_t>;
+  EXPECT_EQ(values<uint8_t>((big * 2.0).slice(0, kExtent - 3, kExtent)), (Bytes{124, 126, 128}));
+  EXPECT_EQ(values<uint8_t>(big.flip({0}).slice(0, 1, 4)), (Bytes{63, 62, 61}));
+  EXPECT_EQ(values<uint8_t>(big.pad({int64_t{1} << 30}, {2}).slice(0, (int64_t{1} << 32) - 2, (int64_t{1} << 32) + 2)),
+            (Bytes{63, 64, 0, 0}));
+  const Tensor index = Tensor::from(runtime_, std::vector<int64_t>{kExtent - 2, kExtent + 7, int64_t{11} << 28}, {3});
+  EXPECT_EQ(values<uint8_t>(big.gather(index)), (Bytes{63, 64, 200}));
+  // Every 2^28th element.
+  const Tensor strided = big.reshape({12, int64_t{1} << 28}).slice(1, 0, 1).reshape({12});
+  EXPECT_EQ(values<int32_t>(strided.slice(0, 8, 12).cast(DType::kI32).sum({0})), std::vector<int32_t>{200});
+  const Tensor count = Tensor::arange(runtime_, DType::kI64, kExtent).slice(0, kExtent - 2, kExtent);
+  EXPECT_EQ(values<int64_t>(count), (std::vector<int64_t>{kExtent - 2, kExtent - 1}));
+  const Tensor nine = Tensor::full(runtime_, DType::kU8, {2}, 9);
+  const Tensor stored = big.slice(0, kExtent - 3, kExtent - 1).store(nine);
+  EXPECT_EQ(values<uint8_t>(stored.slice(0, kExtent - 4, kExtent)), (Bytes{61, 9, 9, 64}));
+}
+
+TEST_F(BadInput, WhatTheCardHoldsIsCompiledAndWhatItDoesNotIsRefused) {
+  for (const char* text :
+       {"x[65536, 65536]:u8.sum()", "x[1, 3]:u8.expand([1431655766, 3]).sum(1)", "x[3221225472]:u8 * 2",
+        "x[4294967296].sum()", "x[4294967296].max() - x.min()", "x[4294967311]:u8 + 1", "sum(x[2147483659, 3]:u8, 0)",
+        "x[2147483659, 3]:u8 * 3", "max(x[2, 4294967296]:u8, 0)",
+        "x[4294967296]:u8.cast(f32).reshape([65536, 65536]).sum(0)", "x[2147483659, 2]:u8.transpose().contiguous()",
+        "arange(4294967296, i64).cast(f32).sum()", "cat(x[2147483648]:u8, y[5]:u8)"}) {
+    EXPECT_EQ(refusal(text), "") << text;
+  }
+  EXPECT_THAT(refusal("x[4294967296] + 1"),
+              HasSubstr("the program's buffers take 34359738368 bytes, more than the card's 25753026560"));
+  EXPECT_THAT(refusal("argmax(x[2147483648]:u8)"), HasSubstr("2^31 elements or more"));
+  EXPECT_THAT(refusal("arange(2147483648)"), HasSubstr("i32 does not count to 2147483648 (make it i64)"));
   EXPECT_THAT(refusal("x[2000000, 2000000]"), HasSubstr("larger than"));
   EXPECT_THAT(refusal("x[4].reshape([4294967296, 4294967296, -1])"), HasSubstr("no extent in place of -1 fits"));
   EXPECT_THAT(refusal("x[4].expand([9007199254740992, 4]).expand([9007199254740992, 9007199254740992, 4])"),
