@@ -80,11 +80,14 @@ CacheKey cache_key(std::span<const KernelPart> parts) {
   return key_of(text);
 }
 
-CacheKey tuning_key(const ir::Kernel& kernel, std::string_view device_name, size_t candidates) {
-  ir::Kernel formless = kernel;
-  formless.workgroup_size = 1;  // each form has its own
-  return key_of(
-      fmt::format("the fastest of {} forms on {}\n{}", candidates, device_name, nameless_text(formless, LaneForm{})));
+CacheKey tuning_key(std::span<const KernelPart> parts, std::string_view device_name, size_t candidates) {
+  std::string text = fmt::format("the fastest of {} candidates on {}\n", candidates, device_name);
+  for (const KernelPart& part : parts) {
+    ir::Kernel formless = part.kernel;
+    formless.workgroup_size = 1;  // each form has its own
+    text += fmt::format("part with {}\n{}", fmt::join(part.arguments, ", "), nameless_text(formless, LaneForm{}));
+  }
+  return key_of(text);
 }
 
 CodeCache::Bytes CodeCache::find(const CacheKey& key) {

@@ -31,9 +31,9 @@ struct CacheKey {
 CacheKey cache_key(const ir::Kernel& kernel, const KernelForm& form);
 // The same for a launch of several parts: also of how many workgroups each has and which arguments they share.
 CacheKey cache_key(std::span<const KernelPart> parts);
-// Of which form is the fastest for a kernel: as cache_key(), but for its form, and the device's name and how many forms
-// there are to choose from.
-CacheKey tuning_key(const ir::Kernel& kernel, std::string_view device_name, size_t candidates);
+// Of which way is the fastest for a launch: as cache_key(), but for its forms and workgroup size, and the device's name
+// and how many candidates there are for each choice.
+CacheKey tuning_key(std::span<const KernelPart> parts, std::string_view device_name, size_t candidates);
 
 // The digest of BLAKE3.
 Digest digest_of(std::span<const std::byte> bytes);

@@ -127,7 +127,7 @@ Result<CompiledKernel> CachingCompiler::compile_alone(const ScheduledKernel& sch
 }
 
 Result<Program> CachingCompiler::compile(std::span<const ir::NodePtr> outputs) {
-  BW_ASSIGN(Schedule plan, schedule(outputs));
+  BW_ASSIGN(Schedule plan, schedule(outputs, {.others = tuning_.wanted_others()}));
   tuning_.choose_forms(plan, [this](const ScheduledKernel& scheduled) { return compile_alone(scheduled); });
   std::vector<Job> jobs;
   std::vector<size_t> job_of;

@@ -73,8 +73,9 @@ class Tuner {
 struct CompilerOptions {
   std::string cache_dir;  // "" : no cache on disk. See default_cache_dir() (base/file_cache.h). It need not exist yet
   size_t threads = 1;     // kernels compiled side by side
-  // Matrix products run in the fastest by `tuner` of the first so many forms in the cost model's order; below 2, or
-  // without a tuner, in the model's choice. The results are remembered in `cache_dir`.
+  // Kernels that reduce (matrix products, matrix-vector products, norms) run in the fastest by `tuner` of the first so
+  // many forms in the order of the cost models, and of as many workgroup sizes; below 2, or without a tuner, as the
+  // models choose. The results are remembered in `cache_dir`.
   size_t tuning_candidates = 0;
   std::shared_ptr<Tuner> tuner = {};
 };

@@ -7,6 +7,11 @@
 
 namespace bw::compiler {
 
+bool can_resize(const ir::Kernel& kernel, const KernelForm& form, uint32_t group_extent_x, uint32_t lanes) {
+  const uint32_t group = ir::group_size(kernel);
+  return form == KernelForm(LaneForm{}) && group_extent_x * group == kernel.workgroup_size && lanes % group == 0;
+}
+
 bool has_static_grid(const KernelPart& part) {
   return std::all_of(part.grid.begin(), part.grid.end(), [](const ir::Dim& dim) { return dim.is_static(); });
 }

@@ -22,6 +22,10 @@ struct KernelPart {
   std::vector<size_t> arguments;                  // of the launch, for each param: buffers, those written first
 };
 
+// Whether a workgroup of the kernel, which has a LaneForm, can have so many lanes: groups of lanes, or lanes by
+// themselves, have nothing to do with each other then.
+bool can_resize(const ir::Kernel& kernel, const KernelForm& form, uint32_t group_extent_x, uint32_t lanes);
+
 // Whether the number of workgroups is the same whatever the variables are: what parts of one launch must have.
 bool has_static_grid(const KernelPart& part);
 // Along x, y, z, at most.

@@ -54,8 +54,13 @@ constexpr int64_t kMinVectorLanes = 24576;
 
 class RootLowering {
  public:
-  RootLowering(const FlatGraph& graph, const std::vector<bool>& buffers, NodeId root)
-      : graph_(graph), buffers_(buffers), root_(root), cone_(find_cone(graph, buffers, root)) {}
+  RootLowering(const FlatGraph& graph, const std::vector<bool>& buffers, NodeId root, const LoweringChoice& choice)
+      : graph_(graph),
+        buffers_(buffers),
+        root_(root),
+        way_(choice.way),
+        rank_(choice.rank),
+        cone_(find_cone(graph, buffers, root)) {}
 
   Result<LoweredRoot> run() {
     if (std::optional<LoopNest> nest = lower_attention(graph_, buffers_, cone_)) {
@@ -72,16 +77,20 @@ class RootLowering {
     if (std::optional<Lowered> product = lower_product(*alone)) return LoweredRoot{std::move(product->nest), kNoNode};
     if (std::optional<Lowered> grouped = lower_group(*alone)) return LoweredRoot{std::move(grouped->nest), kNoNode};
     if (std::optional<Lowered> columns = lower_columns(*alone)) return LoweredRoot{std::move(columns->nest), kNoNode};
+    if (way_ == Way::kTiles) return LoweredRoot{};
     if (choose_tile(*alone, plan)) {
       std::optional<Lowered> tiled = lower(plan, {});
       if (tiled.has_value()) alone = std::move(tiled);
     } else if (std::optional<Lowered> paired = lower_pairs(plan, {}, *alone)) {
       alone = std::move(paired);
     }
+    if (rank_ > 0) return LoweredRoot{};
     return LoweredRoot{std::move(alone->nest), kNoNode};
   }
 
  private:
+  using Way = LoweringChoice::Way;
+
   // A kernel by one plan, and what is to be known of it before another is tried.
   struct Lowered {
     LoopNest nest;
@@ -146,7 +155,11 @@ class RootLowering {
                          .element_bytes = bytes,
                          .max_steps = kMaxRowElements / width};
     const bool fits = row <= int64_t{ir::kMaxWorkgroupSize} * kMaxRowElements;
-    const GroupPlan group{fits ? choose_group(work).lanes : ir::kMaxWorkgroupSize, width, fits ? row : 0};
+    const std::vector<GroupChoice> choices =
+        fits ? rank_groups(work) : std::vector<GroupChoice>{{ir::kMaxWorkgroupSize, 1}};
+    const GroupChoice* choice = ranked(choices);
+    if (choice == nullptr) return std::nullopt;
+    const GroupPlan group{choice->lanes, width, fits ? row : 0};
     LanePlan plan = plan_lanes(output_shape(), Cooperation::kGroup, axes);
     row_axes_ = axes;
     std::optional<Lowered> rows = lower(plan, group);
@@ -159,7 +172,7 @@ class RootLowering {
 
   // As a matrix product through LDS, where it is one for which that is predicted to be faster.
   std::optional<Lowered> lower_product(const Lowered& alone) {
-    if (cone_.max_height != 1 || alone.reads_output) return std::nullopt;
+    if (cone_.max_height != 1 || alone.reads_output || way_ == Way::kLanes) return std::nullopt;
     LanePlan each = plan_axes(output_shape());
     const std::optional<Lowered> lowered = each.ranges.size() < 2 ? std::nullopt : lower(each, {});
     if (!lowered) return std::nullopt;
@@ -171,7 +184,11 @@ class RootLowering {
                                                 first_is_x ? axes->first : axes->second, axes->both);
     std::optional<Lowered> product = plan ? lower(*plan, {}) : std::nullopt;
     const std::optional<Contraction> contraction = product ? match_contraction(product->nest.kernel) : std::nullopt;
-    const std::optional<ContractionForm> form = contraction ? choose_form(*contraction) : std::nullopt;
+    std::optional<ContractionForm> form = contraction ? choose_form(*contraction) : std::nullopt;
+    if (contraction && way_ == Way::kTiles) {
+      const std::vector<ContractionForm> forms = candidate_forms(*contraction);
+      if (!forms.empty()) form = forms[0];
+    }
     if (!form) return std::nullopt;
     product->nest.form = *form;
     product->nest.kernel.workgroup_size = form->lanes();
@@ -190,12 +207,17 @@ class RootLowering {
                         trips >= std::max(kMinRunTrips, 2 * traffic.width);
     if (!is_few && !is_run) return std::nullopt;
     const int64_t width = traffic.along_reduction ? std::gcd(traffic.width, trips) : 1;
-    const GroupChoice choice = choose_group({.outputs = outputs,
-                                             .trips = trips,
-                                             .width = width,
-                                             .element_bytes = traffic.element_bytes,
-                                             .max_tile = alone.shared_x && !alone.reads_output ? kMaxGroupTile : 1});
-    if (choice.lanes == 1) return std::nullopt;
+    std::vector<GroupChoice> choices =
+        rank_groups({.outputs = outputs,
+                     .trips = trips,
+                     .width = width,
+                     .element_bytes = traffic.element_bytes,
+                     .max_tile = alone.shared_x && !alone.reads_output ? kMaxGroupTile : 1});
+    if (choices.empty() || choices[0].lanes == 1) return std::nullopt;
+    std::erase_if(choices, [](const GroupChoice& each) { return each.lanes == 1; });
+    const GroupChoice* ranking = ranked(choices);
+    if (ranking == nullptr) return std::nullopt;
+    const GroupChoice choice = *ranking;
     LanePlan plan = plan_lanes(output_shape(), Cooperation::kGroup);
     set_tile(plan, choice.tile, 1, 1);
     const GroupPlan group{choice.lanes, width, 0};
@@ -232,6 +254,14 @@ class RootLowering {
       lanes *= 2;
     }
     if (tile == 1 && lanes == 1) return std::nullopt;
+    std::vector<int64_t> shares{lanes};
+    for (int64_t factor = 2; factor <= kMaxStridedLanes; factor *= 2) {
+      if (lanes % factor == 0) shares.push_back(lanes / factor);
+      if (lanes * factor <= std::min(kMaxStridedLanes, cone_.longest_trips / 2)) shares.push_back(lanes * factor);
+    }
+    const int64_t* share = ranked(shares);
+    if (share == nullptr) return std::nullopt;
+    lanes = *share;
     std::optional<Lowered> columns;
     do {
       GroupPlan group;
@@ -254,6 +284,14 @@ class RootLowering {
   static size_t count_reductions(const LoopNest& nest) {
     const std::vector<NodePtr> order = ir::topological_order(nest.kernel.stores);
     return std::count_if(order.begin(), order.end(), [](const NodePtr& node) { return ir::is_reduce(node->op); });
+  }
+
+  // The choice that is asked for, of those of a plan, the model's first; null if it comes after all of them.
+  template <typename Choice>
+  const Choice* ranked(const std::vector<Choice>& choices) {
+    if (rank_ < choices.size()) return &choices[rank_];
+    rank_ -= choices.size();
+    return nullptr;
   }
 
   // Nothing if the kernel would be too large.
@@ -395,7 +433,13 @@ class RootLowering {
     constexpr std::pair<int64_t, int64_t> kTiles[] = {{4, 4}, {2, 4}, {4, 2}, {2, 2}, {1, 4}, {4, 1}, {1, 2}, {2, 1}};
     for (const auto& [x, y] : kTiles) {
       if ((x > 1 && !alone.shared_x) || (y > 1 && !alone.shared_y)) continue;
-      if (set_tile(plan, x, y, kMinTiledLanes)) return true;
+      LanePlan tiled = plan;
+      if (!set_tile(tiled, x, y, kMinTiledLanes)) continue;
+      if (rank_ == 0) {
+        plan = std::move(tiled);
+        return true;
+      }
+      --rank_;
     }
     return false;
   }
@@ -411,7 +455,7 @@ class RootLowering {
     }
     nest.reads = values.reads();
     nest.states = values.states();
-    nest.kernel.name = kernel_name();
+    nest.kernel.name = kernel_name(graph_, buffers_, cone_, root_);
     // By name, so that equal kernels are equal however they came about.
     std::map<std::string, NodePtr> variables;
     for (const NodePtr& node : ir::topological_order(nest.kernel.stores)) {
@@ -420,32 +464,11 @@ class RootLowering {
     for (const auto& [name, variable] : variables) nest.kernel.variables.push_back(variable);
   }
 
-  // What the kernel does last and for how many elements: "reduce_add_8x32"; symbolic extents are marked "s", and their
-  // largest value stands for them.
-  std::string kernel_name() const {
-    NodeId id = root_;
-    if (graph_.node(id).op == Op::kStore) id = graph_.nodes[id].inputs[1];
-    while (!is_loaded_or_leaf(id) && (ir::is_movement(graph_.node(id).op) || graph_.node(id).op == Op::kContiguous)) {
-      id = graph_.nodes[id].inputs[0];
-    }
-    std::string name(cone_.max_height > 0 && !ir::is_reduce(graph_.node(id).op) ? "reduce_" : "");
-    name += ir::name(graph_.node(id).op);
-    const char* separator = "_";
-    for (const Dim& dim : output_shape()) {
-      if (dim == Dim(1)) continue;
-      name += fmt::format("{}{}{}", separator, dim.is_static() ? "" : "s", dim.max());
-      separator = "x";
-    }
-    return name;
-  }
-
-  bool is_loaded_or_leaf(NodeId id) const {
-    return graph_.nodes[id].inputs.empty() || (id != root_ && is_loaded(graph_, buffers_, id));
-  }
-
   const FlatGraph& graph_;
   const std::vector<bool>& buffers_;
   const NodeId root_;
+  const Way way_;
+  size_t rank_;  // of those plans that were not yet looked at
   const Cone cone_;
   std::vector<NodePtr> ranges_;  // of the last lower(), in the order of the plan
   size_t row_axes_ = 0;          // of the output, dealt out to the lanes of a group
@@ -454,8 +477,9 @@ class RootLowering {
 
 }  // namespace
 
-Result<LoweredRoot> lower_to_loops(const FlatGraph& graph, const std::vector<bool>& buffers, NodeId root) {
-  return RootLowering(graph, buffers, root).run();
+Result<LoweredRoot> lower_to_loops(const FlatGraph& graph, const std::vector<bool>& buffers, NodeId root,
+                                   const LoweringChoice& choice) {
+  return RootLowering(graph, buffers, root, choice).run();
 }
 
 }  // namespace bw::compiler

@@ -30,7 +30,20 @@ struct LoweredRoot {
   NodeId cut_first = kNoNode;
 };
 
-// `root` must have elements. Errors: kUnsupported for a node that is too much for one kernel and cannot be cut.
-Result<LoweredRoot> lower_to_loops(const FlatGraph& graph, const std::vector<bool>& buffers, NodeId root);
+// How a node is lowered for which there are several ways: by the cost models, or as asked for.
+struct LoweringChoice {
+  enum class Way : uint8_t {
+    kPredicted,
+    kTiles,  // as a matrix product through LDS
+    kLanes,  // by lanes alone or in groups
+  };
+  Way way = Way::kPredicted;
+  size_t rank = 0;  // kLanes: of all plans of lanes, the first being what the model would take
+};
+
+// `root` must have elements. What neither is a kernel nor is to be cut cannot be lowered as asked for: `nest` has no
+// root. Errors: kUnsupported for a node that is too much for one kernel and cannot be cut.
+Result<LoweredRoot> lower_to_loops(const FlatGraph& graph, const std::vector<bool>& buffers, NodeId root,
+                                   const LoweringChoice& choice = {});
 
 }  // namespace bw::compiler

@@ -1,5 +1,7 @@
 #include "compiler/loops_cone.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <unordered_set>
 
@@ -70,6 +72,27 @@ NodeId choose_cut(const FlatGraph& graph, const Cone& cone, size_t limit_nodes) 
     }
   }
   return best;
+}
+
+std::string kernel_name(const FlatGraph& graph, const std::vector<bool>& buffers, const Cone& cone, NodeId root) {
+  const auto op_of = [&](NodeId id) { return graph.node(id).op; };
+  const auto is_loaded_or_leaf = [&](NodeId id) {
+    return graph.nodes[id].inputs.empty() || (id != root && is_loaded(graph, buffers, id));
+  };
+  NodeId id = op_of(root) == ir::Op::kStore ? graph.nodes[root].inputs[1] : root;
+  const ir::Shape& shape = graph.node(id).shape;
+  while (!is_loaded_or_leaf(id) && (ir::is_movement(op_of(id)) || op_of(id) == ir::Op::kContiguous)) {
+    id = graph.nodes[id].inputs[0];
+  }
+  std::string name(cone.max_height > 0 && !ir::is_reduce(op_of(id)) ? "reduce_" : "");
+  name += ir::name(op_of(id));
+  const char* separator = "_";
+  for (const ir::Dim& dim : shape) {
+    if (dim == ir::Dim(1)) continue;
+    name += fmt::format("{}{}{}", separator, dim.is_static() ? "" : "s", dim.max());
+    separator = "x";
+  }
+  return name;
 }
 
 }  // namespace bw::compiler

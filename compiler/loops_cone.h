@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -22,5 +23,9 @@ Cone find_cone(const FlatGraph& graph, const std::vector<bool>& buffers, NodeId 
 
 // A node of the cone that should become a buffer because the kernel is too large; kNoNode if there is none to choose.
 NodeId choose_cut(const FlatGraph& graph, const Cone& cone, size_t limit_nodes);
+
+// Of the kernel for `root`: what it does last and for how many elements: "reduce_add_8x32"; symbolic extents are marked
+// "s", and their largest value stands for them.
+std::string kernel_name(const FlatGraph& graph, const std::vector<bool>& buffers, const Cone& cone, NodeId root);
 
 }  // namespace bw::compiler

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 #include "base/bits.h"
 #include "compiler/loops_traffic.h"
@@ -42,24 +43,27 @@ double cost(const GroupWork& work, int64_t lanes, int64_t tile) {
 
 }  // namespace
 
-GroupChoice choose_group(const GroupWork& work) {
+std::vector<GroupChoice> rank_groups(const GroupWork& work) {
   const int64_t chunks = std::max<int64_t>(work.trips / work.width, 1);
   const auto most = static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(std::min(chunks, kMaxLanes))));
-  GroupChoice best;
-  double best_cost = 0;
-  bool found = false;
+  std::vector<std::pair<double, GroupChoice>> found;
   for (int64_t lanes = 1; lanes <= most; lanes *= 2) {
     if (work.max_steps > 0 && ceil_div(chunks, lanes) > work.max_steps) continue;
     for (int64_t tile = 1; tile <= work.max_tile; tile *= 2) {
       if (work.outputs % tile != 0 || (tile > 1 && tile * work.width > kMaxElements)) break;
-      const double this_cost = cost(work, lanes, tile);
-      if (found && this_cost >= best_cost) continue;
-      found = true;
-      best_cost = this_cost;
-      best = {static_cast<uint32_t>(lanes), tile};
+      found.emplace_back(cost(work, lanes, tile), GroupChoice{static_cast<uint32_t>(lanes), tile});
     }
   }
-  return best;
+  std::stable_sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<GroupChoice> choices;
+  choices.reserve(found.size());
+  for (const auto& [clocks, choice] : found) choices.push_back(choice);
+  return choices;
+}
+
+GroupChoice choose_group(const GroupWork& work) {
+  const std::vector<GroupChoice> choices = rank_groups(work);
+  return choices.empty() ? GroupChoice{} : choices[0];
 }
 
 }  // namespace bw::compiler

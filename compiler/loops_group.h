@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "amdgpu/gfx11/limits.h"
 #include "amdgpu/gfx11/rates.h"
@@ -41,7 +42,9 @@ struct GroupChoice {
   int64_t tile = 1;  // outputs that a group computes together; divides their number
 };
 
-// The cheapest by the model; lanes = 1 where no group pays. `lanes` is at most 1024.
+// All that could be chosen, the cheapest by the model first. `lanes` is at most 1024.
+std::vector<GroupChoice> rank_groups(const GroupWork& work);
+// The cheapest; lanes = 1 where no group pays.
 GroupChoice choose_group(const GroupWork& work);
 
 }  // namespace bw::compiler

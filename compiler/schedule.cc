@@ -7,6 +7,7 @@
 #include "amdgpu/gfx11/rates.h"
 #include "compiler/fusion.h"
 #include "compiler/loops.h"
+#include "compiler/loops_others.h"
 #include "compiler/schedule_in_place.h"
 #include "compiler/schedule_order.h"
 #include "compiler/schedule_outputs.h"
@@ -46,11 +47,12 @@ Status check_memory(std::span<const BufferPlan> buffers) {
 
 class Scheduler {
  public:
-  explicit Scheduler(FlatGraph graph) : graph_(std::move(graph)) {}
+  Scheduler(FlatGraph graph, const ScheduleOptions& options) : graph_(std::move(graph)), options_(options) {}
 
   Result<Schedule> run() {
     buffers_ = choose_buffers(graph_);
     BW_RETURN_IF_ERROR(lower_in_order());
+    find_others();
     choose_in_place();
     plan_params();
     plan_temporaries();
@@ -117,6 +119,16 @@ class Scheduler {
     return Status::ok();
   }
 
+  void find_others() {
+    others_.resize(nests_.size());
+    for (const std::vector<size_t>& launch : launches_) {
+      for (const size_t i : launch) {
+        others_[i] = other_nests(graph_, buffers_, nests_[i], options_.others);
+        if (launch.size() > 1) std::erase_if(others_[i], [](const LoopNest& nest) { return !can_share_launch(nest); });
+      }
+    }
+  }
+
   // Params first, in the order in which launches use them.
   void plan_params() {
     for (const FlatNode& flat : graph_.nodes) {
@@ -170,6 +182,11 @@ class Scheduler {
         for (const size_t argument : replaceable_arguments(nest)) {
           if (!is_free(nest.arguments[argument], launch)) continue;
           in_place_of_[result.id] = nest.arguments[argument].id;
+          std::erase_if(others_[i], [&](const LoopNest& other) {
+            const std::vector<size_t> replaceable = replaceable_arguments(other);
+            return std::ranges::find(replaceable, argument) == replaceable.end();
+          });
+          for (LoopNest& other : others_[i]) other = with_result_in_place(other, argument);
           nest = with_result_in_place(nest, argument);
           break;
         }
@@ -259,6 +276,10 @@ class Scheduler {
         arguments.push_back(static_cast<size_t>(known - launch.buffers.begin()));
         if (known == launch.buffers.end()) launch.buffers.push_back(buffer);
       }
+      std::vector<KernelPart>& others = scheduled.others.emplace_back();
+      for (LoopNest& other : others_[position]) {
+        others.push_back({std::move(other.kernel), other.form, other.grid, other.group_extent, arguments});
+      }
       scheduled.parts.push_back(
           {std::move(nest.kernel), nest.form, nest.grid, nest.group_extent, std::move(arguments)});
     }
@@ -267,8 +288,10 @@ class Scheduler {
   }
 
   FlatGraph graph_;
+  const ScheduleOptions options_;
   std::vector<bool> buffers_;
   std::vector<LoopNest> nests_;
+  std::vector<std::vector<LoopNest>> others_;  // of each nest
   std::vector<std::vector<size_t>> launches_;  // the nests of each
   std::map<uint64_t, uint64_t> in_place_of_;   // by result: the operand whose memory it takes over
   std::map<BufferRef, size_t> indices_;        // into Schedule::buffers
@@ -303,17 +326,20 @@ uint64_t Schedule::planned_bytes() const {
   return bytes;
 }
 
-Result<Schedule> schedule(std::span<const NodePtr> outputs) {
+Result<Schedule> schedule(std::span<const NodePtr> outputs, const ScheduleOptions& options) {
   for (const NodePtr& output : outputs) {
     if (output == nullptr) return error(StatusCode::kInvalidArgument, "scheduling: an output is missing");
   }
   BW_RETURN_IF_ERROR(ir::verify_graph(outputs));
   BW_ASSIGN(const std::vector<NodePtr> simpler, ir::run_pass("simplify_graph", outputs, ir::rewrite::simplify_graph));
   BW_ASSIGN(FlatGraph graph, flatten(simpler));
-  BW_ASSIGN(Schedule result, Scheduler(std::move(graph)).run());
+  BW_ASSIGN(Schedule result, Scheduler(std::move(graph), options).run());
   // Nothing that could reach outside its memory leaves this room.
   for (const ScheduledKernel& scheduled : result.kernels) {
     for (const KernelPart& part : scheduled.parts) BW_RETURN_IF_ERROR(ir::verify_kernel(part.kernel));
+    for (const std::vector<KernelPart>& others : scheduled.others) {
+      for (const KernelPart& other : others) BW_RETURN_IF_ERROR(ir::verify_kernel(other.kernel));
+    }
   }
   return result;
 }

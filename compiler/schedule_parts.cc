@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include "compiler/kernel_part.h"
+
 namespace bw::compiler {
 namespace {
 
@@ -35,25 +37,17 @@ class LaunchSharing {
   }
 
   bool can_share(const std::vector<size_t>& launch, size_t i) const {
-    if (launch.size() >= kMaxParts || !is_plain(nests_[i])) return false;
-    if (!std::all_of(launch.begin(), launch.end(), [&](size_t other) { return is_plain(nests_[other]); })) return false;
+    if (launch.size() >= kMaxParts || !can_share_launch(nests_[i])) return false;
+    const auto can_share = [&](size_t other) { return can_share_launch(nests_[other]); };
+    if (!std::all_of(launch.begin(), launch.end(), can_share)) return false;
     std::set<BufferRef> arguments(nests_[i].arguments.begin(), nests_[i].arguments.end());
     for (const size_t other : launch) arguments.insert(nests_[other].arguments.begin(), nests_[other].arguments.end());
     return arguments.size() <= kMaxLaunchArguments;
   }
 
-  static bool is_plain(const LoopNest& nest) {
-    // Strided groups take LDS, which the parts of a launch would have to share.
-    return nest.form == KernelForm(LaneForm{}) &&
-           std::all_of(nest.grid.begin(), nest.grid.end(), [](const ir::Dim& dim) { return dim.is_static(); });
-  }
-
-  // Whether a workgroup can have so many lanes: groups of lanes, or lanes by themselves, have nothing to do with each
-  // other.
   bool can_have(size_t i, uint32_t lanes) const {
     const LoopNest& nest = nests_[i];
-    const uint32_t group = ir::group_size(nest.kernel);
-    return nest.group_extent[0] * group == nest.kernel.workgroup_size && lanes % group == 0;
+    return can_resize(nest.kernel, nest.form, nest.group_extent[0], lanes);
   }
   void resize(size_t i, uint32_t lanes) {
     nests_[i].kernel.workgroup_size = lanes;
@@ -81,6 +75,12 @@ class LaunchSharing {
 };
 
 }  // namespace
+
+bool can_share_launch(const LoopNest& nest) {
+  // Strided groups take LDS, which the parts of a launch would have to share.
+  return nest.form == KernelForm(LaneForm{}) &&
+         std::all_of(nest.grid.begin(), nest.grid.end(), [](const ir::Dim& dim) { return dim.is_static(); });
+}
 
 std::vector<std::vector<size_t>> share_launches(const KernelOrder& order, std::vector<LoopNest>& nests) {
   return LaunchSharing(order, nests).run();

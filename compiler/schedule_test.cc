@@ -32,6 +32,23 @@ TEST(Schedule, MissingOutputIsAnError) {
   EXPECT_EQ(schedule(outputs).status().code(), StatusCode::kInvalidArgument);
 }
 
+// Each is verified and evaluated.
+TEST(Schedule, OtherWaysOfDoingAKernelComputeTheSame) {
+  Inputs inputs;
+  const Value x = inputs.param(DType::kF32, {1, 96});
+  const Value rows = inputs.param(DType::kF32, {6, 96});
+  EXPECT_GE(check_others(inputs, {x.linear(inputs.param(DType::kF32, {40, 96}))}, 8), 6u);
+  EXPECT_GE(check_others(inputs, {rows + rows.sum({1}) + rows.max({1})}, 8), 3u);
+  EXPECT_GE(check_others(inputs, {inputs.param(DType::kF32, {300, 64}).sum({0})}, 4), 1u);
+  // Several parts of a launch, a residual in whose place the result goes, a product through LDS.
+  EXPECT_GE(check_others(inputs, {rows.sum({1}), rows.max({0})}, 3), 2u);
+  const Value residual = (inputs.param(DType::kF32, {1, 40}) * x.number(2)).contiguous();
+  EXPECT_GE(check_others(inputs, {(x.linear(inputs.param(DType::kF32, {40, 96})) + residual).contiguous()}, 3), 2u);
+  const Value a = inputs.param(DType::kF32, {40, 96});
+  EXPECT_GE(check_others(inputs, {a.linear(inputs.param(DType::kF32, {72, 96}))}, 6), 3u);
+  EXPECT_EQ(check_others(inputs, {rows * rows}, 4), 0u);
+}
+
 TEST(Schedule, DeadNodesAreNotComputed) {
   Inputs inputs;
   const Value x = inputs.param(DType::kF32, {8});

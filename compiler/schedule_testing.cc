@@ -276,4 +276,29 @@ size_t check_schedule(Inputs& inputs, const std::vector<Value>& outputs, const V
   return check_schedule(nodes, inputs.params(), variables, tolerance, run_kernel);
 }
 
+size_t check_others(Inputs& inputs, const std::vector<Value>& outputs, size_t count, double tolerance,
+                    const KernelRunner& run_kernel) {
+  std::vector<NodePtr> nodes;
+  for (const Value& output : outputs) nodes.push_back(output.node);
+  const Result<Schedule> result = schedule(nodes, {.others = count});
+  if (!result.is_ok()) {
+    ADD_FAILURE() << result.status().message();
+    return 0;
+  }
+  size_t checked = 0;
+  for (size_t kernel = 0; kernel < result.value().kernels.size(); ++kernel) {
+    const ScheduledKernel& scheduled = result.value().kernels[kernel];
+    for (size_t part = 0; part < scheduled.parts.size(); ++part) {
+      for (const KernelPart& other : scheduled.others[part]) {
+        Schedule changed = result.value();
+        changed.kernels[kernel].parts[part] = other;
+        check_outputs(nodes, inputs.params(), changed, {}, tolerance, run_kernel);
+        if (::testing::Test::HasFatalFailure()) return checked;
+        ++checked;
+      }
+    }
+  }
+  return checked;
+}
+
 }  // namespace bw::compiler::testing

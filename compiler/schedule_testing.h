@@ -81,5 +81,9 @@ size_t check_schedule(const std::vector<ir::NodePtr>& outputs, const std::map<ui
                       const Variables& variables, double tolerance, const KernelRunner& run_kernel = evaluate_kernel);
 size_t check_schedule(Inputs& inputs, const std::vector<Value>& outputs, const Variables& variables = {},
                       double tolerance = 1e-4, const KernelRunner& run_kernel = evaluate_kernel);
+// The same for each of at most `count` other ways of doing each part of each kernel, one at a time. Returns how many
+// there are.
+size_t check_others(Inputs& inputs, const std::vector<Value>& outputs, size_t count, double tolerance = 1e-4,
+                    const KernelRunner& run_kernel = evaluate_kernel);
 
 }  // namespace bw::compiler::testing

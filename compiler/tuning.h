@@ -1,6 +1,5 @@
-// Owns: choosing the forms of matrix products by timing them, and remembering the choices. Not here: which forms there
-// are and what the cost model makes of them (compiler/cost_model.h), how a kernel is timed (Tuner,
-// compiler/compiler.h).
+// Owns: choosing how kernels are dealt out by timing them, and remembering the choices. Not here: which ways there are
+// and what the models make of them (compiler/loops_others.h), how a kernel is timed (Tuner, compiler/compiler.h).
 #pragma once
 
 #include <cstddef>
@@ -8,7 +7,6 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <span>
 #include <string>
 #include <unordered_map>
 
@@ -16,7 +14,6 @@
 #include "base/status.h"
 #include "compiler/cache.h"
 #include "compiler/compiler.h"
-#include "compiler/kernel_form.h"
 #include "compiler/schedule.h"
 
 namespace bw::compiler {
@@ -29,21 +26,20 @@ class FormTuning {
   // Does nothing without a tuner or with fewer than two candidates. `dir` "": choices are remembered in memory only.
   FormTuning(std::shared_ptr<Tuner> tuner, size_t candidates, std::string dir);
 
-  // Gives each kernel with a ContractionForm that has a launch for itself the fastest of its first candidates. One that
-  // cannot be compiled or timed is left out; if all are, the form stays.
+  // Of other ways, those a schedule should have for choose_forms().
+  size_t wanted_others() const { return tuner_ == nullptr || candidates_ < 2 ? 0 : candidates_ - 1; }
+
+  // Gives each launch with a reduction the fastest of so many candidates: first, for one part after the other, of the
+  // ways there are to do it, while the other parts stay as they are; then of the workgroup sizes, where all parts are
+  // lanes by themselves or in groups. A candidate that cannot be compiled or timed is left out; where all are, the
+  // launch stays as it is.
   void choose_forms(Schedule& plan, const Compile& compile);
 
  private:
-  struct Choice {
-    std::string form;         // print_form(); "": none of them ran
-    bool is_complete = true;  // nothing but the forms themselves kept one from being timed
-  };
+  class Trial;
 
   void choose_form(const Schedule& plan, ScheduledKernel& scheduled, const Compile& compile);
-  // "": of the candidates none runs.
   std::optional<std::string> recall(const CacheKey& key);
-  Choice time_all(const Schedule& plan, const ScheduledKernel& scheduled, std::span<const ContractionForm> forms,
-                  const Compile& compile);
 
   const std::shared_ptr<Tuner> tuner_;
   const size_t candidates_;

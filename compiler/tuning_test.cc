@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <map>
+#include <tuple>
 
 #include "ir/builder.h"
 
@@ -25,6 +26,7 @@ class FakeTuner final : public Tuner {
     asked.push_back(kernel);
     sizes_bytes.assign(buffer_sizes_bytes.begin(), buffer_sizes_bytes.end());
     variable_count = variables.size();
+    if (asked.size() == fast_trial) return uint64_t{10};
     const auto known = times_ns.find(kernel.form);
     if (known == times_ns.end()) return uint64_t{1000};
     if (known->second == 0) return error(StatusCode::kTimeout, "{} does not end", kernel.form);
@@ -33,6 +35,7 @@ class FakeTuner final : public Tuner {
 
   std::string name = "a card";
   std::map<std::string, uint64_t> times_ns;  // by form; 0: it fails
+  size_t fast_trial = 0;                     // of `asked`, counted from 1, whatever its form is
   std::vector<CompiledKernel> asked;
   std::vector<uint64_t> sizes_bytes;
   size_t variable_count = 0;
@@ -43,19 +46,28 @@ class TuningTest : public ::testing::Test {
   TuningTest() {
     std::string name = (fs::temp_directory_path() / "barewave-tuning-test-XXXXXX").string();
     dir_ = ::mkdtemp(name.data());
-    const NodePtr a = b_.reshape(b_.param(1, "a", DType::kF32, {512, 256}).value(), {512, 1, 256}).value();
-    const NodePtr b = b_.reshape(b_.param(2, "b", DType::kF32, {512, 256}).value(), {1, 512, 256}).value();
-    const NodePtr products =
-        b_.binary(ir::Op::kMul, b_.expand(a, {512, 512, 256}).value(), b_.expand(b, {512, 512, 256}).value()).value();
-    product_ = b_.reduce(ir::Op::kReduceAdd, products, {2}).value();
+    product_ = product(512, 512, b_.param(1, "a", DType::kF32, {512, 256}).value());
   }
   ~TuningTest() override { fs::remove_all(dir_); }
+
+  // `a` [rows, 256] times the transpose of a param [columns, 256].
+  NodePtr product(int64_t rows, int64_t columns, const NodePtr& a) {
+    const uint64_t id = next_param_++;
+    const NodePtr b = b_.param(id, fmt::format("b{}", id), DType::kF32, {columns, 256}).value();
+    const auto expanded = [&](const NodePtr& x, ir::Shape shape) {
+      return b_.expand(b_.reshape(x, std::move(shape)).value(), {rows, columns, 256}).value();
+    };
+    const NodePtr products =
+        b_.binary(ir::Op::kMul, expanded(a, {rows, 1, 256}), expanded(b, {1, columns, 256})).value();
+    return b_.reduce(ir::Op::kReduceAdd, products, {2}).value();
+  }
 
   std::unique_ptr<Compiler> make(size_t candidates) const {
     return Compiler::create({.cache_dir = dir_.string(), .tuning_candidates = candidates, .tuner = tuner_}).value();
   }
-  CompiledKernel compile(Compiler& compiler) const {
-    const Result<Program> program = compiler.compile(std::span(&product_, 1));
+  CompiledKernel compile(Compiler& compiler) const { return compile(compiler, {product_}); }
+  CompiledKernel compile(Compiler& compiler, const std::vector<NodePtr>& outputs) const {
+    const Result<Program> program = compiler.compile(outputs);
     EXPECT_TRUE(program.is_ok()) << program.status().message();
     if (!program.is_ok() || program.value().kernels.size() != 1) return {};
     return program.value().kernels[0];
@@ -74,6 +86,7 @@ class TuningTest : public ::testing::Test {
 
   fs::path dir_;
   ir::Builder b_;
+  uint64_t next_param_ = 2;
   NodePtr product_;
   std::shared_ptr<FakeTuner> tuner_ = std::make_shared<FakeTuner>();
 };
@@ -123,13 +136,76 @@ TEST_F(TuningTest, ChoicesAreRememberedForTheDeviceAndTheNumberOfCandidates) {
 TEST_F(TuningTest, ACandidateThatFailsIsLeftOutAndTriedAgainByAnotherProcess) {
   const std::vector<std::string> all = forms(3);
   ASSERT_EQ(all.size(), 3u);
-  tuner_->times_ns = {{all[0], 0}, {all[1], 900}, {all[2], 500}};
+  tuner_->times_ns = {{all[0], 0}, {all[1], 500}, {all[2], 900}};
   const std::unique_ptr<Compiler> compiler = make(3);
-  EXPECT_EQ(compile(*compiler).form, all[2]);
-  EXPECT_EQ(compile(*compiler).form, all[2]);
+  EXPECT_EQ(compile(*compiler).form, all[1]);
+  EXPECT_EQ(compile(*compiler).form, all[1]);
   EXPECT_EQ(tuner_->asked.size(), 3u);  // the compiler itself does not
   tuner_->times_ns[all[0]] = 100;
   EXPECT_EQ(compile(3).form, all[0]);
+}
+
+TEST_F(TuningTest, WhetherAProductGoesThroughLdsIsTimedToo) {
+  const std::vector<std::string> all = forms(4);
+  EXPECT_THAT(all, ::testing::Contains("lanes"));
+  tuner_->times_ns = {{"lanes", 10}};
+  EXPECT_EQ(compile(4).form, "lanes");
+}
+
+// What tells kernels of lanes apart.
+auto shape_of(const CompiledKernel& kernel) {
+  return std::tuple(kernel.workgroup_size, kernel.group_extent, kernel.grid[0].max(), *kernel.code_object);
+}
+
+TEST_F(TuningTest, MatrixVectorProductsAreTimedByLanesOutputsAndWorkgroupSizes) {
+  const NodePtr a = b_.param(1, "a", DType::kF32, {1, 256}).value();
+  const std::vector<NodePtr> outputs = {product(1, 1024, a)};
+  const CompiledKernel by_model = compile(*make(4), outputs);
+  const std::vector<CompiledKernel> asked = tuner_->asked;
+  ASSERT_GE(asked.size(), 6u);  // 4 plans of lanes, then workgroups of other sizes
+  ASSERT_LE(asked.size(), 7u);
+  EXPECT_EQ(shape_of(by_model), shape_of(asked[0]));
+  for (size_t i = 0; i < asked.size(); ++i) {
+    EXPECT_EQ(asked[i].form, "lanes");
+    for (size_t j = 0; j < i; ++j) EXPECT_NE(shape_of(asked[i]), shape_of(asked[j])) << i << " and " << j;
+  }
+  for (size_t fast = 1; fast <= asked.size(); ++fast) {
+    tuner_->name = fmt::format("a card that likes the {}th", fast);
+    tuner_->asked.clear();
+    tuner_->fast_trial = fast;
+    const CompiledKernel kernel = compile(*make(4), outputs);
+    ASSERT_GE(tuner_->asked.size(), fast);
+    EXPECT_EQ(shape_of(kernel), shape_of(tuner_->asked[fast - 1])) << fast;
+    tuner_->asked.clear();
+    EXPECT_EQ(shape_of(compile(*make(4), outputs)), shape_of(kernel));  // by way of the disk
+    EXPECT_TRUE(tuner_->asked.empty());
+  }
+}
+
+TEST_F(TuningTest, PartsOfALaunchAreTimedOneByOneWithinIt) {
+  const NodePtr a = b_.param(1, "a", DType::kF32, {1, 256}).value();
+  const std::vector<NodePtr> outputs = {product(1, 1024, a), product(1, 512, a)};
+  const CompiledKernel by_model = compile(*make(3), outputs);
+  EXPECT_THAT(by_model.name, ::testing::HasSubstr(" + "));
+  const size_t trials = tuner_->asked.size();
+  EXPECT_GE(trials, 1u + 2 + 2);  // the first, two others of each part
+  for (size_t fast = 1; fast <= trials; ++fast) {
+    tuner_->name = fmt::format("a card that likes the {}th", fast);
+    tuner_->asked.clear();
+    tuner_->fast_trial = fast;
+    const CompiledKernel kernel = compile(*make(3), outputs);
+    ASSERT_GE(tuner_->asked.size(), fast);
+    EXPECT_EQ(shape_of(kernel), shape_of(tuner_->asked[fast - 1])) << fast;
+    tuner_->asked.clear();
+    EXPECT_EQ(shape_of(compile(*make(3), outputs)), shape_of(kernel));
+    EXPECT_TRUE(tuner_->asked.empty());
+  }
+}
+
+TEST_F(TuningTest, KernelsThatReduceNothingAreNotTimed) {
+  const NodePtr a = b_.param(1, "a", DType::kF32, {4096, 256}).value();
+  compile(*make(4), {b_.binary(ir::Op::kMul, a, a).value()});
+  EXPECT_TRUE(tuner_->asked.empty());
 }
 
 TEST_F(TuningTest, WhereAllCandidatesFailTheModelDecides) {

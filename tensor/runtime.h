@@ -27,8 +27,8 @@ struct RuntimeOptions {
   size_t compiler_threads = 1;
   // Gets one line for each kernel that the compiler could not do well, such as one whose registers spill.
   std::function<void(const std::string&)> on_diagnostic = {};
-  // Of how many forms of each matrix product the fastest on this GPU is taken, by timing them; below 2: none is timed,
-  // the compiler's cost model decides.
+  // Of how many forms of each kernel that reduces the fastest on this GPU is taken, by timing them; below 2: none is
+  // timed, the compiler's cost models decide.
   size_t tuning_candidates = 0;
 };
 

@@ -9,6 +9,7 @@ namespace bw::testing {
 namespace {
 
 using compiler::testing::binary;
+using compiler::testing::check_others;
 using compiler::testing::check_schedule;
 using compiler::testing::Inputs;
 using compiler::testing::Value;
@@ -53,6 +54,16 @@ TEST(LanePlans, MatrixVectorProductsOfAllLengths) {
       check(inputs, {x.linear(inputs.param(DType::kF32, {rows, columns}))}, 1e-4);
     }
   }
+}
+
+// What search may choose (compiler/tuning.h).
+TEST(LanePlans, OtherPlansOfAKernelComputeTheSame) {
+  Inputs inputs;
+  const Value x = inputs.param(DType::kF16, {1, 512});
+  const Value weights = inputs.param(DType::kF16, {48, 512});
+  EXPECT_GE(check_others(inputs, {x.cast(DType::kF32).linear(weights.cast(DType::kF32))}, 24, 1e-3, run_on_card), 16u);
+  EXPECT_GE(check_others(inputs, {softmax(inputs.param(DType::kF32, {5, 1000}))}, 8, 1e-4, run_on_card), 4u);
+  EXPECT_GE(check_others(inputs, {inputs.param(DType::kF32, {512, 96}).sum({0})}, 6, 1e-4, run_on_card), 2u);
 }
 
 TEST(LanePlans, MatrixVectorProductsOfAllElementTypes) {

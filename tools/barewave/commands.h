@@ -31,9 +31,10 @@ Command add_trace_command(CLI::App& app, const std::vector<std::string>& program
 // --tune, for commands that run programs.
 inline void add_tune_option(CLI::App& command, size_t& candidates) {
   command
-      .add_option("--tune", candidates,
-                  "Time the N most promising forms of each matrix product on the device and take the fastest; choices "
-                  "are remembered in the cache. 0, 1: by prediction alone")
+      .add_option(
+          "--tune", candidates,
+          "Time the N most promising forms of each product and reduction on the device and take the fastest; choices "
+          "are remembered in the cache. 0, 1: by prediction alone")
       ->check(CLI::Range(0u, 1000u))
       ->type_name("N")
       ->capture_default_str();
