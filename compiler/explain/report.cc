@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "compiler/explain/loop_listing.h"
+#include "compiler/explain/nest_listing.h"
 #include "ir/text.h"
 
 namespace bw::compiler::explain {
@@ -160,11 +161,13 @@ Result<std::string> print_part(const Explanation& explanation, const ScheduledKe
                                const std::vector<Proof>& proofs) {
   const KernelPart& part = scheduled.parts[number];
   BW_ASSIGN(const std::string loops, print_loops(part.kernel, part.form, kMaxLoopLines));
+  BW_ASSIGN(const std::string nest, print_nest(part));
   std::string text = fmt::format("\nform\n  {}\n{}", print_form(part.form), describe(part.form));
   text += fmt::format("  grid {}, {} of it a workgroup: {} workgroups of {} lanes\n", print_grid(part),
                       print_sizes(part.group_extent), count_workgroups(part), part.kernel.workgroup_size);
   text += "\nbuffers\n" + print_buffers(explanation, scheduled.launch, part);
   text += "\nloops\n" + indented(loops, kMaxLoopLines + 1);
+  text += "\nnest, as executed\n" + indented(nest, kMaxLoopLines);
   text += "\nbounds, proven\n" + print_proofs(proofs);
   text += "\nir\n" + indented(ir::print_kernel(part.kernel), kMaxIrLines);
   return text;

@@ -74,6 +74,15 @@ loops
         sum2 += a[t1 + loop3] * b[loop3 * 64 + global_x1]
       out[t1 + global_x1] = sum2
 
+nest, as executed
+  for workgroup_y in 0..64                  # 1 of global_y2 each
+    for workgroup_x in 0..1                 # 64 of global_x1 each
+      for wave in 0..2                      # side by side
+        for lane in 0..32                   # side by side, a place each
+          for loop3 in 0..64
+            accumulate reduce_add
+          store
+
 bounds, proven
   load  a: 0..4095 of 4096 elements, by intervals
   store out: 0..4095 of 4096 elements, by intervals (4 accesses)

@@ -61,9 +61,9 @@ TEST(LanePlans, OtherPlansOfAKernelComputeTheSame) {
   Inputs inputs;
   const Value x = inputs.param(DType::kF16, {1, 512});
   const Value weights = inputs.param(DType::kF16, {48, 512});
-  EXPECT_GE(check_others(inputs, {x.cast(DType::kF32).linear(weights.cast(DType::kF32))}, 24, 1e-3, run_on_card), 16u);
-  EXPECT_GE(check_others(inputs, {softmax(inputs.param(DType::kF32, {5, 1000}))}, 8, 1e-4, run_on_card), 4u);
-  EXPECT_GE(check_others(inputs, {inputs.param(DType::kF32, {512, 96}).sum({0})}, 6, 1e-4, run_on_card), 2u);
+  EXPECT_GE(check_others(inputs, {x.cast(DType::kF32).linear(weights.cast(DType::kF32))}, 8, 1e-3, run_on_card), 8u);
+  EXPECT_GE(check_others(inputs, {softmax(inputs.param(DType::kF32, {5, 1000}))}, 3, 1e-4, run_on_card), 3u);
+  EXPECT_GE(check_others(inputs, {inputs.param(DType::kF32, {512, 96}).sum({0})}, 3, 1e-4, run_on_card), 2u);
 }
 
 TEST(LanePlans, MatrixVectorProductsOfAllElementTypes) {
