@@ -303,7 +303,7 @@ class RootLowering {
     ranges_.clear();
     is_exact_ = true;
     for (const LaneAxis& lanes : plan.ranges) {
-      const Dim extent = lanes.tile == 1 ? lanes.extent : Dim(lanes.extent.offset / lanes.tile);
+      const Dim extent = lanes.places();
       ranges_.push_back(values.builder().range(extent, lanes.kind));
       if (lanes.kind != RangeKind::kLoop) nest.grid[static_cast<size_t>(lanes.kind) - 1] = extent;
     }
@@ -341,7 +341,9 @@ class RootLowering {
     Index index(shape.size(), values.math().constant(0));
     for (size_t i = 0; i < plan.ranges.size(); ++i) {
       const LaneAxis& lanes = plan.ranges[i];
-      const NodePtr at = builder.add(builder.mul(ranges_[i], lanes.tile), element % lanes.tile);
+      NodePtr first = builder.mul(ranges_[i], lanes.tile);
+      if (lanes.is_overlapping()) first = values.math().clamp(first, lanes.extent.offset - lanes.tile + 1);
+      const NodePtr at = builder.add(first, element % lanes.tile);
       element /= lanes.tile;
       std::vector<int64_t> extents;
       for (size_t axis : lanes.axes) extents.push_back(shape[axis].max());
@@ -420,7 +422,7 @@ class RootLowering {
       bytes = std::max<int64_t>(bytes, ir::size_bytes(param->dtype));
     }
     for (int64_t tile = kLoadBytes / bytes; tile > 1; tile /= 2) {
-      if (set_tile(plan, tile, 1, kMinVectorLanes)) return true;
+      if (set_tile(plan, tile, 1, kMinVectorLanes) || set_overlapping_tile(plan, tile, kMinVectorLanes)) return true;
     }
     return false;
   }

@@ -67,6 +67,18 @@ TEST(LoopsCode, MatrixVectorProductsLoadBy128Bits) {
   }
 }
 
+TEST(LoopsCode, ElementwiseKernelsOfAnyLengthUse128Bits) {
+  for (const auto& [dtype, extent] : {std::pair<DType, int64_t>{DType::kF32, 1000003}, {DType::kF16, 1000001}}) {
+    Inputs inputs;
+    const Value x = inputs.param(dtype, {extent});
+    const std::string assembly = assembly_of(x * x.number(2) + x.number(1));
+    EXPECT_EQ(count(assembly, "global_load_b128"), 1u) << assembly;
+    EXPECT_EQ(count(assembly, "global_load"), 1u);
+    EXPECT_EQ(count(assembly, "global_store_b128"), 1u);
+    EXPECT_EQ(count(assembly, "global_store"), 1u);
+  }
+}
+
 TEST(LoopsCode, SumsOfProductsOfBytesAreDotProducts) {
   for (const DType dtype : {DType::kI8, DType::kU8}) {
     Inputs inputs;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "amdgpu/gfx11/limits.h"
 #include "amdgpu/gfx11/rates.h"
@@ -148,6 +149,18 @@ uint32_t choose_workgroup_size(LanePlan& plan, uint32_t group_lanes) {
   const int64_t extent = std::max<int64_t>(x->extent.max() / x->tile, 1) * group;
   while (size > kWave && size > group_lanes && size / 2 >= extent) size /= 2;
   return size;
+}
+
+bool set_overlapping_tile(LanePlan& plan, int64_t tile, int64_t min_lanes) {
+  LaneAxis* x = plan.along(RangeKind::kGlobalX);
+  const auto is_loop = [](const LaneAxis& range) { return range.kind == RangeKind::kLoop; };
+  if (x == nullptr || !x->extent.is_static() || x->extent.offset < tile || std::ranges::any_of(plan.ranges, is_loop)) {
+    return false;
+  }
+  const int64_t before = std::exchange(x->tile, tile);
+  if (plan.count_lanes() >= min_lanes) return true;
+  x->tile = before;
+  return false;
 }
 
 bool set_tile(LanePlan& plan, int64_t x, int64_t y, int64_t min_lanes) {

@@ -17,6 +17,10 @@ struct LaneAxis {
   ir::RangeKind kind = ir::RangeKind::kLoop;
   ir::Dim extent;    // of the axes together
   int64_t tile = 1;  // neighbouring elements that one lane computes
+
+  // Lanes that there are to be.
+  ir::Dim places() const { return tile == 1 ? extent : ir::Dim((extent.offset + tile - 1) / tile); }
+  bool is_overlapping() const { return tile > 1 && extent.offset % tile != 0; }
 };
 
 struct LanePlan {
@@ -44,6 +48,11 @@ std::optional<LanePlan> plan_product(const LanePlan& each, uint64_t rows, uint64
 
 // Lanes of a workgroup, of groups of so many (1: each lane works alone).
 uint32_t choose_workgroup_size(LanePlan& plan, uint32_t group_lanes);
+
+// Tries to give each lane `tile` neighbours along x, whether that divides or not: where it does not, the last lane's
+// start where they end with the axis, and it does again what the lane before does. False where too few lanes would be
+// left or an axis is a loop in each lane; the plan is as before then.
+bool set_overlapping_tile(LanePlan& plan, int64_t tile, int64_t min_lanes);
 
 // Tries to give each lane a tile of elements, `x` by `y` of them. False where extents do not divide or too few lanes
 // would be left; the plan is as before then.

@@ -57,6 +57,10 @@ NodePtr copy(ir::KernelBuilder& builder, const Node& node, std::vector<NodePtr> 
 
 std::vector<size_t> replaceable_arguments(const LoopNest& nest) {
   if (nest.written != 1 || !std::holds_alternative<LaneForm>(nest.form)) return {};
+  // Vectors that overlap: what one lane stores another one may still have to load.
+  int64_t stored = std::ssize(nest.kernel.stores);
+  for (const ir::Dim& dim : nest.grid) stored *= std::max<int64_t>(dim.max(), 1);
+  if (stored > nest.kernel.params[0]->shape[0].max()) return {};
   std::unordered_map<const Node*, bool> of_group;
   std::unordered_set<const Node*> elsewhere;
   for (const NodePtr& store : nest.kernel.stores) {

@@ -49,6 +49,18 @@ TEST(Schedule, OtherWaysOfDoingAKernelComputeTheSame) {
   EXPECT_EQ(check_others(inputs, {rows * rows}, 4), 0u);
 }
 
+// Lanes at the end of the axis do again what their neighbours do: not where they have overwritten what they read.
+TEST(Schedule, VectorsOverlapWhereTheyDoNotDivide) {
+  Inputs inputs;
+  const Value x = inputs.param(DType::kF32, {100003});
+  EXPECT_EQ(check_schedule(inputs, {x * x + x}), 1u);
+  const Value doubled = (x * x.number(2)).contiguous();
+  check_schedule(inputs, {(doubled + doubled * doubled).contiguous().max({0})});
+  check_schedule(inputs, {x.store(x * x.number(3))});
+  const Value rows = inputs.param(DType::kF32, {317, 331});
+  check_schedule(inputs, {rows * inputs.param(DType::kF32, {1, 331}) + rows.flip({1})});
+}
+
 TEST(Schedule, DeadNodesAreNotComputed) {
   Inputs inputs;
   const Value x = inputs.param(DType::kF32, {8});
