@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <mutex>
 #include <string>
@@ -28,16 +29,17 @@ Status write_all(int fd, std::span<const std::byte> bytes) {
   return Status::ok();
 }
 
+// Caches keep the result: it takes no more memory than it has bytes.
 std::vector<std::byte> read_to_end(int fd) {
   std::vector<std::byte> bytes;
-  constexpr size_t kChunk = 65536;
+  std::array<std::byte, 65536> chunk;  // as much as a pipe holds
   while (true) {
-    const size_t size = bytes.size();
-    bytes.resize(size + kChunk);
-    const ssize_t got = ::read(fd, bytes.data() + size, kChunk);
-    bytes.resize(size + static_cast<size_t>(got > 0 ? got : 0));
-    if (got == 0 || (got < 0 && errno != EINTR)) return bytes;
+    const ssize_t got = ::read(fd, chunk.data(), chunk.size());
+    if (got > 0) bytes.insert(bytes.end(), chunk.begin(), chunk.begin() + got);
+    if (got == 0 || (got < 0 && errno != EINTR)) break;
   }
+  bytes.shrink_to_fit();
+  return bytes;
 }
 
 std::string path_of(int fd) {

@@ -32,6 +32,13 @@ TEST(Link, WorksAgainAfterAFailure) {
   EXPECT_TRUE(generate_code(testing::scale_kernel(64, 64), LaneForm{}, Keep::kObjectOnly).is_ok());
 }
 
+// A program of many kernels keeps all their code.
+TEST(Link, CodeTakesNoMoreMemoryThanItHasBytes) {
+  const auto code = generate_code(testing::scale_kernel(64, 64), LaneForm{}, Keep::kObjectOnly);
+  ASSERT_TRUE(code.is_ok()) << code.status().message();
+  EXPECT_EQ(code->elf.capacity(), code->elf.size());
+}
+
 TEST(Link, LeavesNoDescriptorsBehind) {
   const auto count = [] {
     int open = 0;
