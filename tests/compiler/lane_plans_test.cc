@@ -56,6 +56,14 @@ TEST(LanePlans, MatrixVectorProductsOfAllLengths) {
   }
 }
 
+TEST(LanePlans, VectorsOverlapAtTheEndOfAnAxisThatTheyDoNotDivide) {
+  Inputs inputs;
+  const Value x = inputs.param(DType::kF32, {100003});
+  check(inputs, {x * x.number(2) + x.number(1)}, 1e-6);
+  const Value rows = inputs.param(DType::kF16, {451, 449});
+  check(inputs, {rows + rows.flip({1})}, 1e-3);
+}
+
 // What search may choose (compiler/tuning.h).
 TEST(LanePlans, OtherPlansOfAKernelComputeTheSame) {
   Inputs inputs;
