@@ -16,8 +16,6 @@ using llvm::Value;
 
 namespace {
 
-constexpr int64_t kBytesInWord = 4;
-
 bool is_byte(DType dtype) {
   return dtype == DType::kI8 || dtype == DType::kU8;
 }

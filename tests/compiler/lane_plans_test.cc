@@ -227,6 +227,16 @@ TEST(LanePlans, QuantisedMatrixVectorProducts) {
   }
 }
 
+// Whole numbers, whose sums f32 holds: whatever way the bytes take to f32, it is exact.
+TEST(LanePlans, SignedBytesOfBlocksBecomeFloatsExactly) {
+  for (const int64_t blocks : {1, 24}) {
+    SCOPED_TRACE(fmt::format("{} blocks", blocks));
+    Inputs inputs;
+    const Value x = inputs.param(DType::kI8, {1, blocks * 32}).cast(DType::kF32);
+    check(inputs, {x.linear(Quantised(inputs, 64, blocks, 34).q8())}, 0);
+  }
+}
+
 TEST(LanePlans, VectorsOfElements) {
   for (const DType dtype : {DType::kF64, DType::kF32, DType::kF16, DType::kBF16, DType::kI8, DType::kBool}) {
     SCOPED_TRACE(ir::name(dtype));
