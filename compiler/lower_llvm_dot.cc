@@ -16,6 +16,8 @@ using llvm::Value;
 
 namespace {
 
+constexpr int64_t kBytesInWord = 4;
+
 bool is_byte(DType dtype) {
   return dtype == DType::kI8 || dtype == DType::kU8;
 }

@@ -9,7 +9,6 @@
 #include <llvm/ADT/STLFunctionalExtras.h>
 #include <llvm/IR/IRBuilder.h>
 
-#include <array>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -24,8 +23,6 @@
 #include "ir/kernel.h"
 
 namespace bw::compiler {
-
-constexpr int64_t kBytesInWord = 4;
 
 class KernelEmitter {
  public:
@@ -87,7 +84,6 @@ class KernelEmitter {
   struct ScaledSum;
   bool find_scaled_sum(const ir::Node& reduction, const ir::Node& range, ScaledSum& sum);
   bool find_scaled_quant(const ir::NodePtr& weight, const ir::Node& range, ScaledSum& sum);
-  std::array<llvm::Value*, kBytesInWord> signed_bytes(llvm::Value* word);
   bool is_constant_along(const ir::Node& node, const ir::Node& range) const;
   // How often the body of a loop that computes `roots` is to be written out.
   int64_t body_copies(std::span<const ir::NodePtr> roots, std::span<const ir::NodePtr> inner_ranges,

@@ -1,8 +1,6 @@
 // The part of KernelEmitter that takes the scale of a quantised block out of the block's sum: sum(x * (q * scale))
 // becomes scale * sum(x * q), a multiplication less for each element. A quant of 8 bits times an f16 scale is exact in
 // f32, so the sums differ by the order of roundings only, and by overflow only where x is beyond 2^119.
-#include <llvm/IR/IntrinsicsAMDGPU.h>
-
 #include <algorithm>
 
 #include "compiler/lower_llvm_emit.h"
@@ -29,7 +27,6 @@ struct KernelEmitter::ScaledSum {
   NodePtr quant;
   NodePtr scale;
   NodePtr offset;
-  const Node* bytes = nullptr;  // the load of the quant, where four of them are a word of signed bytes
 };
 
 bool KernelEmitter::is_constant_along(const Node& node, const Node& range) const {
@@ -70,27 +67,6 @@ bool KernelEmitter::find_scaled_sum(const Node& reduction, const Node& range, Sc
   return false;
 }
 
-// The bytes of a word, signed, as f32. Byte b of the word with all signs turned, below the byte 0x64, is the f16
-// 1024 + 128 + b; without 1152 it is b, exactly. v_fma_mix_f32 takes an f16 for an f32, so that four bytes take one
-// v_xor, two v_perm and two v_pk_add before their products; v_bfe_i32 and v_cvt_f32_i32 are eight instructions.
-std::array<Value*, kBytesInWord> KernelEmitter::signed_bytes(Value* word) {
-  constexpr uint32_t kHighBytes = 0x64646464;
-  constexpr uint32_t kPairs[] = {0x04010400, 0x04030402};  // of v_perm: bytes 0 to 3 are the word's, 4 to 7 the others
-  constexpr double kBias = 1024 + 128;
-  Value* turned = b_.CreateXor(word, b_.getInt32(0x80808080));
-  auto* pair = llvm::FixedVectorType::get(b_.getHalfTy(), 2);
-  std::array<Value*, kBytesInWord> bytes{};
-  for (size_t i = 0; i < std::size(kPairs); ++i) {
-    Value* bits =
-        b_.CreateIntrinsic(llvm::Intrinsic::amdgcn_perm, {}, {b_.getInt32(kHighBytes), turned, b_.getInt32(kPairs[i])});
-    Value* halves = b_.CreateFSub(b_.CreateBitCast(bits, pair), llvm::ConstantFP::get(pair, kBias));
-    for (uint64_t half = 0; half < 2; ++half) {
-      bytes[i * 2 + half] = b_.CreateFPExt(b_.CreateExtractElement(halves, half), b_.getFloatTy());
-    }
-  }
-  return bytes;
-}
-
 // Carries out the innermost range, if it is written out and all of the group are such sums. Sums with offsets share the
 // sum of their x.
 bool KernelEmitter::emit_scaled_sums(std::span<const NodePtr> group, const NodePtr& range,
@@ -103,26 +79,18 @@ bool KernelEmitter::emit_scaled_sums(std::span<const NodePtr> group, const NodeP
   Value* zero = ops_.constant(DType::kF32, 0.0);
   for (size_t i = 0; i < group.size(); ++i) {
     if (!find_scaled_sum(*group[i], *range, sums[i])) return false;
-    bool is_signed = false;
-    const Node* bytes =
-        attr.extent.offset % kBytesInWord == 0 ? find_byte_run(*sums[i].quant, range, &is_signed) : nullptr;
-    if (is_signed) sums[i].bytes = bytes;
-    roots.insert(roots.end(), {sums[i].x, sums[i].bytes != nullptr ? sums[i].bytes->inputs[1] : sums[i].quant});
+    roots.insert(roots.end(), {sums[i].x, sums[i].quant});
     if (sums[i].offset == nullptr) continue;
     if (std::ranges::find(offset_xs, sums[i].x.get()) == offset_xs.end()) offset_xs.push_back(sums[i].x.get());
   }
   std::vector<Value*> partial(group.size(), zero);
   std::vector<Value*> sums_of_x(offset_xs.size(), zero);
-  std::vector<std::array<Value*, kBytesInWord>> bytes(group.size());
   for (int64_t element = 0; element < attr.extent.offset; ++element) {
-    const auto place = static_cast<size_t>(element % kBytesInWord);
     emit_iteration(*range, {.constant = element}, [&] {
       emit_ready(roots);
       if (!status_.is_ok()) return;
       for (size_t i = 0; i < sums.size(); ++i) {
-        if (sums[i].bytes != nullptr && place == 0) bytes[i] = signed_bytes(load_word(*sums[i].bytes));
-        Value* quant = sums[i].bytes != nullptr ? bytes[i][place] : known(sums[i].quant.get());
-        partial[i] = ops_.fused_multiply_add(known(sums[i].x.get()), quant, partial[i]);
+        partial[i] = ops_.fused_multiply_add(known(sums[i].x.get()), known(sums[i].quant.get()), partial[i]);
       }
       for (size_t i = 0; i < offset_xs.size(); ++i) sums_of_x[i] = b_.CreateFAdd(sums_of_x[i], known(offset_xs[i]));
     });
