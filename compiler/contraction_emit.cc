@@ -22,6 +22,14 @@ constexpr uint32_t kDepth = 16;     // of a WMMA instruction
 constexpr uint32_t kRegisters = 8;  // of its result
 constexpr uint64_t kUnitBytes = 16;
 
+bool loads_memory(const OutputGroup& group) {
+  std::vector<NodePtr> roots;
+  for (const OutputGroup::Element& element : group.elements) roots.push_back(element.value);
+  return std::ranges::any_of(ir::topological_order(roots), [](const NodePtr& node) {
+    return node->op == ir::Op::kLoad && !ContractionTiles::is_accumulator(*node);
+  });
+}
+
 }  // namespace
 
 ContractionEmitter::ContractionEmitter(const ir::Kernel& kernel, const KernelPlan& plan, const Contraction& contraction,
@@ -68,50 +76,59 @@ Status ContractionEmitter::emit() {
   values_.bind(tiles_.step(), b_.getInt32(0), Traits::kStep);
   values_.hoist_before(entry_end, Traits::kStep);
   Carried carried = begin();
-  // A loop over as many steps as there are buffers, left after any of them.
-  auto* loop = llvm::BasicBlock::Create(context, "loop", &function_);
-  llvm::BasicBlock* before = b_.GetInsertBlock();
-  b_.CreateBr(loop);
-  b_.SetInsertPoint(loop);
-  const std::vector<llvm::PHINode*> phis = join(carried, before);
-  const auto take = [&] {
-    size_t i = 0;
-    carried.step = phis[i++];
-    for (auto* list : {&carried.offsets, &carried.loaded, &carried.accumulators}) {
-      for (Value*& value : *list) value = phis[i++];
-    }
-  };
-  take();
-  std::vector<std::pair<llvm::BasicBlock*, std::vector<Value*>>> exits;
-  auto* done = llvm::BasicBlock::Create(context, "done", &function_);
-  for (uint32_t buffer = 0; buffer < form_.buffers; ++buffer) {
-    emit_step(buffer, carried);
-    Value* more = b_.CreateICmpULT(carried.step, steps_);
-    llvm::BasicBlock* end = b_.GetInsertBlock();
-    exits.emplace_back(end, carried.accumulators);
-    if (buffer + 1 == form_.buffers) {
-      b_.CreateCondBr(more, loop, done);
-      size_t i = 0;
-      phis[i++]->addIncoming(carried.step, end);
-      for (const auto* list : {&carried.offsets, &carried.loaded, &carried.accumulators}) {
-        for (Value* value : *list) phis[i++]->addIncoming(value, end);
-      }
-      break;
-    }
-    auto* next = llvm::BasicBlock::Create(context, "step", &function_);
-    b_.CreateCondBr(more, next, done);
-    b_.SetInsertPoint(next);
-  }
-  b_.SetInsertPoint(done);
+  emit_steps(carried);
+  b_.SetInsertPoint(done_);
   std::vector<Value*> results;
   for (size_t i = 0; i < carried.accumulators.size(); ++i) {
-    llvm::PHINode* phi = b_.CreatePHI(carried.accumulators[i]->getType(), static_cast<unsigned>(exits.size()));
-    for (const auto& [block, accumulators] : exits) phi->addIncoming(accumulators[i], block);
+    llvm::PHINode* phi = b_.CreatePHI(carried.accumulators[i]->getType(), static_cast<unsigned>(exits_.size()));
+    for (const auto& [block, accumulators] : exits_) phi->addIncoming(accumulators[i], block);
     results.push_back(phi);
   }
   emit_outputs(results);
   b_.CreateRetVoid();
   return values_.status();
+}
+
+void ContractionEmitter::emit_steps(Carried& carried) {
+  llvm::LLVMContext& context = b_.getContext();
+  auto* loop = llvm::BasicBlock::Create(context, "loop", &function_);
+  done_ = llvm::BasicBlock::Create(context, "done", &function_);
+  uint32_t buffer = 0;
+  if (form_.loads == ContractionForm::Loads::kAtOnce) {
+    in_first_step_ = true;
+    emit_step(buffer++, carried);
+    in_first_step_ = false;
+    go_on(carried, loop);
+  } else {
+    b_.CreateBr(loop);
+  }
+  // A loop over as many steps as there are buffers, left after any of them.
+  llvm::BasicBlock* before = exits_.empty() ? loop->getSinglePredecessor() : exits_.back().first;
+  b_.SetInsertPoint(loop);
+  const std::vector<llvm::PHINode*> phis = join(carried, before);
+  size_t taken = 0;
+  carried.step = phis[taken++];
+  for (auto* list : {&carried.offsets, &carried.loaded, &carried.accumulators}) {
+    for (Value*& value : *list) value = phis[taken++];
+  }
+  for (uint32_t i = 0; i < form_.buffers; ++i) {
+    const bool last = i + 1 == form_.buffers;
+    emit_step((buffer + i) % form_.buffers, carried);
+    auto* next = last ? loop : llvm::BasicBlock::Create(context, "step", &function_);
+    go_on(carried, next);
+    b_.SetInsertPoint(next);
+  }
+  llvm::BasicBlock* end = exits_.back().first;
+  size_t added = 0;
+  phis[added++]->addIncoming(carried.step, end);
+  for (const auto* list : {&carried.offsets, &carried.loaded, &carried.accumulators}) {
+    for (Value* value : *list) phis[added++]->addIncoming(value, end);
+  }
+}
+
+void ContractionEmitter::go_on(const Carried& carried, llvm::BasicBlock* next) {
+  exits_.emplace_back(b_.GetInsertBlock(), carried.accumulators);
+  b_.CreateCondBr(b_.CreateICmpULT(carried.step, steps_), next, done_);
 }
 
 std::vector<llvm::PHINode*> ContractionEmitter::join(const Carried& carried, llvm::BasicBlock* from) {
@@ -141,7 +158,7 @@ ContractionEmitter::Carried ContractionEmitter::begin() {
     if (offset != nullptr && known == carried.offsets.end()) carried.offsets.push_back(offset);
   }
   for (Value*& offset : carried.offsets) offset = values_.opaque(offset);
-  load(carried.step, carried.offsets, carried.loaded);
+  if (form_.loads == ContractionForm::Loads::kAhead) load(carried.step, carried.offsets, carried.loaded);
   llvm::Type* type = values_.ops().register_type(contraction_.accumulator);
   size_t count = size_t{tiles_.tiles(Side::kRows)} * tiles_.tiles(Side::kColumns) * contraction_.products.size();
   if (tiles_.is_wmma()) type = llvm::FixedVectorType::get(type, kRegisters);
@@ -175,11 +192,24 @@ void ContractionEmitter::barrier() {
 }
 
 void ContractionEmitter::emit_step(uint32_t buffer, Carried& carried) {
-  llvm::LLVMContext& context = b_.getContext();
+  const bool at_once = form_.loads == ContractionForm::Loads::kAtOnce;
   for (Value*& offset : carried.offsets) offset = values_.opaque(offset);
+  if (at_once) load(carried.step, carried.offsets, carried.loaded);
   store_staged(buffer, carried);
   barrier();
   Value* next = b_.CreateAdd(carried.step, b_.getInt32(1), "", true, true);
+  if (at_once) {
+    carried.loaded.clear();
+  } else {
+    load_ahead(next, carried);
+  }
+  carried.step = next;
+  multiply(buffer, carried.accumulators);
+  if (form_.buffers == 1) barrier();
+}
+
+void ContractionEmitter::load_ahead(Value* next, Carried& carried) {
+  llvm::LLVMContext& context = b_.getContext();
   auto* ahead = llvm::BasicBlock::Create(context, "ahead", &function_);
   auto* products = llvm::BasicBlock::Create(context, "products", &function_);
   llvm::BasicBlock* from = b_.GetInsertBlock();
@@ -196,9 +226,6 @@ void ContractionEmitter::emit_step(uint32_t buffer, Carried& carried) {
     phi->addIncoming(loaded[i], loads_end);
     carried.loaded[i] = phi;
   }
-  carried.step = next;
-  multiply(buffer, carried.accumulators);
-  if (form_.buffers == 1) barrier();
 }
 
 Value* ContractionEmitter::lds_address(const NodePtr& offset_bytes, uint32_t buffer) {
@@ -289,6 +316,8 @@ void ContractionEmitter::multiply_wmma(uint32_t buffer, uint32_t k, std::vector<
     }
   }
   for (uint32_t m = 0; m < tiles_m; ++m) {
+    // While there are no accumulators yet, LLVM finds room for fragments of the whole step, and spills afterwards.
+    if (in_first_step_) b_.CreateIntrinsic(llvm::Intrinsic::amdgcn_sched_barrier, {}, {b_.getInt32(0)});
     std::vector<Value*> rows;
     for (size_t operand = 0; operand < operands(Side::kRows); ++operand) {
       rows.push_back(load_fragment(Side::kRows, operand, m, k, buffer));
@@ -353,27 +382,43 @@ void ContractionEmitter::emit_outputs(const std::vector<Value*>& accumulators) {
     return values_.ops().cast(value, contraction_.accumulator, load.dtype);
   });
   values_.hoist_before(nullptr, 0);
-  for (const OutputGroup& group : tiles_.outputs()) emit_group(group);
+  const std::vector<OutputGroup> groups = tiles_.outputs();
+  // Where a wave has many groups and few conditions. LLVM would begin all loads of a block together, and spill.
+  const bool share_branch =
+      form_.loads == ContractionForm::Loads::kAtOnce && std::ranges::none_of(groups, loads_memory);
+  for (size_t begin = 0; begin < groups.size();) {
+    size_t end = begin + 1;
+    while (end < groups.size() && share_branch && groups[end].inside == groups[begin].inside) ++end;
+    emit_groups(std::span(groups).subspan(begin, end - begin));
+    begin = end;
+  }
+}
+
+llvm::BasicBlock* ContractionEmitter::enter_if(const NodePtr& condition) {
+  llvm::LLVMContext& context = b_.getContext();
+  values_.begin_scope();
+  Value* holds = values_.emit(condition);
+  auto* inside = llvm::BasicBlock::Create(context, "inside", &function_);
+  auto* rest = llvm::BasicBlock::Create(context, "next", &function_);
+  b_.CreateCondBr(holds, inside, rest);
+  b_.SetInsertPoint(inside);
+  return rest;
+}
+
+void ContractionEmitter::leave(llvm::BasicBlock* rest) {
+  b_.CreateBr(rest);
+  b_.SetInsertPoint(rest);
+  values_.begin_scope();
+}
+
+void ContractionEmitter::emit_groups(std::span<const OutputGroup> groups) {
+  const NodePtr& inside = groups[0].inside;
+  llvm::BasicBlock* after = inside == nullptr ? nullptr : enter_if(inside);
+  for (const OutputGroup& group : groups) emit_group(group);
+  if (after != nullptr) leave(after);
 }
 
 void ContractionEmitter::emit_group(const OutputGroup& group) {
-  llvm::LLVMContext& context = b_.getContext();
-  llvm::BasicBlock* after = nullptr;
-  const auto enter_if = [&](const NodePtr& condition) {
-    values_.begin_scope();
-    Value* holds = values_.emit(condition);
-    auto* inside = llvm::BasicBlock::Create(context, "inside", &function_);
-    auto* rest = llvm::BasicBlock::Create(context, "next", &function_);
-    b_.CreateCondBr(holds, inside, rest);
-    b_.SetInsertPoint(inside);
-    return rest;
-  };
-  const auto leave = [&](llvm::BasicBlock* rest) {
-    b_.CreateBr(rest);
-    b_.SetInsertPoint(rest);
-    values_.begin_scope();
-  };
-  if (group.inside != nullptr) after = enter_if(group.inside);
   const NodePtr& param = kernel_.stores[0]->inputs[0];
   if (group.elements[0].inside != nullptr) {
     for (const OutputGroup::Element& element : group.elements) {
@@ -396,7 +441,6 @@ void ContractionEmitter::emit_group(const OutputGroup& group) {
     for (const NodePtr& root : roots) values.push_back(values_.emit(root));
     values_.emit_store(param, indices, values);
   }
-  if (after != nullptr) leave(after);
 }
 
 }  // namespace bw::compiler

@@ -18,14 +18,9 @@ using ir::NodePtr;
 using ir::Op;
 using ir::RangeKind;
 
-constexpr uint32_t kWave = amdgpu::gfx11::kWaveLanes;
-constexpr uint32_t kTile = 16;   // WMMA multiplies 16 x 16 x 16
-constexpr uint32_t kUnit = 16;   // bytes of the widest access to LDS and memory
-constexpr uint32_t kBanks = 8;   // units that LDS's 32 banks of 4 bytes move at once
-constexpr uint32_t kLanesM = 4;  // FMA: how the lanes of a wave cover its part
-constexpr uint32_t kLanesN = 8;
+constexpr uint32_t kUnit = 16;       // bytes of the widest access to LDS and memory
+constexpr uint32_t kBanks = 8;       // units that LDS's 32 banks of 4 bytes move at once
 constexpr uint32_t kRowBytes = 128;  // of LDS, one word of each bank
-constexpr uint64_t kAccumulatorParam = uint64_t{1} << 32;
 
 NodePtr zero_of(ir::KernelBuilder& b, DType dtype) {
   return b.constant(dtype, ir::is_float(dtype) ? ir::Scalar(0.0) : ir::Scalar(int64_t{0}));
@@ -55,18 +50,19 @@ std::pair<NodePtr, int64_t> split_constant(const NodePtr& index) {
 }
 
 bool is_valid_form(const ContractionForm& form, uint32_t staged_bytes) {
-  const uint32_t lanes = form.waves() * kWave;
+  constexpr uint32_t kTile = ContractionTiles::kTile;
+  const uint32_t lanes = form.lanes();
   if (form.block_m % form.wave_m != 0 || form.block_n % form.wave_n != 0 || lanes > 1024) return false;
   const uint32_t unit = kUnit / staged_bytes;
   if (form.block_k % std::max(unit, kTile) != 0 && form.unit != ProductUnit::kFma) return false;
   if (form.block_k % unit != 0) return false;
-  for (const auto& [block, wave, across] :
-       {std::tuple{form.block_m, form.wave_m, kLanesM}, std::tuple{form.block_n, form.wave_n, kLanesN}}) {
+  for (const auto& [block, wave, across] : {std::tuple{form.block_m, form.wave_m, ContractionTiles::kLanesM},
+                                            std::tuple{form.block_n, form.wave_n, ContractionTiles::kLanesN}}) {
     const uint32_t bytes = block * form.block_k * staged_bytes;
     if (bytes % (lanes * kUnit) != 0 || lanes % (form.block_k / unit) != 0) return false;
     if (form.unit == ProductUnit::kFma) {
       if (wave % (across * unit) != 0 || block / unit > lanes) return false;
-    } else if (wave % kTile != 0 || wave / kTile > 4) {
+    } else if (wave % kTile != 0 || wave / kTile > 6) {
       return false;
     }
   }
@@ -75,7 +71,7 @@ bool is_valid_form(const ContractionForm& form, uint32_t staged_bytes) {
 
 ContractionTiles::ContractionTiles(const ir::Kernel& kernel, const Contraction& contraction,
                                    const ContractionForm& form)
-    : kernel_(kernel), contraction_(contraction), form_(form), lanes_(form.waves() * kWave) {
+    : kernel_(kernel), contraction_(contraction), form_(form), lanes_(form.lanes()) {
   lane_ = b_.range(static_cast<int64_t>(lanes_), RangeKind::kGroup);
   wave_ = b_.idiv(lane_, kWave);
   step_ = b_.range(ceil_div(depth_extent(contraction).max(), form.block_k), RangeKind::kLoop);
@@ -98,8 +94,6 @@ ContractionTiles::ContractionTiles(const ir::Kernel& kernel, const Contraction& 
   columns_.wave_number = b_.mod(wave_, across);
   make_side(rows_, contraction.row_operands);
   make_side(columns_, contraction.column_operands);
-  columns_.by_register = is_wmma() && std::find(columns_.along_depth.begin(), columns_.along_depth.end(), false) ==
-                                          columns_.along_depth.end();
   vector_ = kUnit / ir::size_bytes(rows_.dtype);
 }
 
@@ -116,6 +110,34 @@ void ContractionTiles::make_side(SideState& side, const std::vector<NodePtr>& op
       buffer_bytes_ += form_.block_k * side.block * ir::size_bytes(side.dtype);
     }
   }
+  if (std::find(side.along_depth.begin(), side.along_depth.end(), false) == side.along_depth.end()) {
+    side.order = &side == &rows_ ? Order::kInPlace : Order::kByRegister;
+  }
+  side.begins_early = can_begin_early(side);
+}
+
+bool ContractionTiles::can_begin_early(const SideState& side) const {
+  const Dim& extent = side.extent;
+  if (!extent.is_static() || extent.offset % side.block == 0) return false;
+  // Of two blocks LLVM selects the start by a condition, which it keeps in vector registers: no scalar address.
+  if (extent.offset <= int64_t{2} * side.block) return false;
+  // So many neighbours are stored, and staged, together.
+  if (extent.offset % kTile != 0 || (side.order == Order::kInterleaved && kTile % (side.wave / kTile) != 0))
+    return false;
+  for (size_t operand = 0; operand < side.operands.size(); ++operand) {
+    if (extent.offset % side_run(side, operand) != 0) return false;
+  }
+  return true;
+}
+
+NodePtr ContractionTiles::block_start(const SideState& side, uint32_t factor) {
+  const NodePtr start = b_.mul(side.group, side.block / factor);
+  return side.begins_early ? b_.clamp(start, 0, (side.extent.offset - side.block) / factor) : start;
+}
+
+ContractionTiles::Guarded ContractionTiles::in_block(const SideState& side, const NodePtr& quotient, uint32_t factor) {
+  return neighbours(b_.add(block_start(side, factor), quotient), factor, side.extent,
+                    side.begins_early ? factor : side.block);
 }
 
 uint32_t ContractionTiles::chunk_stride(const SideState& side) const {
@@ -287,7 +309,8 @@ std::vector<StagedPart> ContractionTiles::stage() {
 }
 
 NodePtr ContractionTiles::at_position(const SideState& side, const NodePtr& position) {
-  if (side.by_register) {
+  if (side.order == Order::kInPlace) return position;
+  if (side.order == Order::kByRegister) {
     const NodePtr half = b_.mul(b_.mod(position, 2), kTile / 2);
     const NodePtr in_tile = b_.add(half, b_.idiv(b_.mod(position, kTile), 2));
     return b_.add(b_.mul(b_.idiv(position, kTile), kTile), in_tile);
@@ -305,11 +328,10 @@ StagedPart ContractionTiles::stage_along_depth(const SideState& side, size_t ope
   const NodePtr position = b_.add(b_.idiv(lane_, chunks), int64_t{pass} * (lanes_ / chunks));
   NodePtr row = position;
   if (is_wmma()) row = at_position(side, position);
-  const NodePtr index = b_.add(b_.mul(side.group, side.block), row);
   const NodePtr depth = b_.add(b_.mul(step_, chunks), chunk);
   StagedPart part;
-  add_elements(side, operand, neighbours(index, 1, side.extent, side.block),
-               neighbours(depth, run, depth_extent(contraction_), form_.block_k), part);
+  add_elements(side, operand, in_block(side, row, 1), neighbours(depth, run, depth_extent(contraction_), form_.block_k),
+               part);
   if (is_wmma()) {
     const NodePtr unit = b_.add(b_.mul(chunk, chunk_stride(side)), position);
     StagedPart::Store store{b_.add(b_.mul(unit, kUnit), side.lds_offsets[operand]), {}};
@@ -340,10 +362,9 @@ StagedPart ContractionTiles::stage_along_side(const SideState& side, size_t oper
   const NodePtr sharer = b_.mod(job, sharers);
   const NodePtr quotient = b_.mod(b_.idiv(job, sharers), quotients);
   const NodePtr chunk = b_.idiv(job, int64_t{sharers} * quotients);
-  const NodePtr index = b_.add(b_.mul(side.group, side.block / side_run), quotient);
   const NodePtr depth = b_.add(b_.mul(step_, form_.block_k / depth_run), b_.add(b_.mul(chunk, sharers), sharer));
   StagedPart part;
-  add_elements(side, operand, neighbours(index, side_run, side.extent, side.block),
+  add_elements(side, operand, in_block(side, quotient, side_run),
                neighbours(depth, depth_run, depth_extent(contraction_), form_.block_k), part);
   const uint32_t offset = side.lds_offsets[operand];
   if (!is_wmma()) {
@@ -389,103 +410,6 @@ NodePtr ContractionTiles::fragment(Side which, size_t operand, uint32_t tile, ui
     rest ^= swizzled & constant_bits;
   }
   return b_.add(b_.mul(base, size), (int64_t{k} * state.block + rest) * size + offset);
-}
-
-bool ContractionTiles::is_accumulator(const Node& node) {
-  return node.op == Op::kLoad && node.inputs[0]->attr<ir::ParamAttr>().id >= kAccumulatorParam;
-}
-
-size_t ContractionTiles::accumulator_product(const Node& load) {
-  return load.inputs[0]->attr<ir::ParamAttr>().id - kAccumulatorParam;
-}
-
-OutputGroup ContractionTiles::output_group(const NodePtr& row, const std::vector<NodePtr>& columns,
-                                           const std::vector<int64_t>& accumulators) {
-  OutputGroup group;
-  const auto is_whole = [](const SideState& side, int64_t run) {
-    return side.extent.is_static() && side.extent.offset % run == 0;
-  };
-  if (!is_whole(rows_, rows_.block)) group.inside = inside(row, rows_.extent);
-  const bool together = is_whole(columns_, static_cast<int64_t>(columns.size()));
-  const bool guard_columns = !is_whole(columns_, columns_.block);
-  if (guard_columns && together) {
-    group.inside = conjunction(group.inside, inside(columns[0], columns_.extent));
-  }
-  for (size_t i = 0; i < columns.size(); ++i) {
-    std::unordered_map<const Node*, NodePtr> known{{rows_.range.get(), row}, {columns_.range.get(), columns[i]}};
-    if (batch_ != nullptr) known[contraction_.batch.get()] = batch_;
-    for (size_t p = 0; p < contraction_.products.size(); ++p) {
-      const NodePtr& reduction = contraction_.products[p].reduction;
-      const NodePtr param = b_.param(kAccumulatorParam + p, "", reduction->dtype, {int64_t{1} << 16});
-      known[reduction.get()] = b_.load(param, b_.constant(DType::kI32, accumulators[i]));
-    }
-    const Node& store = *kernel_.stores[0];
-    OutputGroup::Element element;
-    if (guard_columns && !together) element.inside = inside(columns[i], columns_.extent);
-    element.index = rebuild(store.inputs[1], known);
-    element.value = rebuild(store.inputs[2], known);
-    group.elements.push_back(std::move(element));
-  }
-  return group;
-}
-
-NodePtr ContractionTiles::wave_start(const SideState& side) {
-  return b_.add(b_.mul(side.group, side.block), b_.mul(side.wave_number, side.wave));
-}
-
-std::vector<OutputGroup> ContractionTiles::outputs() {
-  return is_wmma() ? wmma_outputs() : fma_outputs();
-}
-
-// D's register i of lane l is row 2 * i + l / 16 (here: of the column operand), column l % 16. Source: RDNA3 ISA guide,
-// "Wave matrix multiply accumulate".
-std::vector<OutputGroup> ContractionTiles::wmma_outputs() {
-  constexpr uint32_t kRegisters = 8;
-  const uint32_t tiles_m = tiles(Side::kRows);
-  const uint32_t tiles_n = tiles(Side::kColumns);
-  const NodePtr row = b_.add(wave_start(rows_), b_.mul(b_.mod(lane_, kTile), tiles_m));
-  const NodePtr half = b_.idiv(b_.mod(lane_, kWave), kTile);
-  const NodePtr column = b_.add(wave_start(columns_), b_.mul(half, columns_.by_register ? kRegisters : tiles_n));
-  const uint32_t groups = columns_.by_register ? tiles_n : kRegisters;
-  const uint32_t members = columns_.by_register ? kRegisters : tiles_n;
-  std::vector<OutputGroup> result;
-  for (uint32_t tile_m = 0; tile_m < tiles_m; ++tile_m) {
-    for (uint32_t g = 0; g < groups; ++g) {
-      std::vector<NodePtr> columns;
-      std::vector<int64_t> accumulators;
-      for (uint32_t e = 0; e < members; ++e) {
-        const uint32_t tile_n = columns_.by_register ? g : e;
-        const uint32_t i = columns_.by_register ? e : g;
-        columns.push_back(
-            b_.add(column, columns_.by_register ? int64_t{tile_n} * kTile + i : int64_t{2} * i * tiles_n + tile_n));
-        accumulators.push_back(int64_t{tile_m * tiles_n + tile_n} * kRegisters + i);
-      }
-      result.push_back(output_group(b_.add(row, tile_m), columns, accumulators));
-    }
-  }
-  return result;
-}
-
-std::vector<OutputGroup> ContractionTiles::fma_outputs() {
-  const uint32_t tiles_m = tiles(Side::kRows);
-  const uint32_t tiles_n = tiles(Side::kColumns);
-  const NodePtr in_wave = b_.mod(lane_, kWave);
-  const NodePtr row = b_.add(wave_start(rows_), b_.mul(b_.idiv(in_wave, kLanesN), vector_));
-  const NodePtr column = b_.add(wave_start(columns_), b_.mul(b_.mod(in_wave, kLanesN), vector_));
-  std::vector<OutputGroup> result;
-  for (uint32_t i = 0; i < tiles_m; ++i) {
-    for (uint32_t j = 0; j < tiles_n; j += vector_) {
-      std::vector<NodePtr> columns;
-      std::vector<int64_t> accumulators;
-      for (uint32_t v = 0; v < vector_; ++v) {
-        columns.push_back(b_.add(column, int64_t{j} * kLanesN + v));
-        accumulators.push_back(int64_t{i} * tiles_n + j + v);
-      }
-      const int64_t in_tile = int64_t{i / vector_} * kLanesM * vector_ + i % vector_;
-      result.push_back(output_group(b_.add(row, in_tile), columns, accumulators));
-    }
-  }
-  return result;
 }
 
 }  // namespace bw::compiler

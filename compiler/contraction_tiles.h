@@ -4,10 +4,10 @@
 //
 // LDS. For WMMA: units of 16 bytes along the depth, [chunk][position], where the stride of a chunk is padded so that
 // both the stores of a staging wave, which go over a few chunks, and the loads of fragments, which go over positions,
-// meet each bank once. A wave's rows and columns lie interleaved. With T = wave / 16 WMMA tiles, T * r + t is position
-// 16 * t + r: T neighbours go to different tiles, and a lane that stages T of them stores without conflicts. Columns
-// whose operands are contiguous along the depth are staged one by one: there 16 * t + 8 * h + i is position
-// 16 * t + 2 * i + h, so that the eight registers of a lane's result are neighbours of the output.
+// meet each bank once. Rows and columns of operands that are not contiguous along the depth lie interleaved. With
+// T = wave / 16 WMMA tiles, T * r + t is position 16 * t + r: T neighbours go to different tiles, and a lane that
+// stages T of them stores without conflicts. Others are staged one by one: rows where they are, and column 16 * t + 8 *
+// h + i at position 16 * t + 2 * i + h, so that the eight registers of a lane's result are neighbours of the output.
 // For FMA: [depth][position]; where an operand is contiguous along the depth, the position is XORed with a number that
 // changes with the depth, since a staging wave then stores columns.
 #pragma once
@@ -18,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "amdgpu/gfx11/limits.h"
 #include "compiler/contraction_match.h"
 #include "compiler/kernel_form.h"
 #include "ir/kernel.h"
@@ -49,6 +50,11 @@ struct OutputGroup {
 
 class ContractionTiles {
  public:
+  static constexpr uint32_t kWave = amdgpu::gfx11::kWaveLanes;
+  static constexpr uint32_t kTile = 16;   // WMMA multiplies 16 x 16 x 16
+  static constexpr uint32_t kLanesM = 4;  // FMA: how the lanes of a wave cover its part
+  static constexpr uint32_t kLanesN = 8;
+
   ContractionTiles(const ir::Kernel& kernel, const Contraction& contraction, const ContractionForm& form);
 
   ir::KernelBuilder& builder() { return b_; }
@@ -80,6 +86,8 @@ class ContractionTiles {
   static size_t accumulator_product(const ir::Node& load);
 
  private:
+  // WMMA: which row or column of the block lies at a position of LDS; the comment above.
+  enum class Order : uint8_t { kInterleaved, kInPlace, kByRegister };
   struct SideState {
     uint32_t block = 0;
     uint32_t wave = 0;
@@ -91,7 +99,10 @@ class ContractionTiles {
     std::vector<ir::NodePtr> operands;  // as the unit takes them
     std::vector<bool> along_depth;      // per operand: contiguous along the depth
     std::vector<uint32_t> lds_offsets;
-    bool by_register = false;  // WMMA: registers of the result are neighbours, not tiles
+    Order order = Order::kInterleaved;
+    // The last block begins early enough to end with the extent, so that no access has to be kept within it. What it
+    // has in common with the block before, that one stores.
+    bool begins_early = false;
   };
   struct Guarded {
     std::vector<ir::NodePtr> indices;  // within the extent
@@ -99,6 +110,13 @@ class ContractionTiles {
   };
 
   void make_side(SideState& side, const std::vector<ir::NodePtr>& operands);
+  bool can_begin_early(const SideState& side) const;
+  // The block's first row or column of the whole output, in units of `factor` of them.
+  ir::NodePtr block_start(const SideState& side, uint32_t factor);
+  // neighbours() of a quotient that counts from the block's start.
+  Guarded in_block(const SideState& side, const ir::NodePtr& quotient, uint32_t factor);
+  // Whether an element of the output is the block's to store; null: always.
+  ir::NodePtr is_own(const SideState& side, const ir::NodePtr& index);
   const SideState& side(Side side) const { return side == Side::kRows ? rows_ : columns_; }
   bool is_along_depth(const SideState& side, const ir::NodePtr& operand);
   // quotient * factor + 0..factor-1, cut off at the extent. `quotient` counts from the start of the tensor.

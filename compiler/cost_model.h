@@ -27,6 +27,9 @@ struct ProductShape {
   double row_bytes = 4;  // of memory that an element of all row operands takes
   double column_bytes = 4;
   bool is_ragged = false;  // elements are staged one by one
+  // Neighbours in memory lie along the side, not along the depth: a transpose on the way into LDS.
+  bool rows_turned = false;
+  bool columns_turned = false;
 };
 
 ProductShape shape_of(const Contraction& contraction);

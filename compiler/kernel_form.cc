@@ -28,8 +28,9 @@ const char* name(ProductUnit unit) {
 }
 
 std::string print(const ContractionForm& form) {
-  return fmt::format("contraction {}: block {}x{}x{}, wave {}x{}, {} LDS buffer{}", name(form.unit), form.block_m,
-                     form.block_n, form.block_k, form.wave_m, form.wave_n, form.buffers, form.buffers == 1 ? "" : "s");
+  return fmt::format("contraction {}: block {}x{}x{}, wave {}x{}, {} LDS buffer{}{}", name(form.unit), form.block_m,
+                     form.block_n, form.block_k, form.wave_m, form.wave_n, form.buffers, form.buffers == 1 ? "" : "s",
+                     form.loads == ContractionForm::Loads::kAtOnce ? ", loaded at once" : "");
 }
 
 }  // namespace

@@ -35,6 +35,9 @@ enum class ProductUnit : uint8_t { kFma, kWmmaF16, kWmmaBf16, kWmmaI8 };
 // them, after it has staged block_k elements of depth of both operands in LDS; then the next block_k.
 // With two buffers one is filled while the other is read.
 struct ContractionForm {
+  // When what a step stages is loaded: ahead, while the step before multiplies, which keeps it in registers all the
+  // while; or at once, so that these registers are free for larger tiles, and other waves have to hide the latency.
+  enum class Loads : uint8_t { kAhead, kAtOnce };
   ProductUnit unit = ProductUnit::kFma;
   uint32_t block_m = 0;
   uint32_t block_n = 0;
@@ -42,6 +45,7 @@ struct ContractionForm {
   uint32_t wave_m = 0;
   uint32_t wave_n = 0;
   uint32_t buffers = 1;
+  Loads loads = Loads::kAhead;
 
   uint32_t waves() const { return block_m / wave_m * (block_n / wave_n); }
   uint32_t lanes() const { return waves() * 32; }

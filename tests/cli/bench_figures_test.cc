@@ -60,12 +60,12 @@ TEST_P(Wmma, IsTheBulkOfVectorInstructionsAndItsTilesAreReadOnce) {
   expect_no_spills(kernel);
 }
 INSTANTIATE_TEST_SUITE_P(F16, Wmma,
-                         testing::Values(WmmaCase{"matmul_f16_nt_2048", 0.40}, WmmaCase{"matmul_f16_nn_2048", 0.35}),
+                         testing::Values(WmmaCase{"matmul_f16_nt_2048", 0.40}, WmmaCase{"matmul_f16_nn_2048", 0.40}),
                          [](const auto& test) { return std::string(test.param.name); });
 
 TEST(MatmulI8, TurnsWordsOfBytesNotSingleBytes) {
   const json kernel = count_kernel("matmul_i8_1024");
-  EXPECT_GE(kernel["shares"]["wmma_of_vector"], 0.12);
+  EXPECT_GE(kernel["shares"]["wmma_of_vector"], 0.35);
   EXPECT_EQ(conflict_cycles(kernel), 0);
   expect_no_spills(kernel);
 }

@@ -2,6 +2,7 @@
 // in double precision. The elements are small integers, so that all sums are exact and results must be equal.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstring>
@@ -221,6 +222,43 @@ TEST(Contraction, ShapesThatDivideAndShapesThatDoNot) {
     check({.m = m, .n = n, .k = k});
     check({.m = m, .n = n, .k = k, .operand = DType::kF16});
   }
+}
+
+// The last block of rows, or columns, begins early enough to end with the output: elements of two blocks are stored
+// once. 384 x 128 is what a workgroup computes that loads each step at once.
+TEST(Contraction, LastBlocksOverlapThoseBefore) {
+  const auto check_at_once = [](const Case& test) {
+    const Product product(test);
+    for (const ContractionForm& form : compiler::candidate_forms(*compiler::match_contraction(product.kernel()))) {
+      if (form.loads == ContractionForm::Loads::kAtOnce) check_form(product, form, test);
+    }
+  };
+  for (const Extras extras : {Extras::kNone, Extras::kEpilogue}) {
+    for (const bool b_transposed : {false, true}) {
+      SCOPED_TRACE(fmt::format("{}, {}", static_cast<int>(extras), b_transposed ? "NT" : "NN"));
+      check_at_once(
+          {.m = 784, .n = 272, .k = 256, .operand = DType::kF16, .b_transposed = b_transposed, .extras = extras});
+    }
+  }
+  check_at_once({.m = 784, .n = 272, .k = 512, .operand = DType::kI8, .output = DType::kI32});
+  check({.m = 400, .n = 144, .k = 64, .operand = DType::kF16});
+  check({.m = 400, .n = 144, .k = 64, .operand = DType::kF16, .a_transposed = true});
+  check({.m = 144, .n = 80, .k = 16});
+}
+
+TEST(Contraction, LoadsAtOnceOnlyWhatNeedsNoGuardsAndNoComputing) {
+  const auto has_such = [](const Case& test) {
+    const Product product(test);
+    return std::ranges::any_of(
+        compiler::candidate_forms(*compiler::match_contraction(product.kernel())),
+        [](const ContractionForm& form) { return form.loads == ContractionForm::Loads::kAtOnce; });
+  };
+  EXPECT_TRUE(has_such({.m = 784, .n = 272, .k = 256, .operand = DType::kF16}));
+  EXPECT_FALSE(has_such({.m = 752, .n = 272, .k = 256, .operand = DType::kF16}));  // two blocks
+  EXPECT_FALSE(has_such({.m = 784, .n = 272, .k = 272, .operand = DType::kF16}));  // no multiple of a step
+  EXPECT_FALSE(has_such({.m = 784, .n = 272, .k = 64, .operand = DType::kF16}));   // few steps
+  EXPECT_FALSE(has_such({.m = 785, .n = 272, .k = 256, .operand = DType::kF16}));
+  EXPECT_FALSE(has_such({.m = 784, .n = 272, .k = 256, .operand = DType::kF16, .extras = Extras::kPrologue}));
 }
 
 TEST(Contraction, AllLayoutsAndTypes) {
