@@ -218,13 +218,15 @@ class NestListing {
     line(fmt::format("LDS: {} bytes", tiles.lds_bytes()),
          fmt::format("{} buffer{} of {} x {} rows, {} x {} columns", form.buffers, form.buffers == 1 ? "" : "s",
                      form.block_m, form.block_k, form.block_k, form.block_n));
-    line("load step 0 into registers", lanes);
+    const bool ahead = form.loads == ContractionForm::Loads::kAhead;
+    if (ahead) line("load step 0 into registers", lanes);
     loop("step", ceil_of(depth_extent(*contraction), form.block_k),
          fmt::format("{} of the depth each{}", form.block_k, form.buffers > 1 ? ", two in a turn of the loop" : ""),
          [&] {
+           if (!ahead) line("load the step into registers", lanes);
            line(form.buffers > 1 ? "fill LDS[step % 2] from registers" : "fill LDS from registers", lanes);
            line("barrier");
-           line("load step + 1 into registers", lanes + ", while this step is multiplied");
+           if (ahead) line("load step + 1 into registers", lanes + ", while this step is multiplied");
            print_waves(form, [&] { print_multiply(form, tiles, contraction->products.size()); });
            if (form.buffers == 1) line("barrier", "before LDS is filled again");
          });
