@@ -20,7 +20,7 @@ inline constexpr char kTargetCpu[] = "gfx1100";
 // equal kernels have equal code objects, whatever they are called.
 inline constexpr char kKernelSymbol[] = "bw_kernel";
 // Part of the key of cached code objects: to be raised with every change of the code that is generated.
-inline constexpr uint32_t kCodegenVersion = 20;
+inline constexpr uint32_t kCodegenVersion = 21;
 
 // What one kernel compiled to.
 struct CodeObject {
