@@ -16,7 +16,15 @@ struct Kernel {
   GpuAddr entry;       // of the first instruction
   GpuAddr descriptor;  // what AQL calls the kernel object
   std::shared_ptr<const Buffer> code;
+  uint32_t pgm_rsrc1 = 0;  // COMPUTE_PGM_RSRC1 of its dispatches
 };
+
+// For a kernel of a code object. Its waves run privileged, and are given as many VGPRs as cost no occupancy, so that
+// kernels that follow each other mostly have the same word and need not set the register.
+uint32_t dispatched_pgm_rsrc1(const KernelInfo& kernel);
+// Privileged, otherwise as `word`. Without it a context save (CWSR) of a gfx11 wave can go wrong; the way round it of a
+// runtime known to work (tinygrad a9069c1, runtime/ops_amd.py). unverified: whether newer firmware still needs it.
+uint32_t privileged_pgm_rsrc1(uint32_t word);
 
 // A loaded code object. Its kernels stay where they are while it lives; a CommandBuffer keeps what it needs by itself.
 class CodeModule {

@@ -1,15 +1,16 @@
 #include "amdgpu/command_buffer.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cstring>
 
+#include "amdgpu/direct_dispatch.h"
 #include "amdgpu/gfx11/abi.h"
 #include "amdgpu/gfx11/limits.h"
 #include "amdgpu/gfx11/pm4.h"
 #include "amdgpu/gfx11/registers.h"
 #include "amdgpu/kernel_arguments.h"
 #include "base/bits.h"
+#include "base/check.h"
 
 namespace bw::amdgpu {
 namespace {
@@ -17,14 +18,11 @@ namespace {
 // Arguments are carved out of chunks of this size; each starts at a multiple of a cache line.
 constexpr uint64_t kArgumentChunkBytes = uint64_t{64} << 10;
 constexpr uint64_t kArgumentAlignment = 64;
+// A SET_SH_REG packet has this much beside its values.
+constexpr uint32_t kSetRegisterHeaderDwords = 2;
+constexpr uint32_t kChainDwords = gfx11::pm4::INDIRECT_BUFFER::kDwords;
 
 using Properties = gfx11::kernel_code_properties;
-
-uint32_t pgm_rsrc1(const KernelInfo& kernel) {
-  // Waves run privileged: without it a context save (CWSR) of a gfx11 wave can go wrong. The way round it of a runtime
-  // known to work (tinygrad a9069c1, runtime/ops_amd.py). unverified: whether newer firmware still needs it.
-  return gfx11::compute_pgm_rsrc1::priv.set(kernel.descriptor.compute_pgm_rsrc1, 1);
-}
 
 uint32_t pgm_rsrc2(const KernelInfo& kernel) {
   const uint32_t granules =
@@ -44,39 +42,19 @@ uint32_t dispatch_initiator(const KernelInfo& kernel) {
 
 }  // namespace
 
-uint32_t RecordedCommands::started_count() const {
-  const auto* word = reinterpret_cast<uint32_t*>(progress.host().data());
-  return std::atomic_ref<const uint32_t>(*word).load(std::memory_order_acquire);
-}
-
-std::string RecordedCommands::describe_running() const {
-  const uint32_t started = started_count();
-  if (started == 0 || started > dispatches.size())
-    return fmt::format("none of {} dispatches was started", dispatches.size());
-  const uint32_t group = dispatches[started - 1].barrier_group;
-  size_t first = started - 1;
-  while (first > 0 && dispatches[first - 1].barrier_group == group) --first;
-  if (first == started - 1) {
-    return fmt::format("kernel {} (dispatch {} of {})", dispatches[first].kernel_name, started, dispatches.size());
-  }
-  std::string names;
-  for (size_t i = first; i < started; ++i) names += (i == first ? "" : ", ") + dispatches[i].kernel_name;
-  return fmt::format("one of the kernels {} (dispatches {} to {} of {}, which may run together)", names, first + 1,
-                     started, dispatches.size());
-}
-
 CommandRecorder::CommandRecorder(std::shared_ptr<MemoryManager> memory, ScratchProvider& scratch, const Limits& limits)
     : memory_(std::move(memory)),
       scratch_provider_(scratch),
       limits_(limits),
       commands_(std::make_shared<RecordedCommands>()) {
+  if (limits_.groups_per_step == 0) return;
   auto progress = memory_->allocate(MemoryKind::kGtt, sizeof(uint32_t));
   if (!progress.is_ok()) {
     status_ = std::move(progress).status();
     return;
   }
   commands_->progress = std::move(progress).value();
-  status_ = write_progress(0);
+  write_progress(0);
 }
 
 void CommandRecorder::dispatch(const Kernel& kernel, const Dim3& workgroup_count, const Dim3& workgroup_size,
@@ -87,17 +65,39 @@ void CommandRecorder::dispatch(const Kernel& kernel, const Dim3& workgroup_count
                                           kernel.info.name));
 }
 
-void CommandRecorder::barrier() {
+void CommandRecorder::barrier(Barrier barrier) {
   if (!status_.is_ok() || !has_work_since_barrier_) return;
   builder_.emit_cs_partial_flush();
-  builder_.emit_acquire_mem(Acquire::kFromDevice);
+  if (barrier == Barrier::kVisible) builder_.emit_acquire_mem(Acquire::kFromDevice);
+  mark_boundary();
   has_work_since_barrier_ = false;
-  ++barrier_group_;
+  begins_group_ = true;
+}
+
+void CommandRecorder::copy(GpuAddr destination, GpuAddr source, uint64_t size_bytes) {
+  if (!status_.is_ok() || size_bytes == 0) return;
+  begin_work();
+  builder_.emit_dma_copy(destination, source, size_bytes);
+  mark_boundary();
+}
+
+void CommandRecorder::fill(GpuAddr destination, uint64_t size_bytes, uint32_t value) {
+  if (!status_.is_ok() || size_bytes == 0) return;
+  begin_work();
+  builder_.emit_dma_fill(destination, size_bytes, value);
+  mark_boundary();
 }
 
 void CommandRecorder::write_timestamp(GpuAddr address) {
   if (!status_.is_ok()) return;
   builder_.emit_release_mem({.release = Release::kNoFlush, .data = ReleaseData::kGpuClock, .address = address});
+  mark_boundary();
+}
+
+void CommandRecorder::write_timestamp_now(GpuAddr address) {
+  if (!status_.is_ok()) return;
+  builder_.emit_copy_clock(address);
+  mark_boundary();
 }
 
 Status CommandRecorder::check(const Kernel& kernel, const Dim3& workgroup_count, const Dim3& workgroup_size) const {
@@ -190,13 +190,20 @@ Result<std::vector<uint32_t>> CommandRecorder::user_data(const Kernel& kernel, c
 }
 
 void CommandRecorder::set_registers(gfx11::RegOffset first, std::span<const uint32_t> values) {
-  bool is_known = true;
-  for (uint32_t i = 0; i < values.size(); ++i) {
-    auto [entry, is_new] = registers_.try_emplace(first + i, values[i]);
-    is_known = is_known && !is_new && entry->second == values[i];
-    entry->second = values[i];
+  const auto is_set = [&](size_t i) {
+    const auto found = registers_.find(first + static_cast<uint32_t>(i));
+    return found != registers_.end() && found->second == values[i];
+  };
+  for (size_t begin = 0; begin < values.size(); ++begin) {
+    if (is_set(begin)) continue;
+    // One packet also goes over values that are set already, as long as that is no longer than a second packet.
+    size_t end = begin + 1;
+    for (size_t i = end; i < values.size() && i - end <= kSetRegisterHeaderDwords; ++i) {
+      if (!is_set(i)) end = i + 1;
+    }
+    builder_.emit_set_sh_reg(first + static_cast<uint32_t>(begin), values.subspan(begin, end - begin));
+    for (; begin < end; ++begin) registers_[first + static_cast<uint32_t>(begin)] = values[begin];
   }
-  if (!is_known) builder_.emit_set_sh_reg(first, values);
 }
 
 Status CommandRecorder::set_scratch(const Kernel& kernel) {
@@ -217,7 +224,7 @@ Status CommandRecorder::set_scratch(const Kernel& kernel) {
 Status CommandRecorder::set_program(const Kernel& kernel) {
   const uint64_t entry = kernel.entry.value >> gfx11::kProgramAddressShift;
   set_registers(gfx11::COMPUTE_PGM_LO::kOffset, std::array{lo32(entry), hi32(entry)});
-  set_registers(gfx11::COMPUTE_PGM_RSRC1::kOffset, std::array{pgm_rsrc1(kernel.info), pgm_rsrc2(kernel.info)});
+  set_registers(gfx11::COMPUTE_PGM_RSRC1::kOffset, std::array{kernel.pgm_rsrc1, pgm_rsrc2(kernel.info)});
   set_registers(gfx11::COMPUTE_PGM_RSRC3::kOffset, std::array{kernel.info.descriptor.compute_pgm_rsrc3});
   BW_RETURN_IF_ERROR(set_scratch(kernel));
   set_registers(gfx11::COMPUTE_RESTART_X::kOffset, std::array{0u, 0u, 0u});
@@ -225,10 +232,26 @@ Status CommandRecorder::set_program(const Kernel& kernel) {
   return Status::ok();
 }
 
-Status CommandRecorder::write_progress(uint32_t started_count) {
+void CommandRecorder::write_progress(uint32_t started_count) {
   // Not confirmed: a dispatch must not wait for a write over PCIe that only a report needs.
   builder_.emit_write_data(commands_->progress.gpu_addr(), std::array{started_count}, WriteConfirm::kNone);
-  return builder_.status();
+  mark_boundary();
+}
+
+void CommandRecorder::begin_work() {
+  has_work_since_barrier_ = true;
+  if (!begins_group_ || limits_.groups_per_step == 0) return;
+  begins_group_ = false;
+  if (groups_in_step_ == 0) {
+    commands_->steps.push_back(commands_->dispatches.size());
+    write_progress(static_cast<uint32_t>(commands_->steps.size()));
+  }
+  groups_in_step_ = (groups_in_step_ + 1) % limits_.groups_per_step;
+}
+
+void CommandRecorder::mark_boundary() {
+  if (boundaries_.empty() || boundaries_.back() != builder_.size_dwords())
+    boundaries_.push_back(builder_.size_dwords());
 }
 
 Status CommandRecorder::record_dispatch(const Kernel& kernel, const Dim3& workgroup_count, const Dim3& workgroup_size,
@@ -236,17 +259,20 @@ Status CommandRecorder::record_dispatch(const Kernel& kernel, const Dim3& workgr
   BW_RETURN_IF_ERROR(check(kernel, workgroup_count, workgroup_size));
   BW_ASSIGN(auto argument_bytes, complete_arguments(kernel.info, arguments, workgroup_count, workgroup_size));
   BW_ASSIGN(Placed placed, place(argument_bytes));
+  last_arguments_ = std::move(argument_bytes);
   BW_ASSIGN(auto registers, user_data(kernel, workgroup_count, workgroup_size, placed.address));
-  BW_RETURN_IF_ERROR(write_progress(static_cast<uint32_t>(commands_->dispatches.size()) + 1));
+  begin_work();
   BW_RETURN_IF_ERROR(set_program(kernel));
+  user_data_position_ = builder_.size_dwords() + kSetRegisterHeaderDwords;
   if (!registers.empty()) set_registers(gfx11::COMPUTE_USER_DATA_0::kOffset, registers);
   // START_X..Z, NUM_THREAD_X..Z, then PIPELINESTAT_ENABLE and PERFCOUNT_ENABLE.
   set_registers(gfx11::COMPUTE_START_X::kOffset,
                 std::array{0u, 0u, 0u, workgroup_size[0], workgroup_size[1], workgroup_size[2], 0u, 0u});
+  workgroup_count_positions_.push_back(builder_.size_dwords() + gfx11::pm4::DISPATCH_DIRECT::dim_x.dword);
   builder_.emit_dispatch_direct(workgroup_count, dispatch_initiator(kernel.info));
   BW_RETURN_IF_ERROR(builder_.status());
-  has_work_since_barrier_ = true;
-  commands_->dispatches.push_back({kernel.info.name, placed.bytes, barrier_group_});
+  mark_boundary();
+  commands_->dispatches.push_back({kernel.info.name, placed.bytes, placed.address, {}});
   if (commands_->code.empty() || commands_->code.back() != kernel.code) commands_->code.push_back(kernel.code);
   return Status::ok();
 }
@@ -255,14 +281,67 @@ Result<CommandBuffer> CommandRecorder::finish() {
   BW_RETURN_IF_ERROR(status_);
   status_ = error(StatusCode::kInvalidArgument, "the recorder was already finished");
   BW_ASSIGN(std::vector<uint32_t> packets, builder_.finish());
-  if (packets.size() > gfx11::pm4::INDIRECT_BUFFER::ib_size.bits.max()) {
-    return error(StatusCode::kUnsupported, "finishing a recording of {} dwords: an indirect buffer has at most {}",
-                 packets.size(), gfx11::pm4::INDIRECT_BUFFER::ib_size.bits.max());
-  }
-  BW_ASSIGN(commands_->packets, memory_->allocate(MemoryKind::kGtt, packets.size() * sizeof(uint32_t)));
-  std::memcpy(commands_->packets.host().data(), packets.data(), packets.size() * sizeof(uint32_t));
-  commands_->packet_count_dwords = static_cast<uint32_t>(packets.size());
+  BW_RETURN_IF_ERROR(place_packets(packets));
   return CommandBuffer(std::move(commands_));
+}
+
+Result<DirectDispatch> CommandRecorder::finish_direct(size_t explicit_bytes) {
+  BW_RETURN_IF_ERROR(status_);
+  status_ = error(StatusCode::kInvalidArgument, "the recorder was already finished");
+  BW_CHECK(commands_->dispatches.size() == 1);
+  BW_ASSIGN(commands_->entry, builder_.finish());
+  commands_->packet_count_dwords = commands_->entry.size();
+  const RecordedCommands::Dispatch& dispatch = commands_->dispatches[0];
+  if (dispatch.arguments.size() > DirectDispatch::kMaxArgumentBytes) {
+    return error(StatusCode::kUnsupported, "kernel {} has {} bytes of arguments, a direct dispatch at most {}",
+                 dispatch.kernel_name, dispatch.arguments.size(), DirectDispatch::kMaxArgumentBytes);
+  }
+  // The first user registers hold the address, unless the kernel asks for others before it.
+  const auto found = registers_.find(gfx11::COMPUTE_USER_DATA_0::kOffset);
+  const bool takes_address = found != registers_.end();
+  if (takes_address && found->second != lo32(dispatch.arguments_address.value)) {
+    return error(StatusCode::kUnsupported, "kernel {} wants an AQL packet, which a direct dispatch does not have",
+                 dispatch.kernel_name);
+  }
+  DirectDispatch direct;
+  if (takes_address) direct.address_dword_ = user_data_position_;
+  direct.explicit_bytes_ = explicit_bytes;
+  direct.arguments_ = std::move(last_arguments_);
+  direct.commands_ = std::move(commands_);
+  return direct;
+}
+
+Status CommandRecorder::place_packets(std::span<const uint32_t> packets) {
+  const uint32_t hardware_limit = gfx11::pm4::INDIRECT_BUFFER::ib_size.bits.max();
+  const uint32_t limit = limits_.chunk_dwords == 0 ? hardware_limit : std::min(limits_.chunk_dwords, hardware_limit);
+  std::vector<uint32_t> begins = {0};
+  for (size_t i = 0; i + 1 < boundaries_.size(); ++i) {
+    if (boundaries_[i + 1] - begins.back() + kChainDwords > limit) begins.push_back(boundaries_[i]);
+  }
+  // From the last to the first, so that each knows the address of the next.
+  std::vector<uint32_t> call;
+  size_t dispatch = workgroup_count_positions_.size();
+  auto end = static_cast<uint32_t>(packets.size());
+  for (size_t i = begins.size(); i-- > 0;) {
+    const uint32_t begin = begins[i];
+    std::vector<uint32_t> chunk(packets.begin() + begin, packets.begin() + end);
+    chunk.insert(chunk.end(), call.begin(), call.end());
+    BW_ASSIGN(Buffer memory, memory_->allocate(MemoryKind::kGtt, chunk.size() * sizeof(uint32_t)));
+    std::memcpy(memory.host().data(), chunk.data(), chunk.size() * sizeof(uint32_t));
+    for (; dispatch > 0 && workgroup_count_positions_[dispatch - 1] >= begin; --dispatch) {
+      const uint64_t offset = (workgroup_count_positions_[dispatch - 1] - begin) * sizeof(uint32_t);
+      commands_->dispatches[dispatch - 1].workgroup_count_address = memory.gpu_addr() + offset;
+    }
+    Pm4Builder builder;
+    builder.emit_indirect_buffer(memory.gpu_addr(), static_cast<uint32_t>(chunk.size()),
+                                 i == 0 ? IndirectCall::kReturns : IndirectCall::kChains);
+    BW_ASSIGN(call, builder.finish());
+    commands_->packet_chunks.push_back(std::move(memory));
+    commands_->packet_count_dwords += chunk.size();
+    end = begin;
+  }
+  commands_->entry = std::move(call);
+  return Status::ok();
 }
 
 }  // namespace bw::amdgpu

@@ -1,58 +1,29 @@
-// Owns: a list of dispatches written once as packets in GPU memory, with their kernel arguments beside them, to be
-// submitted any number of times. Not here: queues, and who waits for whom (device.h).
+// Owns: writing kernels and copies as packets into GPU memory, once, with the kernels' arguments beside them, to be
+// submitted any number of times: order, barriers and caches as the caller says. Not here: finding out what must wait
+// for what (graph/graph_recorder.h), and queues (device.h).
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <span>
-#include <string>
 #include <vector>
 
 #include "amdgpu/code_module.h"
 #include "amdgpu/memory.h"
 #include "amdgpu/pm4_builder.h"
+#include "amdgpu/recorded_commands.h"
 
 namespace bw::amdgpu {
 
-using Dim3 = std::array<uint32_t, 3>;
-
-// Scratch memory for kernels with a private segment; shared by all command buffers recorded while it was the largest.
-struct Scratch {
-  Buffer memory;
-  uint32_t tmpring_size = 0;  // COMPUTE_TMPRING_SIZE
-  uint32_t bytes_per_lane = 0;
-};
+class DirectDispatch;
 
 class ScratchProvider {
  public:
   virtual ~ScratchProvider() = default;
   // Scratch with at least that much for each lane.
   virtual Result<std::shared_ptr<const Scratch>> scratch(uint32_t bytes_per_lane) = 0;
-};
-
-// What a recording became. Immutable but for the bytes of the arguments.
-struct RecordedCommands {
-  struct Dispatch {
-    std::string kernel_name;
-    std::span<std::byte> arguments;
-    uint32_t barrier_group = 0;  // dispatches of one group may run at the same time
-  };
-
-  Buffer packets;  // the indirect buffer
-  uint32_t packet_count_dwords = 0;
-  // The command processor writes here how many dispatches it has started; 0 at the begin of each submission.
-  Buffer progress;
-  std::vector<Buffer> argument_chunks;
-  std::vector<Dispatch> dispatches;
-  std::vector<std::shared_ptr<const Buffer>> code;  // kept alive
-  std::vector<std::shared_ptr<const Scratch>> scratch;
-
-  uint32_t started_count() const;
-  // The kernels that may be running, by the progress word: "kernel add (dispatch 3 of 60)".
-  std::string describe_running() const;
 };
 
 // May be dropped while it runs: the device keeps what it needs. Copies share the same memory.
@@ -62,16 +33,24 @@ class CommandBuffer {
 
   bool is_valid() const { return commands_ != nullptr; }
   size_t dispatch_count() const { return commands_->dispatches.size(); }
-  uint32_t size_dwords() const { return commands_->packet_count_dwords; }
+  uint64_t size_dwords() const { return commands_->packet_count_dwords; }
   // The arguments of a dispatch, in the order of recording, for changing them between submissions. Write only: reading
   // is slow on a real card. The GPU reads them while it runs: wait for the submission before.
   std::span<std::byte> arguments(size_t dispatch) const { return commands_->dispatches.at(dispatch).arguments; }
 
  private:
   friend class CommandRecorder;
+  friend class CommandGraph;
+  friend class GraphRecorder;
   friend class Device;
   explicit CommandBuffer(std::shared_ptr<const RecordedCommands> commands) : commands_(std::move(commands)) {}
   std::shared_ptr<const RecordedCommands> commands_;
+};
+
+// What follows a barrier starts when all before it has ended ...
+enum class Barrier : uint8_t {
+  kOrder,    // ... and only overwrites what was read or written before
+  kVisible,  // ... and sees what was written before
 };
 
 // Writes a CommandBuffer. The first error stands, and finish() returns it. Made by Device::record(), which it must not
@@ -81,6 +60,11 @@ class CommandRecorder {
   struct Limits {
     uint32_t lds_size_bytes = 0;
     MemoryKind argument_kind = MemoryKind::kGtt;
+    // Of an indirect buffer; recordings that are larger become a chain of them. 0: what the hardware allows.
+    uint32_t chunk_dwords = 0;
+    // After how many barriers the command processor says how far it has come. Costs 5 dwords each time; a report after
+    // a time-out names the kernels of that many groups. 0: never.
+    uint32_t groups_per_step = 1;
   };
   CommandRecorder(std::shared_ptr<MemoryManager> memory, ScratchProvider& scratch, const Limits& limits);
 
@@ -89,13 +73,22 @@ class CommandRecorder {
   // without a barrier between them may run at the same time and in any order.
   void dispatch(const Kernel& kernel, const Dim3& workgroup_count, const Dim3& workgroup_size,
                 std::span<const std::byte> arguments);
-  // What follows starts after all before has ended, and sees what it wrote.
-  void barrier();
+  void barrier(Barrier barrier = Barrier::kVisible);
+  // By the command processor, one after the other: for what is small, or not worth another queue. Sizes and addresses
+  // of fill() are multiples of 4.
+  void copy(GpuAddr destination, GpuAddr source, uint64_t size_bytes);
+  void fill(GpuAddr destination, uint64_t size_bytes, uint32_t value);
   // Writes the 64-bit GPU clock (DeviceInfo::clock_hz) once all before has ended. `address` is a multiple of 8.
   void write_timestamp(GpuAddr address);
+  // Writes it when the command processor comes by.
+  void write_timestamp_now(GpuAddr address);
 
+  size_t dispatch_count() const { return commands_->dispatches.size(); }
   // The packets and arguments in GPU memory. The recorder is used up.
   Result<CommandBuffer> finish();
+  // A recording of one dispatch, as packets for the ring itself. kUnsupported for a kernel that wants more than the
+  // address of its arguments. The recorder is used up.
+  Result<DirectDispatch> finish_direct(size_t explicit_bytes);
 
  private:
   Status record_dispatch(const Kernel& kernel, const Dim3& workgroup_count, const Dim3& workgroup_size,
@@ -111,9 +104,14 @@ class CommandRecorder {
                                           GpuAddr arguments);
   Status set_program(const Kernel& kernel);
   Status set_scratch(const Kernel& kernel);
-  Status write_progress(uint32_t started_count);
-  // Only if the recording has not set these registers to these values already.
+  void begin_work();
+  void write_progress(uint32_t started_count);
+  // Only those that the recording has not set to these values already.
   void set_registers(gfx11::RegOffset first, std::span<const uint32_t> values);
+  // Splits the packets into a chain of indirect buffers.
+  Status place_packets(std::span<const uint32_t> packets);
+  // A packet ends here, so an indirect buffer may.
+  void mark_boundary();
 
   std::shared_ptr<MemoryManager> memory_;
   ScratchProvider& scratch_provider_;
@@ -122,8 +120,13 @@ class CommandRecorder {
   Pm4Builder builder_;
   std::map<gfx11::RegOffset, uint32_t> registers_;
   std::shared_ptr<RecordedCommands> commands_;
+  std::vector<uint32_t> boundaries_;                 // in dwords, rising
+  std::vector<uint32_t> workgroup_count_positions_;  // of each dispatch, in dwords
+  std::vector<std::byte> last_arguments_;            // of the last dispatch, whole
+  uint32_t user_data_position_ = 0;                  // of the last dispatch, in dwords
   uint64_t argument_chunk_used_bytes_ = 0;
-  uint32_t barrier_group_ = 0;
+  uint32_t groups_in_step_ = 0;
+  bool begins_group_ = true;
   bool has_work_since_barrier_ = false;
 };
 

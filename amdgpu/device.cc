@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "amdgpu/gfx11/limits.h"
+#include "amdgpu/kernel_arguments.h"
 #include "amdgpu/queue_set.h"
 #include "amdgpu/scratch_pool.h"
 #include "amdgpu/transfer.h"
@@ -53,6 +54,10 @@ MemoryKind best_host_visible(const DeviceInfo& info) {
 
 MemoryKind code_kind(const DeviceInfo& info) {
   return info.is_vram_host_visible ? MemoryKind::kVramHostVisible : MemoryKind::kVram;
+}
+
+CommandRecorder::Limits recording_limits(const DeviceInfo& info) {
+  return {.lds_size_bytes = info.lds_size_bytes, .argument_kind = best_host_visible(info)};
 }
 
 // Instructions are fetched ahead of what is executed; the bytes after the last must be mapped.
@@ -125,6 +130,7 @@ Result<std::unique_ptr<CodeModule>> Device::load(std::span<const std::byte> code
     kernel.entry = code->gpu_addr() + info.entry_offset();
     kernel.descriptor = code->gpu_addr() + info.descriptor_offset;
     kernel.code = code;
+    kernel.pgm_rsrc1 = dispatched_pgm_rsrc1(info);
     kernel.info = std::move(info);
     kernels.push_back(std::make_unique<const Kernel>(std::move(kernel)));
   }
@@ -139,20 +145,60 @@ Result<std::unique_ptr<const Kernel>> Device::load_program(const RawProgram& pro
   BW_ASSIGN(Buffer buffer, impl_->memory->allocate(code_kind(impl_->info), image.size()));
   BW_RETURN_IF_ERROR(write(buffer, 0, image));
   kernel->entry = buffer.gpu_addr();
+  kernel->pgm_rsrc1 = privileged_pgm_rsrc1(program.pgm_rsrc1);
   kernel->code = std::make_shared<const Buffer>(std::move(buffer));
   return std::unique_ptr<const Kernel>(std::move(kernel));
 }
 
 CommandRecorder Device::record() {
-  return CommandRecorder(
-      impl_->memory, impl_->scratch,
-      {.lds_size_bytes = impl_->info.lds_size_bytes, .argument_kind = best_host_visible(impl_->info)});
+  return CommandRecorder(impl_->memory, impl_->scratch, recording_limits(impl_->info));
 }
 
-Result<Submission> Device::submit(const CommandBuffer& commands, std::span<const Submission> after) {
+Result<Submission> Device::submit(const CommandBuffer& commands, std::span<const Submission> after, QueueName queue) {
   if (!commands.is_valid())
     return error(StatusCode::kInvalidArgument, "submitting a command buffer that has no commands");
-  return impl_->queues->submit(commands.commands_, after);
+  return impl_->queues->submit({.commands = commands.commands_, .queue = queue, .after = after});
+}
+
+Result<DirectDispatch> Device::prepare_dispatch(const Kernel& kernel, const Dim3& workgroup_count,
+                                                const Dim3& workgroup_size) {
+  CommandRecorder::Limits limits = recording_limits(impl_->info);
+  limits.groups_per_step = 0;
+  CommandRecorder recorder(impl_->memory, impl_->scratch, limits);
+  const std::vector<std::byte> none(explicit_argument_bytes(kernel.info));
+  recorder.dispatch(kernel, workgroup_count, workgroup_size, none);
+  return recorder.finish_direct(none.size());
+}
+
+Result<Submission> Device::submit(const DirectDispatch& dispatch, std::span<const std::byte> arguments,
+                                  QueueName queue) {
+  if (arguments.size() != dispatch.argument_bytes()) {
+    return error(StatusCode::kInvalidArgument, "dispatching kernel {} with {} bytes of arguments, not {}",
+                 dispatch.commands_->dispatches[0].kernel_name, arguments.size(), dispatch.argument_bytes());
+  }
+  return impl_->queues->submit(dispatch, arguments, queue);
+}
+
+GraphRecorder Device::record_graph(const GraphOptions& options) {
+  CommandRecorder::Limits limits = recording_limits(impl_->info);
+  limits.groups_per_step = options.groups_per_step;
+  limits.chunk_dwords = options.chunk_dwords;
+  return GraphRecorder(impl_->memory, impl_->scratch, limits, options);
+}
+
+Result<Submission> Device::submit(CommandGraph& graph, std::span<const Submission> after, QueueName queue) {
+  if (!graph.is_valid()) return error(StatusCode::kInvalidArgument, "submitting a command graph that has no commands");
+  if (graph.unset_pointer_count_ > 0) {
+    return error(StatusCode::kInvalidArgument,
+                 "submitting a command graph with {} pointer parameters that were not set", graph.unset_pointer_count_);
+  }
+  // Its parameters and its memory serve one replay at a time.
+  if (graph.last_.queue != queue && !is_done(graph.last_)) BW_RETURN_IF_ERROR(wait(graph.last_));
+  BW_ASSIGN(graph.last_,
+            impl_->queues->submit(
+                {.commands = graph.commands_.commands_, .queue = queue, .after = after, .patches = graph.patches()}));
+  graph.patches_were_sent();
+  return graph.last_;
 }
 
 bool Device::is_done(Submission submission) const {

@@ -27,6 +27,8 @@
 #include "amdgpu/code_module.h"
 #include "amdgpu/command_buffer.h"
 #include "amdgpu/device_info.h"
+#include "amdgpu/direct_dispatch.h"
+#include "amdgpu/graph/graph_recorder.h"
 #include "amdgpu/memory.h"
 #include "amdgpu/raw_program.h"
 #include "amdgpu/submission.h"
@@ -76,8 +78,23 @@ class Device {
   Result<std::unique_ptr<const Kernel>> load_program(const RawProgram& program);
 
   CommandRecorder record();
-  // Starts after all earlier submissions of the compute queue, and after `after`.
-  Result<Submission> submit(const CommandBuffer& commands, std::span<const Submission> after = {});
+  // Starts after all earlier submissions of the queue, and after `after`.
+  Result<Submission> submit(const CommandBuffer& commands, std::span<const Submission> after = {},
+                            QueueName queue = QueueName::kCompute);
+
+  // A launch of one kernel over that grid, for submit().
+  Result<DirectDispatch> prepare_dispatch(const Kernel& kernel, const Dim3& workgroup_count,
+                                          const Dim3& workgroup_size);
+  // `arguments`: all explicit ones, as CommandRecorder::dispatch(); they are copied. No allocation, no system call;
+  // where the ring is full it waits for the oldest submission.
+  Result<Submission> submit(const DirectDispatch& dispatch, std::span<const std::byte> arguments,
+                            QueueName queue = QueueName::kCompute);
+
+  GraphRecorder record_graph(const GraphOptions& options = {});
+  // Replays the graph with the present values of its parameters. No allocation, no system call, no lock; where the ring
+  // is full it waits for the oldest submission. kInvalidArgument for a graph with a pointer that was never set.
+  Result<Submission> submit(CommandGraph& graph, std::span<const Submission> after = {},
+                            QueueName queue = QueueName::kCompute);
 
   bool is_done(Submission submission) const;
   // kTimeout (no progress for so long) names the kernels that were running; kDeviceFault says what is known about the

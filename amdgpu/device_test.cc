@@ -180,7 +180,8 @@ TEST_F(DeviceTest, ADispatchSetsTheRegistersOfItsKernel) {
   EXPECT_EQ(seen[0].workgroup_count, (std::array<uint32_t, 3>{7, 2, 1}));
   EXPECT_EQ(seen[0].initiator, 0x8005u);
   EXPECT_EQ(add[0x2e0c] | uint64_t{add[0x2e0d]} << 32, add_one_->entry.value >> 8);
-  EXPECT_EQ(add[0x2e12], add_one_->info.descriptor.compute_pgm_rsrc1 | 1u << 20);
+  // Privileged, and 96 VGPRs instead of 8, with which a SIMD holds just as many waves.
+  EXPECT_EQ(add[0x2e12], (add_one_->info.descriptor.compute_pgm_rsrc1 & ~0x3ffu) | 11 | 1u << 20);
   EXPECT_EQ(add[0x2e13], add_one_->info.descriptor.compute_pgm_rsrc2);
   EXPECT_EQ(add[0x2e18], 0u);
   EXPECT_EQ(add[0x2e07], 32u);
@@ -203,10 +204,31 @@ TEST_F(DeviceTest, ADispatchSetsTheRegistersOfItsKernel) {
 }
 
 TEST_F(DeviceTest, ARepeatedKernelSendsOnlyWhatChanged) {
-  const uint32_t one = chain(1).size_dwords();
-  const uint32_t three = chain(3).size_dwords();
-  // Progress 5, user data 4, dispatch 5, flush 2, acquire 8.
-  EXPECT_EQ(three - one, 2 * 24u);
+  const uint64_t one = chain(1).size_dwords();
+  const uint64_t three = chain(3).size_dwords();
+  // Progress 5, the low half of the arguments' address 3, dispatch 5, flush 2, acquire 8.
+  EXPECT_EQ(three - one, 2 * 23u);
+}
+
+TEST_F(DeviceTest, DirectDispatchesEachHaveTheirArguments) {
+  std::vector<std::pair<uint64_t, uint64_t>> seen;
+  gpu_.on_dispatch = [&](const auto& dispatch) {
+    const auto* arguments = reinterpret_cast<const uint64_t*>(dispatch.registers.at(0x2e40) |
+                                                              uint64_t{dispatch.registers.at(0x2e41)} << 32);
+    seen.emplace_back(arguments[0], arguments[1]);
+  };
+  const DirectDispatch dispatch = device_->prepare_dispatch(*add_one_, {3, 1, 1}, {32, 1, 1}).value();
+  ASSERT_EQ(dispatch.argument_bytes(), 16u);
+  Submission last;
+  for (uint64_t i = 0; i < 5000; ++i) {  // more than fit the ring
+    last = device_->submit(dispatch, arguments(i, i + 1)).value();
+  }
+  ASSERT_TRUE(device_->wait(last).is_ok());
+  ASSERT_EQ(seen.size(), 5000u);
+  for (uint64_t i = 0; i < 5000; ++i) EXPECT_EQ(seen[i], std::pair(i, i + 1));
+  EXPECT_THAT(device_->submit(dispatch, arguments(uint64_t{1})).status().message(), HasSubstr("8 bytes of arguments"));
+  // It wants the dispatch packet, which there is none of.
+  EXPECT_EQ(device_->prepare_dispatch(*spill_, {1, 1, 1}, {64, 1, 1}).status().code(), StatusCode::kUnsupported);
 }
 
 TEST_F(DeviceTest, ReplaysSeeChangedArguments) {

@@ -1,5 +1,7 @@
 #include "amdgpu/hardware_queue.h"
 
+#include <algorithm>
+#include <array>
 #include <bit>
 #include <cstring>
 
@@ -24,6 +26,7 @@ Result<HardwareQueue> HardwareQueue::create_memory(kfd::Gpu& gpu, uint32_t ring_
   }
   HardwareQueue queue;
   queue.ring_dwords_ = ring_size_bytes / sizeof(uint32_t);
+  queue.in_flight_ = RingQueue<InFlight>(queue.max_in_flight());
   BW_ASSIGN(queue.ring_, kfd::Allocation::create(gpu, {.kind = kfd::MemoryKind::kGtt, .size_bytes = ring_size_bytes}));
   BW_ASSIGN(queue.pointers_,
             kfd::Allocation::create(gpu, {.kind = kfd::MemoryKind::kGtt, .size_bytes = kfd::kPageBytes}));
@@ -79,7 +82,7 @@ void HardwareQueue::start_after(uint64_t value) {
 
 void HardwareQueue::retire() {
   const uint64_t done = completed();
-  while (!in_flight_.empty() && in_flight_.front().value <= done) in_flight_.pop_front();
+  while (!in_flight_.is_empty() && in_flight_.front().value <= done) in_flight_.pop();
 }
 
 uint32_t HardwareQueue::padding_for(uint32_t count_dwords) const {
@@ -90,27 +93,40 @@ uint32_t HardwareQueue::padding_for(uint32_t count_dwords) const {
 
 bool HardwareQueue::has_room(uint32_t count_dwords) {
   retire();
-  const uint64_t begin = in_flight_.empty() ? written_dwords_ : in_flight_.front().begin_dwords;
+  if (in_flight_.is_full()) return false;
+  const uint64_t begin = in_flight_.is_empty() ? written_dwords_ : in_flight_.front().begin_dwords;
   const uint64_t used = written_dwords_ - begin;
   // A ring that is quite full would look empty to the GPU.
   return used + padding_for(count_dwords) + count_dwords < ring_dwords_;
 }
 
 uint64_t HardwareQueue::oldest_pending() const {
-  return in_flight_.empty() ? submitted_ : in_flight_.front().value;
+  return in_flight_.is_empty() ? submitted_ : in_flight_.front().value;
 }
 
-void HardwareQueue::write_dword(uint32_t value) {
-  std::memcpy(ring_.host_data() + written_dwords_ % ring_dwords_ * sizeof(value), &value, sizeof(value));
-  ++written_dwords_;
+void HardwareQueue::write(std::span<const uint32_t> packets) {
+  const uint64_t position = written_dwords_ % ring_dwords_;
+  const size_t until_end = std::min<size_t>(packets.size(), ring_dwords_ - position);
+  std::memcpy(ring_.host_data() + position * sizeof(uint32_t), packets.data(), until_end * sizeof(uint32_t));
+  std::memcpy(ring_.host_data(), packets.data() + until_end, (packets.size() - until_end) * sizeof(uint32_t));
+  written_dwords_ += packets.size();
+}
+
+void HardwareQueue::write_zeros(uint32_t count_dwords) {
+  constexpr std::array<uint32_t, 16> kZeros{};
+  for (uint32_t left = count_dwords; left > 0;) {
+    const uint32_t step = std::min<uint32_t>(left, kZeros.size());
+    write(std::span(kZeros).first(step));
+    left -= step;
+  }
 }
 
 void HardwareQueue::push(std::span<const uint32_t> packets) {
   const auto count_dwords = static_cast<uint32_t>(packets.size());
   BW_CHECK(has_room(count_dwords));
-  in_flight_.push_back({++submitted_, written_dwords_});
-  for (uint32_t i = padding_for(count_dwords); i > 0; --i) write_dword(0);
-  for (uint32_t packet : packets) write_dword(packet);
+  in_flight_.push({++submitted_, written_dwords_});
+  write_zeros(padding_for(count_dwords));
+  write(packets);
   const uint64_t pointer = written_dwords_ * (sizeof(uint32_t) / doorbell_unit_bytes_);
   word_at(pointers_, kWritePointerOffset).store(pointer, std::memory_order_release);
   queue_.ring_doorbell(pointer);

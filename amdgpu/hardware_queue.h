@@ -4,11 +4,11 @@
 
 #include <atomic>
 #include <cstdint>
-#include <deque>
 #include <span>
 
 #include "amdgpu/device_info.h"
 #include "base/gpu_addr.h"
+#include "base/ring_queue.h"
 #include "base/status.h"
 #include "kfd/memory.h"
 #include "kfd/queue.h"
@@ -25,6 +25,9 @@ class HardwareQueue {
   // Ends the hardware's use of the queue; nothing can be pushed any more.
   void stop() { queue_ = {}; }
 
+  // Whether it was ever created; also after stop().
+  bool exists() const { return ring_dwords_ != 0; }
+
   // Values of the timeline: the last that the GPU has reached, and the last that was handed out.
   uint64_t completed() const;
   uint64_t submitted() const { return submitted_; }
@@ -36,6 +39,8 @@ class HardwareQueue {
 
   // The most dwords that one push can take.
   uint32_t capacity_dwords() const { return ring_dwords_ / 2; }
+  // The most submissions that can be under way.
+  size_t max_in_flight() const { return ring_dwords_ / kLeastSubmissionDwords; }
   // Whether the ring has room for that many dwords now.
   bool has_room(uint32_t count_dwords);
   // The oldest value whose end makes room.
@@ -49,21 +54,25 @@ class HardwareQueue {
   static constexpr uint64_t kWritePointerOffset = 64;
   static constexpr uint64_t kTimelineOffset = 128;
 
+  // Fewer are taken for that many, so that what is kept of each submission is bounded.
+  static constexpr uint32_t kLeastSubmissionDwords = 16;
+
   enum class Wrap : uint8_t {
     kAnywhere,   // compute: a packet may go on at the begin of the ring
     kAtPackets,  // SDMA: it may not; the rest of the ring is filled with NOPs (zeros)
   };
 
   struct InFlight {
-    uint64_t value;
-    uint64_t begin_dwords;  // position of its first dword, counted from the first ever written
+    uint64_t value = 0;
+    uint64_t begin_dwords = 0;  // position of its first dword, counted from the first ever written
   };
 
   static Result<HardwareQueue> create_memory(kfd::Gpu& gpu, uint32_t ring_size_bytes);
   kfd::QueueRequest request() const;
   void retire();
   uint32_t padding_for(uint32_t count_dwords) const;
-  void write_dword(uint32_t value);
+  void write(std::span<const uint32_t> packets);
+  void write_zeros(uint32_t count_dwords);
 
   kfd::Allocation ring_;
   kfd::Allocation pointers_;
@@ -75,7 +84,7 @@ class HardwareQueue {
   uint32_t ring_dwords_ = 0;
   uint64_t written_dwords_ = 0;
   uint64_t submitted_ = 0;
-  std::deque<InFlight> in_flight_;
+  RingQueue<InFlight> in_flight_;
 };
 
 }  // namespace bw::amdgpu

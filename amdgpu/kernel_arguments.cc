@@ -33,16 +33,19 @@ std::optional<uint64_t> hidden_value(std::string_view kind, const std::array<uin
 
 }  // namespace
 
+uint64_t explicit_argument_bytes(const KernelInfo& kernel) {
+  uint64_t end = kernel.arguments.empty() ? kernel.descriptor.kernarg_size : 0;
+  for (const KernelArgument& argument : kernel.arguments) {
+    if (!is_hidden(argument)) end = std::max(end, uint64_t{argument.offset_bytes} + argument.size_bytes);
+  }
+  return end;
+}
+
 Result<std::vector<std::byte>> complete_arguments(const KernelInfo& kernel, std::span<const std::byte> arguments,
                                                   const std::array<uint32_t, 3>& workgroup_count,
                                                   const std::array<uint32_t, 3>& workgroup_size) {
   const uint32_t size = kernel.descriptor.kernarg_size;
-  uint64_t explicit_end = kernel.arguments.empty() ? size : 0;
-  for (const KernelArgument& argument : kernel.arguments) {
-    if (!is_hidden(argument)) {
-      explicit_end = std::max(explicit_end, uint64_t{argument.offset_bytes} + argument.size_bytes);
-    }
-  }
+  const uint64_t explicit_end = explicit_argument_bytes(kernel);
   if (arguments.size() < explicit_end || arguments.size() > size) {
     return error(StatusCode::kInvalidArgument, "{} bytes of arguments, expected {} to {}", arguments.size(),
                  explicit_end, size);

@@ -13,6 +13,9 @@
 
 namespace bw::amdgpu {
 
+// Of the arguments that a caller gives; what follows them is hidden.
+uint64_t explicit_argument_bytes(const KernelInfo& kernel);
+
 // The whole kernarg segment. kInvalidArgument if explicit arguments are missing or there are bytes too many;
 // kUnsupported for a hidden argument that this runtime has nothing for.
 Result<std::vector<std::byte>> complete_arguments(const KernelInfo& kernel, std::span<const std::byte> arguments,

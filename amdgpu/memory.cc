@@ -14,9 +14,8 @@ Buffer::Buffer(Buffer&& other) noexcept {
 
 Buffer& Buffer::operator=(Buffer&& other) noexcept {
   if (this != &other) {
-    if (manager_ != nullptr) manager_->release(block_, address_);
-    manager_ = std::exchange(other.manager_, nullptr);
-    block_ = std::exchange(other.block_, nullptr);
+    release();
+    holding_ = std::exchange(other.holding_, nullptr);
     kind_ = other.kind_;
     address_ = std::exchange(other.address_, GpuAddr{});
     size_bytes_ = std::exchange(other.size_bytes_, 0);
@@ -26,7 +25,39 @@ Buffer& Buffer::operator=(Buffer&& other) noexcept {
 }
 
 Buffer::~Buffer() {
-  if (manager_ != nullptr) manager_->release(block_, address_);
+  release();
+}
+
+void Buffer::release() {
+  if (holding_ == nullptr) return;
+  detail::Holding* holding = std::exchange(holding_, nullptr);
+  holding->is_owned = false;
+  if (holding->pin_count == 0) MemoryManager::release(holding);
+}
+
+Status Buffer::free() {
+  if (holding_ != nullptr && holding_->pin_count > 0) {
+    return error(StatusCode::kInvalidArgument,
+                 "freeing the buffer of {} bytes at {}: command graphs refer to it {} times (destroy them first)",
+                 size_bytes_, address_, holding_->pin_count);
+  }
+  *this = Buffer();
+  return Status::ok();
+}
+
+BufferPin::BufferPin(const Buffer& buffer) : holding_(buffer.holding_) {
+  BW_CHECK(holding_ != nullptr);
+  ++holding_->pin_count;
+}
+
+BufferPin& BufferPin::operator=(BufferPin&& other) noexcept {
+  std::swap(holding_, other.holding_);
+  return *this;
+}
+
+BufferPin::~BufferPin() {
+  if (holding_ == nullptr || --holding_->pin_count > 0 || holding_->is_owned) return;
+  MemoryManager::release(holding_);
 }
 
 std::shared_ptr<MemoryManager> MemoryManager::create(std::shared_ptr<DriverSession> session) {
@@ -80,28 +111,31 @@ Result<detail::MemoryBlock*> MemoryManager::add_block(const kfd::MemoryRequest& 
 
 Buffer MemoryManager::carve(detail::MemoryBlock& block, uint64_t offset_bytes, uint64_t size_bytes) {
   Buffer buffer;
-  buffer.manager_ = shared_from_this();
-  buffer.block_ = &block;
   buffer.kind_ = block.allocation.kind();
   buffer.address_ = block.allocation.gpu_address() + offset_bytes;
+  buffer.holding_ = new detail::Holding{.manager = shared_from_this(), .block = &block, .address = buffer.address_};
   buffer.size_bytes_ = size_bytes;
   std::byte* host = block.allocation.host_data();
   buffer.host_ = host == nullptr ? nullptr : host + offset_bytes;
   return buffer;
 }
 
-void MemoryManager::release(detail::MemoryBlock* block, GpuAddr address) {
-  block->ranges.give_back(address - block->allocation.gpu_address());
+void MemoryManager::release(detail::Holding* holding) {
+  const std::unique_ptr<detail::Holding> owned(holding);
+  MemoryManager& manager = *owned->manager;
+  detail::MemoryBlock* block = owned->block;
+  block->ranges.give_back(owned->address - block->allocation.gpu_address());
   if (!block->ranges.is_unused()) return;
   // One empty shared block of each kind stays, so that a buffer that comes and goes does not cost system calls.
-  const bool is_only_one = std::none_of(blocks_.begin(), blocks_.end(), [block](const auto& other) {
+  auto& blocks = manager.blocks_;
+  const bool is_only_one = std::none_of(blocks.begin(), blocks.end(), [block](const auto& other) {
     return other.get() != block && other->is_shared && other->allocation.kind() == block->allocation.kind();
   });
   if (block->is_shared && is_only_one) return;
-  allocated_bytes_ -= block->allocation.size_bytes();
-  auto position = std::find_if(blocks_.begin(), blocks_.end(), [block](const auto& b) { return b.get() == block; });
-  BW_CHECK(position != blocks_.end());
-  blocks_.erase(position);
+  manager.allocated_bytes_ -= block->allocation.size_bytes();
+  auto position = std::find_if(blocks.begin(), blocks.end(), [block](const auto& b) { return b.get() == block; });
+  BW_CHECK(position != blocks.end());
+  blocks.erase(position);
 }
 
 }  // namespace bw::amdgpu

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "amdgpu/range_allocator.h"
@@ -27,10 +28,20 @@ struct MemoryBlock {
   RangeAllocator ranges;
   bool is_shared = false;
 };
+
+// A range of a block that was handed out: while the buffer lives, or somebody holds a pin.
+struct Holding {
+  std::shared_ptr<MemoryManager> manager;
+  MemoryBlock* block = nullptr;
+  GpuAddr address;
+  uint32_t pin_count = 0;
+  bool is_owned = true;  // the buffer has not gone
+};
 }  // namespace detail
 
 // A piece of GPU memory; move-only. It keeps the driver's objects alive, so it may go after its Device, but the GPU
-// must be done with it: whoever frees it waits for the submissions that use it first.
+// must be done with it: whoever frees it waits for the submissions that use it first. The memory of one that a command
+// graph refers to stays until the graph has gone.
 class Buffer {
  public:
   Buffer() = default;
@@ -40,7 +51,9 @@ class Buffer {
   Buffer& operator=(const Buffer&) = delete;
   ~Buffer();
 
-  bool is_valid() const { return manager_ != nullptr; }
+  bool is_valid() const { return holding_ != nullptr; }
+  // Gives the memory back. kInvalidArgument, and the buffer stays as it is, while command graphs refer to it.
+  Status free();
   MemoryKind kind() const { return kind_; }
   GpuAddr gpu_addr() const { return address_; }
   uint64_t size_bytes() const { return size_bytes_; }
@@ -48,14 +61,31 @@ class Buffer {
   std::span<std::byte> host() const { return {host_, host_ == nullptr ? 0 : size_bytes_}; }
 
  private:
+  friend class BufferPin;
   friend class MemoryManager;
+  void release();
 
-  std::shared_ptr<MemoryManager> manager_;
-  detail::MemoryBlock* block_ = nullptr;
+  detail::Holding* holding_ = nullptr;
   MemoryKind kind_ = MemoryKind::kVram;
   GpuAddr address_;
   uint64_t size_bytes_ = 0;
   std::byte* host_ = nullptr;
+};
+
+// Keeps a buffer's memory where it is, also when the buffer goes; move-only.
+class BufferPin {
+ public:
+  BufferPin() = default;
+  // The buffer must be valid.
+  explicit BufferPin(const Buffer& buffer);
+  BufferPin(BufferPin&& other) noexcept : holding_(std::exchange(other.holding_, nullptr)) {}
+  BufferPin& operator=(BufferPin&& other) noexcept;
+  BufferPin(const BufferPin&) = delete;
+  BufferPin& operator=(const BufferPin&) = delete;
+  ~BufferPin();
+
+ private:
+  detail::Holding* holding_ = nullptr;
 };
 
 // The open driver: what all memory stands on.
@@ -86,11 +116,13 @@ class MemoryManager : public std::enable_shared_from_this<MemoryManager> {
 
  private:
   friend class Buffer;
+  friend class BufferPin;
   explicit MemoryManager(std::shared_ptr<DriverSession> session) : session_(std::move(session)) {}
 
   Result<detail::MemoryBlock*> add_block(const kfd::MemoryRequest& request);
   Buffer carve(detail::MemoryBlock& block, uint64_t offset_bytes, uint64_t size_bytes);
-  void release(detail::MemoryBlock* block, GpuAddr address);
+  // Of memory that has neither buffer nor pins.
+  static void release(detail::Holding* holding);
 
   std::shared_ptr<DriverSession> session_;
   std::vector<std::unique_ptr<detail::MemoryBlock>> blocks_;

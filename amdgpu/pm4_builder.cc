@@ -1,5 +1,7 @@
 #include "amdgpu/pm4_builder.h"
 
+#include <algorithm>
+
 #include "amdgpu/gfx11/pm4.h"
 #include "amdgpu/gfx11/registers.h"
 #include "base/bits.h"
@@ -12,6 +14,9 @@ namespace pm4 = gfx11::pm4;
 // How often the command processor looks again while it waits, in its own clocks; the value of a runtime known to work
 // (tinygrad a9069c1, runtime/ops_amd.py).
 constexpr uint32_t kPollInterval = 4;
+
+// Of one DMA_DATA packet, whose field holds a little more; a multiple of every cache line.
+constexpr uint64_t kMaxDmaBytes = uint64_t{1} << 25;
 
 uint32_t wait_function(Compare compare) {
   using P = pm4::WAIT_REG_MEM;
@@ -240,12 +245,52 @@ void Pm4Builder::emit_copy_clock(GpuAddr destination) {
   set_address(P::dst_64b_addr_lo, P::dst_addr_hi, destination);
 }
 
-void Pm4Builder::emit_indirect_buffer(GpuAddr address, uint32_t count_dwords) {
+void Pm4Builder::emit_cond_exec(GpuAddr condition, uint32_t count_dwords) {
+  using P = pm4::COND_EXEC;
+  if (!begin_packet<P>(P::kDwords)) return;
+  set_address(P::addr_lo, P::addr_hi, condition);
+  set(P::exec_count, count_dwords);
+}
+
+void Pm4Builder::emit_dma_copy(GpuAddr destination, GpuAddr source, uint64_t size_bytes) {
+  using P = pm4::DMA_DATA;
+  for (uint64_t done = 0; done < size_bytes;) {
+    const uint64_t step = std::min(kMaxDmaBytes, size_bytes - done);
+    if (!begin_packet<P>(P::kDwords)) return;
+    set(P::src_sel, P::src_sel__src_addr_using_l2);
+    set(P::dst_sel, P::dst_sel__dst_addr_using_l2);
+    set_address(P::src_addr_lo_or_data, P::src_addr_hi, source + done);
+    set_address(P::dst_addr_lo, P::dst_addr_hi, destination + done);
+    set(P::byte_count, step);
+    done += step;
+  }
+}
+
+void Pm4Builder::emit_dma_fill(GpuAddr destination, uint64_t size_bytes, uint32_t value) {
+  using P = pm4::DMA_DATA;
+  for (uint64_t done = 0; done < size_bytes;) {
+    const uint64_t step = std::min(kMaxDmaBytes, size_bytes - done);
+    if (!begin_packet<P>(P::kDwords)) return;
+    if (size_bytes % 4 != 0 || destination.value % 4 != 0) {
+      fail(fmt::format("filling {} bytes at {}, expected multiples of 4", size_bytes, destination));
+      return;
+    }
+    set(P::src_sel, P::src_sel__data);
+    set(P::dst_sel, P::dst_sel__dst_addr_using_l2);
+    set(P::src_addr_lo_or_data, value);
+    set_address(P::dst_addr_lo, P::dst_addr_hi, destination + done);
+    set(P::byte_count, step);
+    done += step;
+  }
+}
+
+void Pm4Builder::emit_indirect_buffer(GpuAddr address, uint32_t count_dwords, IndirectCall call) {
   using P = pm4::INDIRECT_BUFFER;
   if (!begin_packet<P>(P::kDwords)) return;
   set_address(P::ib_base_lo, P::ib_base_hi, address);
   if (count_dwords == 0) fail("an indirect buffer of 0 dwords");
   set(P::ib_size, count_dwords);
+  set(P::chain, call == IndirectCall::kChains ? 1 : 0);
   set(P::valid, 1);
 }
 

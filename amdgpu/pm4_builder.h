@@ -30,6 +30,9 @@ enum class WriteConfirm : uint8_t { kNone, kWait };
 enum class ReleaseData : uint8_t { kNone, k32Bit, k64Bit, kGpuClock };
 enum class ReleaseInterrupt : uint8_t { kNone, kAfterWriteConfirm };
 
+// What follows the packets of an indirect buffer: those after the call, or nothing more of the calling buffer.
+enum class IndirectCall : uint8_t { kReturns, kChains };
+
 struct ReleaseMem {
   Release release = Release::kFlush;
   ReleaseData data = ReleaseData::kNone;
@@ -68,7 +71,13 @@ class Pm4Builder : public PacketBuilder {
   void emit_copy_data(GpuAddr destination, GpuAddr source, uint32_t size_bytes);
   // Writes the 64-bit GPU clock when the command processor comes by; for the end of all work before, use RELEASE_MEM.
   void emit_copy_clock(GpuAddr destination);
-  void emit_indirect_buffer(GpuAddr address, uint32_t count_dwords);
+  void emit_indirect_buffer(GpuAddr address, uint32_t count_dwords, IndirectCall call = IndirectCall::kReturns);
+  // Goes over the next `count_dwords` if the 32-bit word in memory is 0. At most 16383.
+  void emit_cond_exec(GpuAddr condition, uint32_t count_dwords);
+  // Through L2, in as many packets as it takes; what follows begins when the data has arrived.
+  void emit_dma_copy(GpuAddr destination, GpuAddr source, uint64_t size_bytes);
+  // Multiples of 4.
+  void emit_dma_fill(GpuAddr destination, uint64_t size_bytes, uint32_t value);
 
  private:
   template <typename Packet>

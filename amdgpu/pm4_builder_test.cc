@@ -92,6 +92,24 @@ TEST(Pm4Builder, CopiesWritesAndJumps) {
                                            0x12345678, 0x7fff, 0x00800123));
 }
 
+TEST(Pm4Builder, ChainsSkipsAndMovesMemory) {
+  Pm4Builder builder;
+  builder.emit_indirect_buffer(kAddress, 0x123, IndirectCall::kChains);
+  builder.emit_cond_exec(kAddress, 4);
+  builder.emit_dma_copy(kAddress, kAddress + 0x1000, (1 << 25) + 3);
+  builder.emit_dma_fill(kAddress, 16, 0xabcd);
+  EXPECT_THAT(finish(builder),
+              ElementsAre(0xc0023f00, 0x12345678, 0x7fff, 0x00900123,                                  //
+                          0xc0032200, 0x12345678, 0x7fff, 0, 4,                                        //
+                          0xc0055000, 0x60300000, 0x12346678, 0x7fff, 0x12345678, 0x7fff, 0x02000000,  //
+                          0xc0055000, 0x60300000, 0x14346678, 0x7fff, 0x14345678, 0x7fff, 0x00000003,  //
+                          0xc0055000, 0x40300000, 0x0000abcd, 0, 0x12345678, 0x7fff, 0x00000010));
+  builder.emit_dma_fill(kAddress, 6, 0);
+  EXPECT_THAT(failure(builder), HasSubstr("filling 6 bytes"));
+  builder.emit_cond_exec(kAddress, 1 << 14);
+  EXPECT_THAT(failure(builder), HasSubstr("exec_count"));
+}
+
 TEST(Pm4Builder, NopHasEveryLength) {
   Pm4Builder builder;
   builder.emit_nop(1);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstring>
 #include <thread>
 
 #include "base/bits.h"
@@ -16,7 +17,15 @@ constexpr uint64_t kNsPerMs = 1'000'000;
 constexpr uint64_t kLongestSleepNs = 200 * kNsPerMs;
 
 std::string_view name_of(QueueName queue) {
-  return queue == QueueName::kCompute ? "compute" : "copy";
+  switch (queue) {
+    case QueueName::kCompute:
+      return "compute";
+    case QueueName::kCompute2:
+      return "second compute";
+    case QueueName::kSdma:
+      return "copy";
+  }
+  return "";
 }
 
 uint64_t ns_since(Clock::time_point begin) {
@@ -36,16 +45,21 @@ void spin_pause() {
 Result<std::unique_ptr<QueueSet>> QueueSet::create(kfd::Gpu& gpu, const DeviceInfo& info, const Options& options) {
   std::unique_ptr<QueueSet> set(new QueueSet(gpu, info, options));
   BW_ASSIGN(set->monitor_, FaultMonitor::create(gpu));
-  BW_RETURN_IF_ERROR(set->create_queues(0, 0));
+  for (QueueName name : {QueueName::kCompute, QueueName::kSdma}) BW_RETURN_IF_ERROR(set->create_queue(name));
   return set;
 }
 
-Status QueueSet::create_queues(uint64_t compute_value, uint64_t sdma_value) {
-  BW_ASSIGN(lane(QueueName::kCompute).queue,
-            HardwareQueue::create_compute(gpu_, info_, options_.compute_ring_size_bytes));
-  lane(QueueName::kCompute).queue.start_after(compute_value);
-  BW_ASSIGN(lane(QueueName::kSdma).queue, HardwareQueue::create_sdma(gpu_, options_.sdma_ring_size_bytes));
-  lane(QueueName::kSdma).queue.start_after(sdma_value);
+Status QueueSet::create_queue(QueueName name) {
+  Lane& lane = this->lane(name);
+  const uint64_t value = lane.queue.submitted();
+  if (name == QueueName::kSdma) {
+    BW_ASSIGN(lane.queue, HardwareQueue::create_sdma(gpu_, options_.sdma_ring_size_bytes));
+  } else {
+    BW_ASSIGN(lane.queue, HardwareQueue::create_compute(gpu_, info_, options_.compute_ring_size_bytes));
+    BW_ASSIGN(lane.frame, ComputeFrame::create(lane.queue.timeline(), monitor_->mailbox(), monitor_->event_id()));
+  }
+  lane.queue.start_after(value);
+  lane.pending = RingQueue<Pending>(lane.queue.max_in_flight());
   return Status::ok();
 }
 
@@ -57,13 +71,16 @@ Status QueueSet::recover() {
     old.pending.clear();
   }
   BW_RETURN_IF_ERROR(monitor_->renew());
-  BW_RETURN_IF_ERROR(create_queues(last(QueueName::kCompute).value, last(QueueName::kSdma).value));
+  for (QueueName name : kQueueNames) {
+    if (lane(name).queue.exists()) BW_RETURN_IF_ERROR(create_queue(name));
+  }
   fault_ = Status::ok();
   return Status::ok();
 }
 
 Result<Submission> QueueSet::next(QueueName queue) {
   BW_RETURN_IF_ERROR(fault_);
+  if (!lane(queue).queue.exists()) BW_RETURN_IF_ERROR(create_queue(queue));
   const uint64_t value = lane(queue).queue.submitted() + 1;
   if (value > HardwareQueue::kLastValue) {
     return error(StatusCode::kUnsupported,
@@ -75,45 +92,79 @@ Result<Submission> QueueSet::next(QueueName queue) {
 
 void QueueSet::retire(Lane& lane) {
   const uint64_t done = lane.queue.completed();
-  while (!lane.pending.empty() && lane.pending.front().value <= done) lane.pending.pop_front();
+  while (!lane.pending.is_empty() && lane.pending.front().value <= done) lane.pending.pop();
 }
 
-Status QueueSet::push(Submission submission, std::span<const uint32_t> packets) {
-  HardwareQueue& queue = lane(submission.queue).queue;
-  if (packets.size() > queue.capacity_dwords()) {
+Status QueueSet::make_room(QueueName queue) {
+  HardwareQueue& hardware = lane(queue).queue;
+  if (packets_.size() > hardware.capacity_dwords()) {
     return error(StatusCode::kInvalidArgument, "a submission of {} dwords to the {} queue, whose ring takes {}",
-                 packets.size(), name_of(submission.queue), queue.capacity_dwords());
+                 packets_.size(), name_of(queue), hardware.capacity_dwords());
   }
-  while (!queue.has_room(static_cast<uint32_t>(packets.size()))) {
-    BW_RETURN_IF_ERROR(wait({submission.queue, queue.oldest_pending()}));
+  while (!hardware.has_room(static_cast<uint32_t>(packets_.size()))) {
+    BW_RETURN_IF_ERROR(wait({queue, hardware.oldest_pending()}));
   }
-  retire(lane(submission.queue));
-  queue.push(packets);
   return Status::ok();
 }
 
-Result<Submission> QueueSet::submit(std::shared_ptr<const RecordedCommands> commands,
-                                    std::span<const Submission> after) {
-  BW_ASSIGN(Submission submission, next(QueueName::kCompute));
-  const HardwareQueue& queue = lane(QueueName::kCompute).queue;
-  Pm4Builder builder;
-  for (const Submission& other : after) {
-    if (other.queue == QueueName::kCompute || is_done(other)) continue;
-    builder.emit_wait_reg_mem(lane(other.queue).queue.timeline(), Compare::kGreaterEqual, lo32(other.value), ~0u);
+void QueueSet::push(Submission submission, Pending pending) {
+  Lane& lane = this->lane(submission.queue);
+  retire(lane);
+  lane.queue.push(packets_);
+  pending.value = submission.value;
+  lane.pending.push(std::move(pending));
+}
+
+Result<Submission> QueueSet::submit(Work work) {
+  BW_ASSIGN(Submission submission, next(work.queue));
+  const Lane& lane = this->lane(work.queue);
+  packets_.clear();
+  for (const Submission& other : work.after) {
+    if (other.queue == work.queue || is_done(other)) continue;
+    Pm4Builder builder;
+    builder.emit_wait_reg_mem(this->lane(other.queue).queue.timeline(), Compare::kGreaterEqual, lo32(other.value), ~0u);
+    BW_ASSIGN(const auto waits, builder.finish());
+    packets_.insert(packets_.end(), waits.begin(), waits.end());
   }
-  builder.emit_hdp_flush();
-  builder.emit_acquire_mem(Acquire::kFromHost);
-  builder.emit_indirect_buffer(commands->packets.gpu_addr(), commands->packet_count_dwords);
-  builder.emit_release_mem({.data = ReleaseData::k64Bit, .address = queue.timeline(), .value = submission.value});
-  builder.emit_release_mem({.release = Release::kNoFlush,
-                            .data = ReleaseData::k32Bit,
-                            .interrupt = ReleaseInterrupt::kAfterWriteConfirm,
-                            .address = monitor_->mailbox(),
-                            .value = monitor_->event_id(),
-                            .context_id = monitor_->event_id()});
-  BW_ASSIGN(auto packets, builder.finish());
-  BW_RETURN_IF_ERROR(push(submission, packets));
-  lane(QueueName::kCompute).pending.push_back({submission.value, std::move(commands), {}});
+  lane.frame.append_wait(packets_);
+  packets_.insert(packets_.end(), work.patches.begin(), work.patches.end());
+  lane.frame.append_acquire(packets_);
+  packets_.insert(packets_.end(), work.commands->entry.begin(), work.commands->entry.end());
+  lane.frame.append_signal(packets_, submission.value);
+  BW_RETURN_IF_ERROR(make_room(work.queue));
+  push(submission, {.commands = std::move(work.commands), .what = {}});
+  return submission;
+}
+
+Result<Submission> QueueSet::submit(const DirectDispatch& dispatch, std::span<const std::byte> arguments,
+                                    QueueName queue) {
+  BW_ASSIGN(Submission submission, next(queue));
+  Lane& lane = this->lane(queue);
+  constexpr uint64_t kPlaceBytes = DirectDispatch::kMaxArgumentBytes;
+  const uint64_t places = lane.queue.max_in_flight();
+  if (!lane.arguments.is_valid()) {
+    const auto kind = info_.is_vram_host_visible ? kfd::MemoryKind::kVramHostVisible : kfd::MemoryKind::kGtt;
+    BW_ASSIGN(lane.arguments, kfd::Allocation::create(gpu_, {.kind = kind, .size_bytes = places * kPlaceBytes}));
+  }
+  // Whoever had the place before has ended when there is room for one more.
+  const uint64_t place = submission.value % places * kPlaceBytes;
+  packets_.clear();
+  lane.frame.append_wait(packets_);
+  lane.frame.append_acquire(packets_);
+  const size_t begin = packets_.size();
+  packets_.insert(packets_.end(), dispatch.commands_->entry.begin(), dispatch.commands_->entry.end());
+  if (dispatch.address_dword_) {
+    const GpuAddr address = lane.arguments.gpu_address() + place;
+    packets_[begin + *dispatch.address_dword_] = lo32(address.value);
+    packets_[begin + *dispatch.address_dword_ + 1] = hi32(address.value);
+  }
+  lane.frame.append_signal(packets_, submission.value);
+  BW_RETURN_IF_ERROR(make_room(queue));
+  std::byte* to = lane.arguments.host_data() + place;
+  std::copy(arguments.begin(), arguments.end(), to);
+  std::copy(dispatch.arguments_.begin() + static_cast<ptrdiff_t>(arguments.size()), dispatch.arguments_.end(),
+            to + arguments.size());
+  push(submission, {.commands = dispatch.commands_, .what = {}});
   return submission;
 }
 
@@ -132,13 +183,14 @@ Result<Submission> QueueSet::submit_copy(const std::function<void(SdmaBuilder&)>
   builder.emit_fence(lane(QueueName::kSdma).queue.timeline(), lo32(submission.value));
   builder.emit_fence(monitor_->mailbox(), monitor_->event_id());
   builder.emit_trap(monitor_->event_id());
-  BW_ASSIGN(auto packets, builder.finish());
-  BW_RETURN_IF_ERROR(push(submission, packets));
-  lane(QueueName::kSdma).pending.push_back({submission.value, nullptr, std::move(what)});
+  BW_ASSIGN(packets_, builder.finish());
+  BW_RETURN_IF_ERROR(make_room(QueueName::kSdma));
+  push(submission, {.commands = nullptr, .what = std::move(what)});
   return submission;
 }
 
 bool QueueSet::is_done(Submission submission) const {
+  if (submission.value == 0) return true;
   return lane(submission.queue).queue.completed() >= submission.value;
 }
 
@@ -187,35 +239,40 @@ Status QueueSet::wait(Submission submission, uint64_t timeout_ns) {
 }
 
 Status QueueSet::wait_idle() {
-  BW_RETURN_IF_ERROR(wait(last(QueueName::kCompute)));
-  return wait(last(QueueName::kSdma));
+  for (QueueName name : kQueueNames) BW_RETURN_IF_ERROR(wait(last(name)));
+  return Status::ok();
 }
 
 uint64_t QueueSet::progress() const {
   uint64_t sum = 0;
   for (const Lane& lane : lanes_) {
-    const uint64_t done = lane.queue.completed();
+    if (!lane.queue.exists()) continue;
     // The timeline in the high half, the dispatches of the submission that runs in the low one.
-    sum += done << 32;
-    auto running = std::find_if(lane.pending.begin(), lane.pending.end(),
-                                [done](const Pending& pending) { return pending.value > done; });
-    if (running != lane.pending.end() && running->commands) sum += running->commands->started_count();
+    sum += lane.queue.completed() << 32;
+    const Pending* running = first_running(lane);
+    if (running != nullptr && running->commands) sum += running->commands->started_step_count();
   }
   return sum;
+}
+
+const QueueSet::Pending* QueueSet::first_running(const Lane& lane) {
+  const uint64_t done = lane.queue.completed();
+  for (size_t i = 0; i < lane.pending.size(); ++i) {
+    if (lane.pending[i].value > done) return &lane.pending[i];
+  }
+  return nullptr;
 }
 
 // What is known: by each timeline, the first submission that has not ended; within it, how far the command processor
 // came.
 std::string QueueSet::describe_pending() const {
   std::string text;
-  for (QueueName name : {QueueName::kCompute, QueueName::kSdma}) {
-    const uint64_t done = lane(name).queue.completed();
-    for (const Pending& pending : lane(name).pending) {
-      if (pending.value <= done) continue;
-      text += fmt::format("{}running on the {} queue, submission {}: {}", text.empty() ? "" : "; ", name_of(name),
-                          pending.value, pending.commands ? pending.commands->describe_running() : pending.what);
-      break;
-    }
+  for (QueueName name : kQueueNames) {
+    if (!lane(name).queue.exists()) continue;
+    const Pending* running = first_running(lane(name));
+    if (running == nullptr) continue;
+    text += fmt::format("{}running on the {} queue, submission {}: {}", text.empty() ? "" : "; ", name_of(name),
+                        running->value, running->commands ? running->commands->describe_running() : running->what);
   }
   return text.empty() ? "nothing was running" : text;
 }

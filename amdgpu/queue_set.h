@@ -1,20 +1,22 @@
-// Owns: a device's two queues, what is pending on them, waiting for it with time-outs, and the report after a fault.
+// Owns: a device's queues, what is pending on them, waiting for it with time-outs, and the report after a fault.
 // Not here: what the commands are (command_buffer.h) and data for the host (transfer.h).
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <span>
 #include <string>
 
 #include "amdgpu/command_buffer.h"
+#include "amdgpu/compute_frame.h"
 #include "amdgpu/device_info.h"
+#include "amdgpu/direct_dispatch.h"
 #include "amdgpu/fault_monitor.h"
 #include "amdgpu/hardware_queue.h"
 #include "amdgpu/sdma_builder.h"
 #include "amdgpu/submission.h"
+#include "base/ring_queue.h"
 
 namespace bw::amdgpu {
 
@@ -29,13 +31,25 @@ class QueueSet {
   };
   static Result<std::unique_ptr<QueueSet>> create(kfd::Gpu& gpu, const DeviceInfo& info, const Options& options);
 
-  Result<Submission> submit(std::shared_ptr<const RecordedCommands> commands, std::span<const Submission> after);
+  // Recorded commands on a compute queue. `patches` are packets that the queue executes when all its earlier work has
+  // ended, before the commands.
+  struct Work {
+    std::shared_ptr<const RecordedCommands> commands;
+    QueueName queue = QueueName::kCompute;
+    std::span<const Submission> after = {};
+    std::span<const uint32_t> patches = {};
+  };
+  // Allocates nothing and makes no system call, unless the ring is full or the queue is new.
+  Result<Submission> submit(Work work);
+  // One kernel. `arguments` are its whole kernarg segment.
+  Result<Submission> submit(const DirectDispatch& dispatch, std::span<const std::byte> arguments, QueueName queue);
   // `emit` writes the packets that do the work; caches, waits and signals are added around it. `what` is for reports.
   Result<Submission> submit_copy(const std::function<void(SdmaBuilder&)>& emit, std::string what,
                                  std::span<const Submission> after);
 
   bool is_done(Submission submission) const;
   Submission last(QueueName queue) const;
+  std::array<Submission, 2> last_of_compute() const { return {last(QueueName::kCompute), last(QueueName::kCompute2)}; }
   Status wait(Submission submission) { return wait(submission, options_.wait_timeout_ns); }
   Status wait(Submission submission, uint64_t timeout_ns);
   Status wait_idle();
@@ -45,26 +59,34 @@ class QueueSet {
 
  private:
   struct Pending {
-    uint64_t value;
+    uint64_t value = 0;
     std::shared_ptr<const RecordedCommands> commands;  // compute
     std::string what;                                  // SDMA
   };
   struct Lane {
-    std::deque<Pending> pending;
+    RingQueue<Pending> pending;
+    // Of direct dispatches: a place for each that can be under way; made when first needed.
+    kfd::Allocation arguments;
+    ComputeFrame frame;   // of compute queues
     HardwareQueue queue;  // goes first, and with it the GPU's use of what is pending
   };
 
   QueueSet(kfd::Gpu& gpu, const DeviceInfo& info, const Options& options) : gpu_(gpu), info_(info), options_(options) {}
 
-  // Their timelines begin after these values.
-  Status create_queues(uint64_t compute_value, uint64_t sdma_value);
+  // A queue in place of the one of that name, if any, whose timeline goes on where that has ended.
+  Status create_queue(QueueName name);
 
   Lane& lane(QueueName queue) { return lanes_[static_cast<size_t>(queue)]; }
   const Lane& lane(QueueName queue) const { return lanes_[static_cast<size_t>(queue)]; }
   // The submission that the next push to a queue will be; fails after a fault and at the end of the timeline.
   Result<Submission> next(QueueName queue);
-  Status push(Submission submission, std::span<const uint32_t> packets);
+  // Waits until the ring has room for `packets_`.
+  Status make_room(QueueName queue);
+  // Hands `packets_` over; there must be room.
+  void push(Submission submission, Pending pending);
   void retire(Lane& lane);
+  // Null if all that was submitted has ended.
+  static const Pending* first_running(const Lane& lane);
   Status sleep(uint64_t timeout_ns);
   std::string describe_pending() const;
   // A number that changes whenever a dispatch is started or a submission ends.
@@ -74,7 +96,8 @@ class QueueSet {
   const DeviceInfo& info_;
   const Options options_;
   std::unique_ptr<FaultMonitor> monitor_;
-  Lane lanes_[2];
+  Lane lanes_[kQueueNames.size()];
+  std::vector<uint32_t> packets_;  // of the submission that is being made; kept so that none allocates
   Status fault_;
 };
 

@@ -1,11 +1,14 @@
 // Owns: how work that was handed to the GPU is named.
 #pragma once
 
+#include <array>
 #include <cstdint>
 
 namespace bw::amdgpu {
 
-enum class QueueName : uint8_t { kCompute, kSdma };
+// A device's queues. The second compute queue is made when it is first used.
+enum class QueueName : uint8_t { kCompute, kCompute2, kSdma };
+inline constexpr std::array kQueueNames = {QueueName::kCompute, QueueName::kCompute2, QueueName::kSdma};
 
 // Work of one queue ends in order. The default value is always done.
 struct Submission {

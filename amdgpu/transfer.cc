@@ -57,7 +57,7 @@ Status Transfer::write(const Buffer& buffer, uint64_t offset_bytes, std::span<co
   }
   BW_RETURN_IF_ERROR(prepare_staging());
   std::array<Submission, 2> halves{};
-  const Submission after[] = {queues_.last(QueueName::kCompute)};
+  const std::array after = queues_.last_of_compute();
   unsigned half = 0;
   for (uint64_t done = 0; done < data.size(); half ^= 1) {
     const uint64_t step = std::min<uint64_t>(kStagingHalfBytes, data.size() - done);
@@ -110,7 +110,7 @@ Status Transfer::fill(const Buffer& buffer, uint64_t offset_bytes, uint64_t size
   BW_RETURN_IF_ERROR(queues_.fault());
   if (size_bytes == 0) return Status::ok();
   const GpuAddr address = buffer.gpu_addr() + offset_bytes;
-  const Submission after[] = {queues_.last(QueueName::kCompute)};
+  const std::array after = queues_.last_of_compute();
   BW_ASSIGN(Submission submission,
             queues_.submit_copy([&](SdmaBuilder& builder) { builder.emit_const_fill(address, value, size_bytes); },
                                 fmt::format("filling {} bytes at {}", size_bytes, address), after));

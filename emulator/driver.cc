@@ -48,6 +48,15 @@ Status check(const EmulatedOptions& options) {
 // time is the same within 10% for anything from 50 000 to a million, and 30% more at three millions.
 constexpr uint64_t kHotInstructions = 400'000;
 
+class NoShaderCores final : public ShaderCores {
+ public:
+  std::optional<ShaderFault> run(const Dispatch&, const AddressSpace&, std::stop_token, Suspension*) override {
+    return std::nullopt;
+  }
+  void set_watchdog(uint64_t) override {}
+  uint64_t instruction_count() const override { return 0; }
+};
+
 // `counters`: null to count nothing.
 ShaderCoresFactory shader_cores_factory(const EmulatedOptions& options, std::shared_ptr<CounterLog> counters) {
   const uint32_t threads =
@@ -56,6 +65,9 @@ ShaderCoresFactory shader_cores_factory(const EmulatedOptions& options, std::sha
     return [threads, strictness = options.strictness, counters = std::move(counters)] {
       return make_interpreter(threads, strictness, nullptr, counters);
     };
+  }
+  if (options.engine == ShaderEngine::kNone) {
+    return [] { return Result<std::unique_ptr<ShaderCores>>(std::make_unique<NoShaderCores>()); };
   }
   JitOptions jit;
   jit.tiering.instructions_before = options.engine == ShaderEngine::kJitAtOnce ? 0 : kHotInstructions;

@@ -22,6 +22,7 @@ enum class ShaderEngine : uint8_t {
   kJit,          // interprets each program until it is hot, and then translates it to code of the host
   kJitAtOnce,    // translates each program before its first wave
   kInterpreter,  // the reference; strict mode is its alone
+  kNone,         // nothing: dispatches end as soon as they begin, so that what the host does can be measured alone
 };
 
 struct EmulatedOptions {

@@ -159,6 +159,17 @@ void FakeGpu::release_mem(const uint32_t* packet) {
   if (select == P::data_sel__send_gpu_clock_counter) store(address, uint64_t{1000} + dispatch_count_);
 }
 
+void FakeGpu::dma_data(const uint32_t* packet) {
+  using P = pm4::DMA_DATA;
+  const uint64_t destination = make_u64(packet[4], packet[5]);
+  const uint32_t size = P::byte_count.get(packet);
+  if (P::src_sel.get(packet) == P::src_sel__data) {
+    for (uint32_t i = 0; i < size; i += sizeof(uint32_t)) store(destination + i, packet[2]);
+  } else {
+    std::memcpy(at(destination), at(make_u64(packet[2], packet[3])), size);
+  }
+}
+
 uint32_t FakeGpu::execute_pm4(Queue& queue, std::span<const uint32_t> packets) {
   const uint32_t* packet = packets.data();
   const uint32_t size = pm4::TYPE_3_HEADER::count.get(packet) + 2;
@@ -188,7 +199,15 @@ uint32_t FakeGpu::execute_pm4(Queue& queue, std::span<const uint32_t> packets) {
     case pm4::Opcode::RELEASE_MEM:
       release_mem(packet);
       break;
+    case pm4::Opcode::COPY_DATA:
+      if (pm4::COPY_DATA::src_sel.get(packet) != pm4::COPY_DATA::src_sel__gpu_clock_count) complain("COPY_DATA");
+      store(make_u64(packet[4], packet[5]), uint64_t{1000} + dispatch_count_);
+      break;
+    case pm4::Opcode::DMA_DATA:
+      dma_data(packet);
+      break;
     case pm4::Opcode::INDIRECT_BUFFER:
+      if (pm4::INDIRECT_BUFFER::chain.get(packet) != 0 && size != packets.size()) complain("a chain before the end");
       execute_indirect(queue, make_u64(packet[1], packet[2]), pm4::INDIRECT_BUFFER::ib_size.get(packet));
       break;
     case pm4::Opcode::WAIT_REG_MEM:

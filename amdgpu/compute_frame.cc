@@ -1,0 +1,36 @@
+#include "amdgpu/compute_frame.h"
+
+#include "amdgpu/gfx11/pm4.h"
+#include "amdgpu/pm4_builder.h"
+#include "base/bits.h"
+
+namespace bw::amdgpu {
+
+Result<ComputeFrame> ComputeFrame::create(GpuAddr timeline, GpuAddr mailbox, uint32_t event_id) {
+  ComputeFrame frame;
+  Pm4Builder builder;
+  // RELEASE_MEM, with which a submission ends, does not keep the queue from going on while its kernels still run.
+  builder.emit_cs_partial_flush();
+  BW_ASSIGN(frame.wait_, builder.finish());
+  builder.emit_hdp_flush();
+  builder.emit_acquire_mem(Acquire::kFromHost);
+  BW_ASSIGN(frame.acquire_, builder.finish());
+  builder.emit_release_mem({.data = ReleaseData::k64Bit, .address = timeline, .value = 0});
+  builder.emit_release_mem({.release = Release::kNoFlush,
+                            .data = ReleaseData::k32Bit,
+                            .interrupt = ReleaseInterrupt::kAfterWriteConfirm,
+                            .address = mailbox,
+                            .value = event_id,
+                            .context_id = event_id});
+  BW_ASSIGN(frame.signal_, builder.finish());
+  return frame;
+}
+
+void ComputeFrame::append_signal(std::vector<uint32_t>& packets, uint64_t value) const {
+  const size_t begin = packets.size();
+  append(signal_, packets);
+  packets[begin + gfx11::pm4::RELEASE_MEM::data_lo.dword] = lo32(value);
+  packets[begin + gfx11::pm4::RELEASE_MEM::data_hi.dword] = hi32(value);
+}
+
+}  // namespace bw::amdgpu

@@ -1,0 +1,274 @@
+#include "amdgpu/graph/graph_recorder.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "amdgpu/gfx11/pm4.h"
+#include "amdgpu/pm4_builder.h"
+
+namespace bw::amdgpu {
+namespace {
+
+// What a pointer parameter stands for has no address yet. It is tracked as memory of its own where no GPU address is.
+constexpr uint64_t kPointerSpace = uint64_t{1} << 62;
+constexpr unsigned kPointerSpaceShift = 40;
+
+AddressUse pointer_use(ParameterId parameter, uint64_t size_bytes, Access access) {
+  const uint64_t begin = kPointerSpace + (uint64_t{parameter.index} << kPointerSpaceShift);
+  return {.begin = begin, .end = begin + size_bytes, .access = access};
+}
+
+constexpr uint64_t kTimestampBytes = 2 * sizeof(uint64_t);  // of a node: start and end
+
+}  // namespace
+
+GraphRecorder::GraphRecorder(std::shared_ptr<MemoryManager> memory, ScratchProvider& scratch,
+                             const CommandRecorder::Limits& limits, const GraphOptions& options)
+    : memory_(memory), recorder_(std::move(memory), scratch, limits), options_(options) {}
+
+void GraphRecorder::fail(Status status) {
+  if (status_.is_ok()) status_ = std::move(status).with_context(fmt::format("recording node {}", nodes_.size() + 1));
+}
+
+ParameterId GraphRecorder::parameter(uint32_t size_bytes, uint64_t initial, uint64_t least, uint64_t most) {
+  const auto index = static_cast<uint32_t>(graph_.parameters_.size());
+  if (size_bytes != 4 && size_bytes != 8) {
+    fail(error(StatusCode::kInvalidArgument, "parameter {} of {} bytes, not 4 or 8", index, size_bytes));
+  }
+  if (size_bytes == 4) most = std::min<uint64_t>(most, UINT32_MAX);
+  if (initial < least || initial > most) {
+    fail(
+        error(StatusCode::kInvalidArgument, "parameter {} is {}, but goes from {} to {}", index, initial, least, most));
+  }
+  graph_.parameters_.push_back({.size_bytes = size_bytes, .least = least, .most = most, .value = initial});
+  return {index};
+}
+
+ParameterId GraphRecorder::pointer(uint64_t size_bytes) {
+  const auto index = static_cast<uint32_t>(graph_.parameters_.size());
+  if (size_bytes == 0 || size_bytes >> kPointerSpaceShift != 0) {
+    fail(error(StatusCode::kInvalidArgument, "pointer parameter {} to {} bytes", index, size_bytes));
+  }
+  graph_.parameters_.push_back({.is_pointer = true, .size_bytes = 8, .most = size_bytes});
+  ++graph_.unset_pointer_count_;
+  return {index};
+}
+
+std::optional<AddressUse> GraphRecorder::resolve(const BufferUse& use) {
+  if (use.buffer == nullptr || !use.buffer->is_valid()) {
+    fail(error(StatusCode::kInvalidArgument, "it uses a buffer that has no memory"));
+    return std::nullopt;
+  }
+  const uint64_t all = use.buffer->size_bytes();
+  if (use.offset_bytes > all || use.size_bytes > all - use.offset_bytes) {
+    fail(error(StatusCode::kInvalidArgument, "it uses {} bytes at offset {} of a buffer of {} bytes", use.size_bytes,
+               use.offset_bytes, all));
+    return std::nullopt;
+  }
+  const uint64_t begin = use.buffer->gpu_addr().value + use.offset_bytes;
+  const uint64_t size = use.size_bytes == 0 ? all - use.offset_bytes : use.size_bytes;
+  graph_.pins_.emplace_back(*use.buffer);
+  return AddressUse{.begin = begin, .end = begin + size, .access = use.access};
+}
+
+Status GraphRecorder::check(const ParameterUse& use, const KernelLaunch& launch) const {
+  if (use.parameter.index >= graph_.parameters_.size()) {
+    return error(StatusCode::kInvalidArgument, "it uses parameter {} of {}", use.parameter.index,
+                 graph_.parameters_.size());
+  }
+  const CommandGraph::Parameter& parameter = graph_.parameters_[use.parameter.index];
+  if (use.place == ParameterUse::Place::kWorkgroupCount) {
+    if (use.offset < 3 && parameter.size_bytes == 4) return Status::ok();
+    return error(StatusCode::kInvalidArgument, "parameter {} of {} bytes cannot be the workgroups along axis {}",
+                 use.parameter.index, parameter.size_bytes, use.offset);
+  }
+  if (use.offset % sizeof(uint32_t) != 0 || use.offset > launch.arguments.size() ||
+      parameter.size_bytes > launch.arguments.size() - use.offset) {
+    return error(StatusCode::kInvalidArgument, "parameter {} of {} bytes at offset {} of {} bytes of arguments",
+                 use.parameter.index, parameter.size_bytes, use.offset, launch.arguments.size());
+  }
+  return Status::ok();
+}
+
+bool GraphRecorder::can_add() {
+  if (!status_.is_ok()) return false;
+  if (nodes_.size() < kMostNodes) return true;
+  fail(error(StatusCode::kUnsupported, "a command graph has at most {} nodes", kMostNodes));
+  return false;
+}
+
+void GraphRecorder::add(Node node) {
+  if (!status_.is_ok()) return;
+  node.level = dependencies_.place(node.uses, least_level_);
+  level_count_ = std::max(level_count_, node.level + 1);
+  nodes_.push_back(std::move(node));
+}
+
+void GraphRecorder::launch(const KernelLaunch& launch) {
+  if (!can_add()) return;
+  Node node;
+  node.kernel = launch.kernel;
+  node.workgroup_count = launch.workgroup_count;
+  node.workgroup_size = launch.workgroup_size;
+  node.arguments.assign(launch.arguments.begin(), launch.arguments.end());
+  for (const BufferUse& use : launch.uses) {
+    if (const auto addresses = resolve(use)) node.uses.push_back(*addresses);
+  }
+  for (const KernelLaunch::PointerUse& use : launch.pointers) {
+    if (use.parameter.index >= graph_.parameters_.size() || !graph_.parameters_[use.parameter.index].is_pointer) {
+      fail(error(StatusCode::kInvalidArgument, "it uses pointer parameter {}, which is none", use.parameter.index));
+      return;
+    }
+    node.uses.push_back(pointer_use(use.parameter, graph_.parameters_[use.parameter.index].most, use.access));
+  }
+  for (const ParameterUse& use : launch.parameters) {
+    if (Status status = check(use, launch); !status.is_ok()) {
+      fail(std::move(status));
+      return;
+    }
+    node.parameters.push_back(use);
+    // Until it is changed the place holds the initial value.
+    const CommandGraph::Parameter& parameter = graph_.parameters_[use.parameter.index];
+    if (use.place == ParameterUse::Place::kWorkgroupCount) {
+      node.workgroup_count[use.offset] = static_cast<uint32_t>(parameter.value);
+    } else {
+      std::memcpy(node.arguments.data() + use.offset, &parameter.value, parameter.size_bytes);
+    }
+  }
+  add(std::move(node));
+}
+
+void GraphRecorder::copy(const BufferUse& destination, const BufferUse& source) {
+  if (!can_add()) return;
+  const auto to = resolve({destination.buffer, Access::kWrite, destination.offset_bytes, destination.size_bytes});
+  const auto from = resolve({source.buffer, Access::kRead, source.offset_bytes, source.size_bytes});
+  if (!to || !from) return;
+  if (to->end - to->begin != from->end - from->begin) {
+    fail(error(StatusCode::kInvalidArgument, "it copies {} bytes to {} bytes", from->end - from->begin,
+               to->end - to->begin));
+    return;
+  }
+  if (to->begin < from->end && from->begin < to->end) {
+    fail(error(StatusCode::kInvalidArgument, "it copies {} bytes within memory that overlaps", to->end - to->begin));
+    return;
+  }
+  Node node;
+  node.kind = Node::Kind::kCopy;
+  node.uses = {*to, *from};
+  add(std::move(node));
+}
+
+void GraphRecorder::fill(const BufferUse& destination, uint32_t value) {
+  if (!can_add()) return;
+  const auto to = resolve({destination.buffer, Access::kWrite, destination.offset_bytes, destination.size_bytes});
+  if (!to) return;
+  Node node;
+  node.kind = Node::Kind::kFill;
+  node.uses = {*to};
+  node.value = value;
+  add(std::move(node));
+}
+
+void GraphRecorder::barrier() {
+  least_level_ = level_count_;
+}
+
+void GraphRecorder::sort_by_level() {
+  std::stable_sort(nodes_.begin(), nodes_.end(), [](const Node& a, const Node& b) { return a.level < b.level; });
+}
+
+void GraphRecorder::emit(const Node& node) {
+  const uint64_t size = node.kind == Node::Kind::kLaunch ? 0 : node.uses[0].end - node.uses[0].begin;
+  switch (node.kind) {
+    case Node::Kind::kLaunch:
+      recorder_.dispatch(*node.kernel, node.workgroup_count, node.workgroup_size, node.arguments);
+      break;
+    case Node::Kind::kCopy:
+      recorder_.copy(GpuAddr{node.uses[0].begin}, GpuAddr{node.uses[1].begin}, size);
+      break;
+    case Node::Kind::kFill:
+      recorder_.fill(GpuAddr{node.uses[0].begin}, size, node.value);
+      break;
+  }
+}
+
+Result<CommandGraph> GraphRecorder::finish() {
+  BW_RETURN_IF_ERROR(status_);
+  status_ = error(StatusCode::kInvalidArgument, "the recorder was already finished");
+  sort_by_level();
+  std::vector<std::vector<AddressUse>> uses(level_count_);
+  for (const Node& node : nodes_) {
+    uses[node.level].insert(uses[node.level].end(), node.uses.begin(), node.uses.end());
+  }
+  const std::vector<bool> acquires = levels_that_acquire(uses);
+  if (options_.has_timestamps && !nodes_.empty()) {
+    BW_ASSIGN(graph_.timestamps_, memory_->allocate(MemoryKind::kGtt, nodes_.size() * kTimestampBytes));
+  }
+  uint32_t level = 0;
+  for (size_t i = 0; i < nodes_.size(); ++i) {
+    const Node& node = nodes_[i];
+    if (node.level != level) recorder_.barrier(acquires[node.level] ? Barrier::kVisible : Barrier::kOrder);
+    level = node.level;
+    const GpuAddr timestamps = graph_.timestamps_.gpu_addr() + i * kTimestampBytes;
+    if (options_.has_timestamps) recorder_.write_timestamp_now(timestamps);
+    emit(node);
+    if (options_.has_timestamps) {
+      recorder_.write_timestamp(timestamps + sizeof(uint64_t));
+      const char* other = node.kind == Node::Kind::kCopy ? "copy" : "fill";
+      graph_.node_names_.push_back(node.kind == Node::Kind::kLaunch ? node.kernel->info.name : other);
+    }
+  }
+  graph_.node_count_ = nodes_.size();
+  graph_.level_count_ = level_count_;
+  graph_.acquire_count_ = static_cast<size_t>(std::count(acquires.begin(), acquires.end(), true));
+  BW_ASSIGN(graph_.commands_, recorder_.finish());
+  BW_RETURN_IF_ERROR(make_sites(graph_, graph_.commands_));
+  take_fixed_ranges(graph_);
+  return std::move(graph_);
+}
+
+// A packet for each place that a parameter fills; the value is put in when it is sent.
+Status GraphRecorder::make_sites(CommandGraph& graph, const CommandBuffer& commands) const {
+  size_t dispatch = 0;
+  for (const Node& node : nodes_) {
+    if (node.kind != Node::Kind::kLaunch) continue;
+    const RecordedCommands::Dispatch& recorded = commands.commands_->dispatches[dispatch++];
+    for (const ParameterUse& use : node.parameters) {
+      CommandGraph::Parameter& parameter = graph.parameters_[use.parameter.index];
+      const GpuAddr address = use.place == ParameterUse::Place::kArgument
+                                  ? recorded.arguments_address + use.offset
+                                  : recorded.workgroup_count_address + use.offset * sizeof(uint32_t);
+      Pm4Builder builder;
+      const std::array<uint32_t, 2> no_value{};
+      builder.emit_write_data(address, std::span(no_value).first(parameter.size_bytes / sizeof(uint32_t)),
+                              WriteConfirm::kWait);
+      BW_ASSIGN(const std::vector<uint32_t> packet, builder.finish());
+      parameter.value_positions.push_back(
+          static_cast<uint32_t>(parameter.packets.size() + gfx11::pm4::WRITE_DATA::kDwords));
+      parameter.packets.insert(parameter.packets.end(), packet.begin(), packet.end());
+    }
+  }
+  size_t most_dwords = 0;
+  for (const CommandGraph::Parameter& parameter : graph.parameters_) most_dwords += parameter.packets.size();
+  graph.patches_.reserve(most_dwords);
+  graph.changed_.reserve(graph.parameters_.size());
+  return Status::ok();
+}
+
+void GraphRecorder::take_fixed_ranges(CommandGraph& graph) const {
+  std::vector<AddressUse> ranges;
+  for (const Node& node : nodes_) {
+    std::copy_if(node.uses.begin(), node.uses.end(), std::back_inserter(ranges),
+                 [](const AddressUse& use) { return use.begin < kPointerSpace; });
+  }
+  std::sort(ranges.begin(), ranges.end(), [](const auto& a, const auto& b) { return a.begin < b.begin; });
+  for (const AddressUse& range : ranges) {
+    if (!graph.fixed_ranges_.empty() && range.begin <= graph.fixed_ranges_.back().end) {
+      graph.fixed_ranges_.back().end = std::max(graph.fixed_ranges_.back().end, range.end);
+    } else {
+      graph.fixed_ranges_.push_back(range);
+    }
+  }
+}
+
+}  // namespace bw::amdgpu

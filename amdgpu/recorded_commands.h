@@ -1,0 +1,56 @@
+// Owns: what a recording became: packets and arguments in GPU memory, and what keeps them usable. Not here: writing
+// them (command_buffer.h).
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "amdgpu/memory.h"
+
+namespace bw::amdgpu {
+
+using Dim3 = std::array<uint32_t, 3>;
+
+// Scratch memory for kernels with a private segment; shared by all command buffers recorded while it was the largest.
+struct Scratch {
+  Buffer memory;
+  uint32_t tmpring_size = 0;  // COMPUTE_TMPRING_SIZE
+  uint32_t bytes_per_lane = 0;
+};
+
+// Immutable but for the bytes of the arguments.
+struct RecordedCommands {
+  struct Dispatch {
+    std::string kernel_name;
+    std::span<std::byte> arguments;
+    GpuAddr arguments_address;
+    GpuAddr workgroup_count_address;  // of three dwords within the packets
+  };
+
+  // What goes into the ring: a call of the first indirect buffer, from which each chains to the next. Or the packets
+  // themselves (direct_dispatch.h).
+  std::vector<uint32_t> entry;
+  std::vector<Buffer> packet_chunks;
+  uint64_t packet_count_dwords = 0;
+  // The command processor writes here how many steps it has started; 0 at the begin of each submission. May be absent.
+  Buffer progress;
+  std::vector<size_t> steps;  // the first dispatch of each
+  std::vector<Buffer> argument_chunks;
+  std::vector<Dispatch> dispatches;
+  std::vector<std::shared_ptr<const Buffer>> code;  // kept alive
+  std::vector<std::shared_ptr<const Scratch>> scratch;
+
+  uint32_t started_step_count() const;
+  // The kernels that may be running, by the progress word: "kernel add (dispatch 3 of 60)".
+  std::string describe_running() const;
+
+ private:
+  std::string describe(size_t first, size_t end) const;
+};
+
+}  // namespace bw::amdgpu
