@@ -2,9 +2,10 @@
 
 #include <algorithm>
 #include <cstring>
-#include <set>
+#include <optional>
 #include <utility>
 
+#include "base/bits.h"
 #include "tensor/device_tuner.h"
 
 namespace bw::tensor {
@@ -23,7 +24,7 @@ class GpuBuffer final : public DeviceBuffer {
   Status read(uint64_t offset_bytes, std::span<std::byte> data) override {
     return device_->read(buffer_, offset_bytes, data);
   }
-  GpuAddr gpu_addr() const { return buffer_.gpu_addr(); }
+  const amdgpu::Buffer& buffer() const { return buffer_; }
 
  private:
   std::shared_ptr<amdgpu::Device> device_;
@@ -49,34 +50,12 @@ Result<int64_t> value_of(const ir::Dim& dim, const VariableValues& values) {
   return value + dim.offset;
 }
 
-// Which launches must wait for the ones before: those that read what was written, or write what was used, since the
-// last barrier.
-class HazardTracker {
- public:
-  // Takes the launch in; true if a barrier must stand before it.
-  bool enter(std::span<GpuBuffer* const> buffers, size_t written) {
-    bool is_barrier = false;
-    for (size_t i = 0; i < buffers.size(); ++i) {
-      is_barrier |= written_.contains(buffers[i]) || (i < written && used_.contains(buffers[i]));
-    }
-    if (is_barrier) {
-      written_.clear();
-      used_.clear();
-    }
-    for (size_t i = 0; i < buffers.size(); ++i) {
-      used_.insert(buffers[i]);
-      if (i < written) written_.insert(buffers[i]);
-    }
-    return is_barrier;
-  }
+// The kernels of a step after which the command processor says how far it has come: a report after a time-out names
+// that many.
+constexpr uint32_t kGroupsPerStep = 4;
 
- private:
-  std::set<GpuBuffer*> written_;
-  std::set<GpuBuffer*> used_;
-};
-
-// A compiled program on the device. The commands are recorded anew only when the number of workgroups of a launch
-// changes with the variables; otherwise a run patches the variables in the arguments.
+// A compiled program on the device: one command graph, of which the variables are parameters, and the numbers of
+// workgroups that change with them. It is recorded anew only when a launch gets work or loses all it had.
 class GpuProgram final : public PreparedProgram {
  public:
   GpuProgram(std::shared_ptr<amdgpu::Device> device, compiler::Program program)
@@ -94,14 +73,24 @@ class GpuProgram final : public PreparedProgram {
   struct Step {
     const amdgpu::Kernel* kernel = nullptr;
     std::vector<GpuBuffer*> buffers;
-    std::vector<std::byte> arguments;  // buffer addresses, then the variables of the last run
+    std::vector<std::byte> arguments;  // buffer addresses, then the variables of the last recording
     amdgpu::Dim3 groups{1, 1, 1};
-    bool is_empty = false;  // no work-items with the present variables
+    bool is_empty = false;                                               // no work-items with the present variables
+    std::array<std::optional<amdgpu::ParameterId>, 3> group_parameters;  // where the number depends on a variable
+  };
+  struct Variable {
+    ir::NodePtr node;
+    uint32_t value = 0;
+    amdgpu::ParameterId parameter;
   };
 
-  // Sets arguments and group counts from the variables; true if a group count has changed.
+  // Sets values and group counts from the variables; true if the graph does not fit them any more.
   Result<bool> update(const VariableValues& variables);
   Status record();
+  void record(const Step& step, const compiler::Launch& launch, amdgpu::GraphRecorder& recorder) const;
+  // Brings the graph's parameters up to date.
+  Status set_parameters();
+  size_t variable_index(const ir::NodePtr& variable) const;
 
   std::shared_ptr<amdgpu::Device> device_;
   compiler::Program program_;
@@ -110,7 +99,8 @@ class GpuProgram final : public PreparedProgram {
   std::vector<std::shared_ptr<GpuBuffer>> buffers_;
   std::vector<std::shared_ptr<DeviceBuffer>> outputs_;
   std::vector<Step> steps_;
-  amdgpu::CommandBuffer commands_;
+  std::vector<Variable> variables_;  // of all launches, each once
+  amdgpu::CommandGraph graph_;
 };
 
 Status GpuProgram::load() {
@@ -155,72 +145,111 @@ Status GpuProgram::bind(Executor& executor, const ParamBuffers& params) {
     step.kernel = &kernels_[launch.kernel];
     for (size_t buffer : launch.buffers) {
       step.buffers.push_back(buffers_[buffer].get());
-      const uint64_t address = buffers_[buffer]->gpu_addr().value;
+      const uint64_t address = buffers_[buffer]->buffer().gpu_addr().value;
       const auto* bytes = reinterpret_cast<const std::byte*>(&address);
       step.arguments.insert(step.arguments.end(), bytes, bytes + sizeof address);
     }
     step.arguments.resize(step.arguments.size() + launch.variables.size() * sizeof(uint32_t));
+    for (const ir::NodePtr& variable : launch.variables) {
+      if (variable_index(variable) == variables_.size()) variables_.push_back({.node = variable, .parameter = {}});
+    }
     steps_.push_back(std::move(step));
   }
   return Status::ok();
 }
 
+size_t GpuProgram::variable_index(const ir::NodePtr& variable) const {
+  const auto found =
+      std::find_if(variables_.begin(), variables_.end(), [&](const Variable& known) { return known.node == variable; });
+  return static_cast<size_t>(found - variables_.begin());
+}
+
 Result<bool> GpuProgram::update(const VariableValues& variables) {
-  bool has_changed = !commands_.is_valid();
+  bool has_changed = !graph_.is_valid();
+  for (Variable& variable : variables_) {
+    BW_ASSIGN(const int64_t value, value_of(variable.node, variables));
+    variable.value = static_cast<uint32_t>(value);
+  }
   for (size_t i = 0; i < steps_.size(); ++i) {
-    const compiler::Launch& launch = program_.launches[i];
-    const compiler::CompiledKernel& kernel = program_.kernels[launch.kernel];
+    const compiler::CompiledKernel& kernel = program_.kernels[program_.launches[i].kernel];
     Step& step = steps_[i];
-    size_t at = launch.buffers.size() * sizeof(uint64_t);
-    for (const ir::NodePtr& variable : launch.variables) {
-      BW_ASSIGN(const int64_t value, value_of(variable, variables));
-      const auto word = static_cast<uint32_t>(value);
-      std::memcpy(step.arguments.data() + at, &word, sizeof word);
-      at += sizeof word;
-    }
-    amdgpu::Dim3 groups{};
-    for (size_t axis = 0; axis < groups.size(); ++axis) {
+    for (size_t axis = 0; axis < step.groups.size(); ++axis) {
       BW_ASSIGN(const int64_t extent, value_of(kernel.grid[axis], variables));
-      const int64_t size = kernel.group_extent[axis];
-      groups[axis] = static_cast<uint32_t>((extent + size - 1) / size);
+      step.groups[axis] = static_cast<uint32_t>(ceil_div(extent, kernel.group_extent[axis]));
     }
-    has_changed |= groups != step.groups;
-    step.groups = groups;
-    step.is_empty = groups[0] == 0 || groups[1] == 0 || groups[2] == 0;
+    const bool is_empty = step.groups[0] == 0 || step.groups[1] == 0 || step.groups[2] == 0;
+    has_changed |= is_empty != step.is_empty;
+    step.is_empty = is_empty;
   }
   return has_changed;
 }
 
 Status GpuProgram::record() {
-  commands_ = {};  // a failure must not leave those of other group counts
-  amdgpu::CommandRecorder recorder = device_->record();
-  HazardTracker hazards;
+  graph_ = {};  // a failure must not leave that of other values
+  amdgpu::GraphRecorder recorder = device_->record_graph({.groups_per_step = kGroupsPerStep});
+  for (Variable& variable : variables_) {
+    variable.parameter = recorder.parameter(sizeof(uint32_t), variable.value);
+  }
   for (size_t i = 0; i < steps_.size(); ++i) {
-    const Step& step = steps_[i];
+    Step& step = steps_[i];
     if (step.is_empty) continue;
     const compiler::Launch& launch = program_.launches[i];
-    if (hazards.enter(step.buffers, launch.written_buffers)) recorder.barrier();
-    const auto& size = program_.kernels[launch.kernel].workgroup_size;
-    recorder.dispatch(*step.kernel, step.groups, {size[0], size[1], size[2]}, step.arguments);
+    for (size_t axis = 0; axis < step.groups.size(); ++axis) {
+      if (program_.kernels[launch.kernel].grid[axis].is_static()) continue;
+      step.group_parameters[axis] = recorder.parameter(sizeof(uint32_t), step.groups[axis], 1);
+    }
+    record(step, launch, recorder);
   }
-  BW_ASSIGN(commands_, recorder.finish());
+  BW_ASSIGN(graph_, recorder.finish());
+  return Status::ok();
+}
+
+void GpuProgram::record(const Step& step, const compiler::Launch& launch, amdgpu::GraphRecorder& recorder) const {
+  std::vector<amdgpu::BufferUse> uses;
+  for (size_t i = 0; i < step.buffers.size(); ++i) {
+    // A result may stand in the place of an operand, so what is written may be read too.
+    const auto access = i < launch.written_buffers ? amdgpu::Access::kReadWrite : amdgpu::Access::kRead;
+    uses.push_back({&step.buffers[i]->buffer(), access});
+  }
+  std::vector<amdgpu::ParameterUse> parameters;
+  auto offset = static_cast<uint32_t>(launch.buffers.size() * sizeof(uint64_t));
+  for (const ir::NodePtr& variable : launch.variables) {
+    parameters.push_back(
+        {variables_[variable_index(variable)].parameter, amdgpu::ParameterUse::Place::kArgument, offset});
+    offset += sizeof(uint32_t);
+  }
+  for (uint32_t axis = 0; axis < step.group_parameters.size(); ++axis) {
+    if (!step.group_parameters[axis]) continue;
+    parameters.push_back({*step.group_parameters[axis], amdgpu::ParameterUse::Place::kWorkgroupCount, axis});
+  }
+  const auto& size = program_.kernels[launch.kernel].workgroup_size;
+  recorder.launch({.kernel = step.kernel,
+                   .workgroup_count = step.groups,
+                   .workgroup_size = {size[0], size[1], size[2]},
+                   .arguments = step.arguments,
+                   .uses = uses,
+                   .pointers = {},
+                   .parameters = parameters});
+}
+
+Status GpuProgram::set_parameters() {
+  for (const Variable& variable : variables_) BW_RETURN_IF_ERROR(graph_.set(variable.parameter, variable.value));
+  for (const Step& step : steps_) {
+    if (step.is_empty) continue;
+    for (size_t axis = 0; axis < step.groups.size(); ++axis) {
+      if (!step.group_parameters[axis]) continue;
+      BW_RETURN_IF_ERROR(graph_.set(*step.group_parameters[axis], step.groups[axis]));
+    }
+  }
   return Status::ok();
 }
 
 Status GpuProgram::run(const VariableValues& variables) {
   BW_ASSIGN(const bool has_changed, update(variables));
   if (steps_.empty()) return Status::ok();
-  if (has_changed) {
-    BW_RETURN_IF_ERROR(record());
-  } else {
-    size_t dispatch = 0;
-    for (const Step& step : steps_) {
-      if (step.is_empty) continue;
-      std::memcpy(commands_.arguments(dispatch).data(), step.arguments.data(), step.arguments.size());
-      ++dispatch;
-    }
-  }
-  BW_ASSIGN(const amdgpu::Submission submission, device_->submit(commands_));
+  if (has_changed) BW_RETURN_IF_ERROR(record());
+  BW_RETURN_IF_ERROR(set_parameters());
+  BW_ASSIGN(const amdgpu::Submission submission, device_->submit(graph_));
   return device_->wait(submission);
 }
 
@@ -250,7 +279,7 @@ std::vector<LaunchDescription> GpuProgram::launches() const {
     description.bytes = kernel.bytes;
     description.resources = kernel.resources;
     for (size_t buffer : launch.buffers) {
-      description.buffers.push_back({buffers_[buffer]->gpu_addr().value, program_.buffers[buffer].size_bytes});
+      description.buffers.push_back({buffers_[buffer]->buffer().gpu_addr().value, program_.buffers[buffer].size_bytes});
     }
     all.push_back(std::move(description));
   }
