@@ -83,6 +83,9 @@ class CommandRecorder {
   // Writes it when the command processor comes by.
   void write_timestamp_now(GpuAddr address);
 
+  // What the recording reads and writes, where the caller knows all of it.
+  void set_footprint(MemoryFootprint footprint) { commands_->footprint = std::move(footprint); }
+
   size_t dispatch_count() const { return commands_->dispatches.size(); }
   // The packets and arguments in GPU memory. The recorder is used up.
   Result<CommandBuffer> finish();

@@ -101,6 +101,10 @@ Status Device::write(const Buffer& buffer, uint64_t offset_bytes, std::span<cons
   return impl_->transfer->write(buffer, offset_bytes, data);
 }
 
+Result<Submission> Device::upload(const Buffer& buffer, uint64_t offset_bytes, std::span<const std::byte> data) {
+  return impl_->transfer->upload(buffer, offset_bytes, data);
+}
+
 Status Device::read(const Buffer& buffer, uint64_t offset_bytes, std::span<std::byte> data) {
   return impl_->transfer->read(buffer, offset_bytes, data);
 }
@@ -215,6 +219,10 @@ Status Device::wait(Submission submission, uint64_t timeout_ns) {
 
 Status Device::wait_idle() {
   return impl_->queues->wait_idle();
+}
+
+Status Device::wait_for_users(const Buffer& buffer) {
+  return impl_->transfer->wait_for_users(buffer);
 }
 
 Status Device::fault() const {

@@ -62,14 +62,21 @@ class Device {
   // contents are undefined.
   Result<Buffer> allocate(MemoryKind kind, uint64_t size_bytes);
   Result<Buffer> import_host_memory(std::span<std::byte> pages);
-  // Returns when the data is in the buffer (write) or out of it (read), for all later submissions. Waits for
-  // submissions made before, but small writes to memory that the host reaches do not wait: whoever overwrites what a
-  // submission still uses waits for it first.
+  // Pinned memory of the host, which the copy engine reaches: write() and read() copy straight from and to it.
+  Result<Buffer> allocate_host(uint64_t size_bytes) { return allocate(MemoryKind::kGtt, size_bytes); }
+  // Returns when the data is in the buffer (write) or out of it (read), for all later submissions. Waits for those
+  // submissions made before that use the memory: graphs without pointer parameters and copies are known to use what
+  // they name, all else may use everything. But small writes to memory that the host reaches do not wait for kernels:
+  // whoever overwrites what a submission still uses waits for it first.
   Status write(const Buffer& buffer, uint64_t offset_bytes, std::span<const std::byte> data);
   Status read(const Buffer& buffer, uint64_t offset_bytes, std::span<std::byte> data);
+  // As write(), but returns when the data has been taken: it may then be changed, and the next pieces be prepared while
+  // the copy engine works. Submissions made later see it, where they use the memory.
+  Result<Submission> upload(const Buffer& buffer, uint64_t offset_bytes, std::span<const std::byte> data);
   // Offset and size are multiples of 4. Returns when it is done.
   Status fill(const Buffer& buffer, uint64_t offset_bytes, uint64_t size_bytes, uint32_t value);
-  // By the copy engine, in the background, after `after`.
+  // By the copy engine, in the background, after `after`. Copies to memory of the host have a queue of their own:
+  // others may overtake them.
   Result<Submission> copy(const Buffer& destination, uint64_t destination_offset_bytes, const Buffer& source,
                           uint64_t source_offset_bytes, uint64_t size_bytes, std::span<const Submission> after = {});
 
@@ -102,6 +109,8 @@ class Device {
   Status wait(Submission submission);
   Status wait(Submission submission, uint64_t timeout_ns);
   Status wait_idle();
+  // For all submissions that may use the buffer: before it is freed.
+  Status wait_for_users(const Buffer& buffer);
   // The report of the fault, or ok.
   Status fault() const;
   // After a fault, or a program that does not end: new queues in place of the old. Buffers and code stay (their

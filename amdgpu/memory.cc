@@ -93,6 +93,18 @@ Result<Buffer> MemoryManager::import_host_memory(std::span<std::byte> pages) {
   return carve(*block, *offset, pages.size());
 }
 
+std::optional<GpuAddr> MemoryManager::find_host_memory(std::span<const std::byte> bytes) const {
+  const auto begin = reinterpret_cast<uintptr_t>(bytes.data());
+  for (const auto& block : blocks_) {
+    const kfd::Allocation& allocation = block->allocation;
+    if (allocation.kind() != MemoryKind::kGtt && allocation.kind() != MemoryKind::kUserptr) continue;
+    const auto first = reinterpret_cast<uintptr_t>(allocation.host_data());
+    if (begin < first || begin - first > allocation.size_bytes()) continue;
+    if (bytes.size() <= allocation.size_bytes() - (begin - first)) return allocation.gpu_address() + (begin - first);
+  }
+  return std::nullopt;
+}
+
 Result<detail::MemoryBlock*> MemoryManager::add_block(const kfd::MemoryRequest& request) {
   auto allocation = kfd::Allocation::create(*session_->gpu, request);
   if (!allocation.is_ok()) {

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -108,6 +109,9 @@ class MemoryManager : public std::enable_shared_from_this<MemoryManager> {
   // Makes memory of this process reachable for the GPU (USERPTR). Address and size are multiples of 4096; the memory
   // must stay until the buffer has gone.
   Result<Buffer> import_host_memory(std::span<std::byte> pages);
+
+  // Where the GPU finds these bytes of the host's memory, if all of them are within one allocation of kGtt or kUserptr.
+  std::optional<GpuAddr> find_host_memory(std::span<const std::byte> bytes) const;
 
   kfd::Gpu& gpu() { return *session_->gpu; }
   // Allocations of the driver that stand at the moment.

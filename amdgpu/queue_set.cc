@@ -24,6 +24,8 @@ std::string_view name_of(QueueName queue) {
       return "second compute";
     case QueueName::kSdma:
       return "copy";
+    case QueueName::kSdma2:
+      return "download";
   }
   return "";
 }
@@ -52,7 +54,7 @@ Result<std::unique_ptr<QueueSet>> QueueSet::create(kfd::Gpu& gpu, const DeviceIn
 Status QueueSet::create_queue(QueueName name) {
   Lane& lane = this->lane(name);
   const uint64_t value = lane.queue.submitted();
-  if (name == QueueName::kSdma) {
+  if (!is_compute(name)) {
     BW_ASSIGN(lane.queue, HardwareQueue::create_sdma(gpu_, options_.sdma_ring_size_bytes));
   } else {
     BW_ASSIGN(lane.queue, HardwareQueue::create_compute(gpu_, info_, options_.compute_ring_size_bytes));
@@ -70,6 +72,7 @@ Status QueueSet::recover() {
     old.queue.stop();
     old.pending.clear();
   }
+  awaited_copy_ = {};
   BW_RETURN_IF_ERROR(monitor_->renew());
   for (QueueName name : kQueueNames) {
     if (lane(name).queue.exists()) BW_RETURN_IF_ERROR(create_queue(name));
@@ -120,19 +123,16 @@ Result<Submission> QueueSet::submit(Work work) {
   const Lane& lane = this->lane(work.queue);
   packets_.clear();
   for (const Submission& other : work.after) {
-    if (other.queue == work.queue || is_done(other)) continue;
-    Pm4Builder builder;
-    builder.emit_wait_reg_mem(this->lane(other.queue).queue.timeline(), Compare::kGreaterEqual, lo32(other.value), ~0u);
-    BW_ASSIGN(const auto waits, builder.finish());
-    packets_.insert(packets_.end(), waits.begin(), waits.end());
+    if (other.queue != work.queue) BW_RETURN_IF_ERROR(append_wait_for(other));
   }
+  BW_RETURN_IF_ERROR(append_copy_wait(work.commands->footprint));
   lane.frame.append_wait(packets_);
   packets_.insert(packets_.end(), work.patches.begin(), work.patches.end());
   lane.frame.append_acquire(packets_);
   packets_.insert(packets_.end(), work.commands->entry.begin(), work.commands->entry.end());
   lane.frame.append_signal(packets_, submission.value);
   BW_RETURN_IF_ERROR(make_room(work.queue));
-  push(submission, {.commands = std::move(work.commands), .what = {}});
+  push(submission, {.commands = std::move(work.commands), .copy = {}});
   return submission;
 }
 
@@ -149,6 +149,7 @@ Result<Submission> QueueSet::submit(const DirectDispatch& dispatch, std::span<co
   // Whoever had the place before has ended when there is room for one more.
   const uint64_t place = submission.value % places * kPlaceBytes;
   packets_.clear();
+  BW_RETURN_IF_ERROR(append_copy_wait(dispatch.commands_->footprint));
   lane.frame.append_wait(packets_);
   lane.frame.append_acquire(packets_);
   const size_t begin = packets_.size();
@@ -164,29 +165,78 @@ Result<Submission> QueueSet::submit(const DirectDispatch& dispatch, std::span<co
   std::copy(arguments.begin(), arguments.end(), to);
   std::copy(dispatch.arguments_.begin() + static_cast<ptrdiff_t>(arguments.size()), dispatch.arguments_.end(),
             to + arguments.size());
-  push(submission, {.commands = dispatch.commands_, .what = {}});
+  push(submission, {.commands = dispatch.commands_, .copy = {}});
   return submission;
 }
 
-Result<Submission> QueueSet::submit_copy(const std::function<void(SdmaBuilder&)>& emit, std::string what,
-                                         std::span<const Submission> after) {
-  BW_ASSIGN(Submission submission, next(QueueName::kSdma));
+Result<Submission> QueueSet::submit(const CopyWork& work, QueueName queue, std::span<const Submission> after) {
+  BW_ASSIGN(Submission submission, next(queue));
   SdmaBuilder builder;
   for (const Submission& other : after) {
-    if (other.queue == QueueName::kSdma || is_done(other)) continue;
+    if (other.queue == queue || is_done(other)) continue;
     builder.emit_poll_regmem(lane(other.queue).queue.timeline(), Compare::kGreaterEqual, lo32(other.value), ~0u);
   }
   builder.emit_hdp_flush();
   builder.emit_gcr(SdmaCache::kInvalidate);
-  emit(builder);
+  work.emit(builder);
   builder.emit_gcr(SdmaCache::kWriteBack);
-  builder.emit_fence(lane(QueueName::kSdma).queue.timeline(), lo32(submission.value));
+  builder.emit_fence(lane(queue).queue.timeline(), lo32(submission.value));
   builder.emit_fence(monitor_->mailbox(), monitor_->event_id());
   builder.emit_trap(monitor_->event_id());
   BW_ASSIGN(packets_, builder.finish());
-  BW_RETURN_IF_ERROR(make_room(QueueName::kSdma));
-  push(submission, {.commands = nullptr, .what = std::move(what)});
+  BW_RETURN_IF_ERROR(make_room(queue));
+  push(submission, {.commands = nullptr, .copy = work});
   return submission;
+}
+
+Status QueueSet::append_wait_for(Submission other) {
+  if (is_done(other)) return Status::ok();
+  Pm4Builder builder;
+  builder.emit_wait_reg_mem(lane(other.queue).queue.timeline(), Compare::kGreaterEqual, lo32(other.value), ~0u);
+  BW_ASSIGN(const auto waits, builder.finish());
+  packets_.insert(packets_.end(), waits.begin(), waits.end());
+  return Status::ok();
+}
+
+Status QueueSet::append_copy_wait(const MemoryFootprint& footprint) {
+  if (awaited_copy_.value == 0) return Status::ok();
+  if (is_done(awaited_copy_)) {
+    awaited_copy_ = {};
+    return Status::ok();
+  }
+  const Lane& lane = this->lane(awaited_copy_.queue);
+  const uint64_t done = lane.queue.completed();
+  for (size_t i = lane.pending.size(); i-- > 0;) {
+    const Pending& pending = lane.pending[i];
+    if (pending.value <= done) break;
+    if (pending.value > awaited_copy_.value) continue;
+    const auto uses = pending.copy.uses();
+    if (std::ranges::any_of(uses, [&](const AddressUse& use) { return footprint.conflicts_with(use); })) {
+      return append_wait_for({awaited_copy_.queue, pending.value});
+    }
+  }
+  return Status::ok();
+}
+
+Submission QueueSet::last_conflict(QueueName queue, const AddressUse& use) const {
+  const Lane& lane = this->lane(queue);
+  if (!lane.queue.exists()) return {queue, 0};
+  const uint64_t done = lane.queue.completed();
+  const RecordedCommands* innocent = nullptr;  // the same commands are often submitted again and again
+  for (size_t i = lane.pending.size(); i-- > 0;) {
+    const Pending& pending = lane.pending[i];
+    if (pending.value <= done) break;
+    if (pending.commands && pending.commands.get() == innocent) continue;
+    if (pending.conflicts_with(use)) return {queue, pending.value};
+    innocent = pending.commands.get();
+  }
+  return {queue, 0};
+}
+
+QueueSet::Conflicts QueueSet::conflicts_with(const AddressUse& use) const {
+  Conflicts conflicts;
+  for (size_t i = 0; i < conflicts.size(); ++i) conflicts[i] = last_conflict(kQueueNames[i], use);
+  return conflicts;
 }
 
 bool QueueSet::is_done(Submission submission) const {
@@ -272,7 +322,8 @@ std::string QueueSet::describe_pending() const {
     const Pending* running = first_running(lane(name));
     if (running == nullptr) continue;
     text += fmt::format("{}running on the {} queue, submission {}: {}", text.empty() ? "" : "; ", name_of(name),
-                        running->value, running->commands ? running->commands->describe_running() : running->what);
+                        running->value,
+                        running->commands ? running->commands->describe_running() : running->copy.describe());
   }
   return text.empty() ? "nothing was running" : text;
 }

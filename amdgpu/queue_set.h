@@ -3,18 +3,18 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "amdgpu/command_buffer.h"
 #include "amdgpu/compute_frame.h"
+#include "amdgpu/copy_work.h"
 #include "amdgpu/device_info.h"
 #include "amdgpu/direct_dispatch.h"
 #include "amdgpu/fault_monitor.h"
 #include "amdgpu/hardware_queue.h"
-#include "amdgpu/sdma_builder.h"
 #include "amdgpu/submission.h"
 #include "base/ring_queue.h"
 
@@ -43,13 +43,19 @@ class QueueSet {
   Result<Submission> submit(Work work);
   // One kernel. `arguments` are its whole kernarg segment.
   Result<Submission> submit(const DirectDispatch& dispatch, std::span<const std::byte> arguments, QueueName queue);
-  // `emit` writes the packets that do the work; caches, waits and signals are added around it. `what` is for reports.
-  Result<Submission> submit_copy(const std::function<void(SdmaBuilder&)>& emit, std::string what,
-                                 std::span<const Submission> after);
+  // `queue` is one of the copy engine's. Caches, waits and signals are added around the work.
+  Result<Submission> submit(const CopyWork& work, QueueName queue, std::span<const Submission> after);
+  // Submissions to the compute queues from now on wait for this copy and those before it of its queue, kSdma, where
+  // they use the same memory.
+  void make_compute_wait_for(Submission copy) { awaited_copy_ = copy; }
+
+  // For each queue, the last submission that has not ended and may use the memory so that it and `use` must not happen
+  // at the same time; done ones (value 0) where there is none.
+  using Conflicts = std::array<Submission, kQueueNames.size()>;
+  Conflicts conflicts_with(const AddressUse& use) const;
 
   bool is_done(Submission submission) const;
   Submission last(QueueName queue) const;
-  std::array<Submission, 2> last_of_compute() const { return {last(QueueName::kCompute), last(QueueName::kCompute2)}; }
   Status wait(Submission submission) { return wait(submission, options_.wait_timeout_ns); }
   Status wait(Submission submission, uint64_t timeout_ns);
   Status wait_idle();
@@ -59,9 +65,13 @@ class QueueSet {
 
  private:
   struct Pending {
+    bool conflicts_with(const AddressUse& use) const {
+      return commands ? commands->footprint.conflicts_with(use) : copy.conflicts_with(use);
+    }
+
     uint64_t value = 0;
     std::shared_ptr<const RecordedCommands> commands;  // compute
-    std::string what;                                  // SDMA
+    CopyWork copy;                                     // SDMA
   };
   struct Lane {
     RingQueue<Pending> pending;
@@ -80,6 +90,10 @@ class QueueSet {
   const Lane& lane(QueueName queue) const { return lanes_[static_cast<size_t>(queue)]; }
   // The submission that the next push to a queue will be; fails after a fault and at the end of the timeline.
   Result<Submission> next(QueueName queue);
+  // Waits for copies that these commands must see, at the begin of `packets_`.
+  Status append_copy_wait(const MemoryFootprint& footprint);
+  Status append_wait_for(Submission other);
+  Submission last_conflict(QueueName queue, const AddressUse& use) const;
   // Waits until the ring has room for `packets_`.
   Status make_room(QueueName queue);
   // Hands `packets_` over; there must be room.
@@ -97,6 +111,7 @@ class QueueSet {
   const Options options_;
   std::unique_ptr<FaultMonitor> monitor_;
   Lane lanes_[kQueueNames.size()];
+  Submission awaited_copy_;
   std::vector<uint32_t> packets_;  // of the submission that is being made; kept so that none allocates
   Status fault_;
 };

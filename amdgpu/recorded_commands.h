@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "amdgpu/memory.h"
+#include "amdgpu/memory_footprint.h"
 
 namespace bw::amdgpu {
 
@@ -44,6 +45,7 @@ struct RecordedCommands {
   std::vector<Dispatch> dispatches;
   std::vector<std::shared_ptr<const Buffer>> code;  // kept alive
   std::vector<std::shared_ptr<const Scratch>> scratch;
+  MemoryFootprint footprint;  // of what the kernels and copies use
 
   uint32_t started_step_count() const;
   // The kernels that may be running, by the progress word: "kernel add (dispatch 3 of 60)".

@@ -6,9 +6,18 @@
 
 namespace bw::amdgpu {
 
-// A device's queues. The second compute queue is made when it is first used.
-enum class QueueName : uint8_t { kCompute, kCompute2, kSdma };
-inline constexpr std::array kQueueNames = {QueueName::kCompute, QueueName::kCompute2, QueueName::kSdma};
+// A device's queues. The second of each sort is made when it is first used.
+enum class QueueName : uint8_t {
+  kCompute,
+  kCompute2,
+  kSdma,   // copies towards the device, fills, and copies within it
+  kSdma2,  // copies from the device to memory of the host, so that both ways go on at once
+};
+inline constexpr std::array kQueueNames = {QueueName::kCompute, QueueName::kCompute2, QueueName::kSdma,
+                                           QueueName::kSdma2};
+inline constexpr bool is_compute(QueueName queue) {
+  return queue == QueueName::kCompute || queue == QueueName::kCompute2;
+}
 
 // Work of one queue ends in order. The default value is always done.
 struct Submission {

@@ -25,95 +25,126 @@ bool is_system_memory(const Buffer& buffer) {
   return buffer.kind() == MemoryKind::kGtt || buffer.kind() == MemoryKind::kUserptr;
 }
 
+AddressUse use_of(const Buffer& buffer, uint64_t offset_bytes, uint64_t size_bytes, Access access) {
+  const uint64_t begin = buffer.gpu_addr().value + offset_bytes;
+  return {begin, begin + size_bytes, access};
+}
+
 }  // namespace
 
-Status Transfer::prepare_staging() {
-  if (staging_.is_valid()) return Status::ok();
-  BW_ASSIGN(staging_, memory_.allocate(MemoryKind::kGtt, 2 * kStagingHalfBytes));
+Status StagingRing::prepare(MemoryManager& memory) {
+  if (memory_.is_valid()) return Status::ok();
+  BW_ASSIGN(memory_, memory.allocate(MemoryKind::kGtt, kParts * kPartBytes));
+  for (size_t i = 0; i < kParts; ++i) {
+    parts_[i] = {memory_.gpu_addr() + i * kPartBytes, memory_.host().subspan(i * kPartBytes, kPartBytes), {}};
+  }
   return Status::ok();
 }
 
-std::span<std::byte> Transfer::staging_half(unsigned half) const {
-  return staging_.host().subspan(half * kStagingHalfBytes, kStagingHalfBytes);
+// Only copies may be under way that the caller does not know of.
+Status Transfer::write_directly(const Buffer& buffer, uint64_t offset_bytes, std::span<const std::byte> data) {
+  for (const Submission& user : queues_.conflicts_with(use_of(buffer, offset_bytes, data.size(), Access::kWrite))) {
+    if (!is_compute(user.queue)) BW_RETURN_IF_ERROR(queues_.wait(user));
+  }
+  std::memcpy(buffer.host().data() + offset_bytes, data.data(), data.size());
+  return Status::ok();
 }
 
-GpuAddr Transfer::staging_address(unsigned half) const {
-  return staging_.gpu_addr() + half * kStagingHalfBytes;
-}
-
-Result<Submission> Transfer::start_copy(GpuAddr destination, GpuAddr source, uint64_t size_bytes,
-                                        std::span<const Submission> after) {
-  return queues_.submit_copy([&](SdmaBuilder& builder) { builder.emit_copy_linear(destination, source, size_bytes); },
-                             fmt::format("copying {} bytes from {} to {}", size_bytes, source, destination), after);
+Result<Submission> Transfer::upload(const Buffer& buffer, uint64_t offset_bytes, std::span<const std::byte> data) {
+  BW_RETURN_IF_ERROR(check_range("writing", buffer, offset_bytes, data.size()));
+  BW_RETURN_IF_ERROR(queues_.fault());
+  if (data.empty()) return Submission{};
+  if (is_system_memory(buffer) || (!buffer.host().empty() && data.size() <= kDirectWriteBytes)) {
+    BW_RETURN_IF_ERROR(write_directly(buffer, offset_bytes, data));
+    return Submission{};
+  }
+  BW_RETURN_IF_ERROR(uploads_.prepare(memory_));
+  const auto after = queues_.conflicts_with(use_of(buffer, offset_bytes, data.size(), Access::kWrite));
+  Submission last;
+  for (uint64_t done = 0; done < data.size();) {
+    StagingRing::Part& part = uploads_.next();
+    BW_RETURN_IF_ERROR(queues_.wait(part.last));
+    const uint64_t step = std::min<uint64_t>(StagingRing::kPartBytes, data.size() - done);
+    std::memcpy(part.host.data(), data.data() + done, step);
+    const CopyWork work{buffer.gpu_addr() + offset_bytes + done, part.address, step};
+    BW_ASSIGN(part.last, queues_.submit(work, QueueName::kSdma, after));
+    last = part.last;
+    done += step;
+  }
+  queues_.make_compute_wait_for(last);
+  return last;
 }
 
 Status Transfer::write(const Buffer& buffer, uint64_t offset_bytes, std::span<const std::byte> data) {
+  const auto pinned = memory_.find_host_memory(data);
+  if (!pinned || data.size() <= kDirectWriteBytes || is_system_memory(buffer)) {
+    BW_ASSIGN(const Submission done, upload(buffer, offset_bytes, data));
+    return queues_.wait(done);
+  }
   BW_RETURN_IF_ERROR(check_range("writing", buffer, offset_bytes, data.size()));
-  BW_RETURN_IF_ERROR(queues_.fault());
-  if (data.empty()) return Status::ok();
-  if (is_system_memory(buffer) || (!buffer.host().empty() && data.size() <= kDirectWriteBytes)) {
-    std::memcpy(buffer.host().data() + offset_bytes, data.data(), data.size());
-    return Status::ok();
-  }
-  BW_RETURN_IF_ERROR(prepare_staging());
-  std::array<Submission, 2> halves{};
-  const std::array after = queues_.last_of_compute();
-  unsigned half = 0;
-  for (uint64_t done = 0; done < data.size(); half ^= 1) {
-    const uint64_t step = std::min<uint64_t>(kStagingHalfBytes, data.size() - done);
-    BW_RETURN_IF_ERROR(queues_.wait(halves[half]));
-    std::memcpy(staging_half(half).data(), data.data() + done, step);
-    BW_ASSIGN(halves[half], start_copy(buffer.gpu_addr() + offset_bytes + done, staging_address(half), step, after));
-    done += step;
-  }
-  return queues_.wait(queues_.last(QueueName::kSdma));
+  const auto after = queues_.conflicts_with(use_of(buffer, offset_bytes, data.size(), Access::kWrite));
+  const CopyWork work{buffer.gpu_addr() + offset_bytes, *pinned, data.size()};
+  BW_ASSIGN(const Submission done, queues_.submit(work, QueueName::kSdma, after));
+  return queues_.wait(done);
 }
 
 Status Transfer::read(const Buffer& buffer, uint64_t offset_bytes, std::span<std::byte> data) {
   BW_RETURN_IF_ERROR(check_range("reading", buffer, offset_bytes, data.size()));
-  BW_RETURN_IF_ERROR(queues_.wait_idle());
   BW_RETURN_IF_ERROR(queues_.fault());
   if (data.empty()) return Status::ok();
+  const auto writers = queues_.conflicts_with(use_of(buffer, offset_bytes, data.size(), Access::kRead));
   if (is_system_memory(buffer) || (!buffer.host().empty() && data.size() <= kDirectReadBytes)) {
+    for (const Submission& writer : writers) BW_RETURN_IF_ERROR(queues_.wait(writer));
     std::memcpy(data.data(), buffer.host().data() + offset_bytes, data.size());
     return Status::ok();
   }
-  BW_RETURN_IF_ERROR(prepare_staging());
-  struct Part {
-    Submission submission;
-    uint64_t offset = 0;
-    uint64_t size = 0;
+  const GpuAddr source = buffer.gpu_addr() + offset_bytes;
+  if (const auto pinned = memory_.find_host_memory(data)) {
+    BW_ASSIGN(const Submission done, queues_.submit({*pinned, source, data.size()}, QueueName::kSdma2, writers));
+    return queues_.wait(done);
+  }
+  return download(source, data, writers);
+}
+
+Status Transfer::download(GpuAddr source, std::span<std::byte> data, std::span<const Submission> after) {
+  BW_RETURN_IF_ERROR(downloads_.prepare(memory_));
+  struct UnderWay {
+    const StagingRing::Part* part = nullptr;
+    std::span<std::byte> to;
   };
-  std::array<Part, 2> parts{};
-  auto collect = [&](unsigned half) -> Status {
-    BW_RETURN_IF_ERROR(queues_.wait(parts[half].submission));
-    std::memcpy(data.data() + parts[half].offset, staging_half(half).data(), parts[half].size);
-    parts[half].size = 0;
+  std::array<UnderWay, StagingRing::kParts> under_way{};
+  const auto collect = [&](UnderWay& copy) -> Status {
+    if (copy.part == nullptr) return Status::ok();
+    BW_RETURN_IF_ERROR(queues_.wait(copy.part->last));
+    std::memcpy(copy.to.data(), copy.part->host.data(), copy.to.size());
+    copy.part = nullptr;
     return Status::ok();
   };
-  unsigned half = 0;
-  for (uint64_t started = 0; started < data.size(); half ^= 1) {
-    BW_RETURN_IF_ERROR(collect(half));
-    Part& part = parts[half];
-    part.offset = started;
-    part.size = std::min<uint64_t>(kStagingHalfBytes, data.size() - started);
-    BW_ASSIGN(part.submission,
-              start_copy(staging_address(half), buffer.gpu_addr() + offset_bytes + started, part.size, {}));
-    started += part.size;
+  size_t number = 0;
+  for (uint64_t started = 0; started < data.size(); ++number) {
+    UnderWay& copy = under_way[number % StagingRing::kParts];
+    BW_RETURN_IF_ERROR(collect(copy));
+    StagingRing::Part& part = downloads_.next();
+    // Of a download that was given up.
+    BW_RETURN_IF_ERROR(queues_.wait(part.last));
+    const uint64_t step = std::min<uint64_t>(StagingRing::kPartBytes, data.size() - started);
+    BW_ASSIGN(part.last, queues_.submit({part.address, source + started, step}, QueueName::kSdma2, after));
+    copy = {&part, data.subspan(started, step)};
+    started += step;
   }
-  BW_RETURN_IF_ERROR(collect(half));
-  return collect(half ^ 1);
+  for (size_t i = 0; i < StagingRing::kParts; ++i) {
+    BW_RETURN_IF_ERROR(collect(under_way[(number + i) % StagingRing::kParts]));
+  }
+  return Status::ok();
 }
 
 Status Transfer::fill(const Buffer& buffer, uint64_t offset_bytes, uint64_t size_bytes, uint32_t value) {
   BW_RETURN_IF_ERROR(check_range("filling", buffer, offset_bytes, size_bytes));
   BW_RETURN_IF_ERROR(queues_.fault());
   if (size_bytes == 0) return Status::ok();
-  const GpuAddr address = buffer.gpu_addr() + offset_bytes;
-  const std::array after = queues_.last_of_compute();
-  BW_ASSIGN(Submission submission,
-            queues_.submit_copy([&](SdmaBuilder& builder) { builder.emit_const_fill(address, value, size_bytes); },
-                                fmt::format("filling {} bytes at {}", size_bytes, address), after));
+  const auto after = queues_.conflicts_with(use_of(buffer, offset_bytes, size_bytes, Access::kWrite));
+  const CopyWork work{buffer.gpu_addr() + offset_bytes, value, size_bytes};
+  BW_ASSIGN(const Submission submission, queues_.submit(work, QueueName::kSdma, after));
   return queues_.wait(submission);
 }
 
@@ -124,8 +155,18 @@ Result<Submission> Transfer::copy(const Buffer& destination, uint64_t destinatio
   BW_RETURN_IF_ERROR(check_range("copying from", source, source_offset_bytes, size_bytes));
   BW_RETURN_IF_ERROR(queues_.fault());
   if (size_bytes == 0) return Submission{};
-  return start_copy(destination.gpu_addr() + destination_offset_bytes, source.gpu_addr() + source_offset_bytes,
-                    size_bytes, after);
+  const bool is_download = is_system_memory(destination) && !is_system_memory(source);
+  const CopyWork work{destination.gpu_addr() + destination_offset_bytes, source.gpu_addr() + source_offset_bytes,
+                      size_bytes};
+  return queues_.submit(work, is_download ? QueueName::kSdma2 : QueueName::kSdma, after);
+}
+
+Status Transfer::wait_for_users(const Buffer& buffer) {
+  if (!buffer.is_valid()) return Status::ok();
+  for (const Submission& user : queues_.conflicts_with(use_of(buffer, 0, buffer.size_bytes(), Access::kWrite))) {
+    BW_RETURN_IF_ERROR(queues_.wait(user));
+  }
+  return Status::ok();
 }
 
 }  // namespace bw::amdgpu

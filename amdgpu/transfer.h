@@ -1,7 +1,8 @@
-// Owns: moving bytes between the host and buffers: directly where that is quick, else through staging memory and the
-// copy engine.
+// Owns: moving bytes between the host and buffers: directly where that is quick, else by the copy engine, from and to
+// staging memory or memory of the caller that the GPU reaches. Not here: which submissions use what (queue_set.h).
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -11,31 +12,52 @@
 
 namespace bw::amdgpu {
 
+// Host memory through which data passes in parts, so that the host fills or empties some while the engine works on the
+// others. For one direction.
+class StagingRing {
+ public:
+  static constexpr uint64_t kPartBytes = uint64_t{2} << 20;
+  static constexpr size_t kParts = 4;
+
+  struct Part {
+    GpuAddr address;
+    std::span<std::byte> host;
+    Submission last;  // that uses it
+  };
+
+  // Allocates the memory when it is first called.
+  Status prepare(MemoryManager& memory);
+  // The part that is longest in use.
+  Part& next() { return parts_[next_++ % kParts]; }
+
+ private:
+  Buffer memory_;
+  std::array<Part, kParts> parts_;
+  size_t next_ = 0;
+};
+
 // For one thread at a time. Ranges are checked; kInvalidArgument for one that leaves its buffer.
 class Transfer {
  public:
   Transfer(MemoryManager& memory, QueueSet& queues) : memory_(memory), queues_(queues) {}
 
-  // See Device::write, read, fill and copy.
+  // See Device.
+  Result<Submission> upload(const Buffer& buffer, uint64_t offset_bytes, std::span<const std::byte> data);
   Status write(const Buffer& buffer, uint64_t offset_bytes, std::span<const std::byte> data);
   Status read(const Buffer& buffer, uint64_t offset_bytes, std::span<std::byte> data);
   Status fill(const Buffer& buffer, uint64_t offset_bytes, uint64_t size_bytes, uint32_t value);
   Result<Submission> copy(const Buffer& destination, uint64_t destination_offset_bytes, const Buffer& source,
                           uint64_t source_offset_bytes, uint64_t size_bytes, std::span<const Submission> after);
+  Status wait_for_users(const Buffer& buffer);
 
  private:
-  // Two halves, so that the host fills one while the engine empties the other.
-  static constexpr uint64_t kStagingHalfBytes = uint64_t{2} << 20;
-
-  Status prepare_staging();
-  std::span<std::byte> staging_half(unsigned half) const;
-  GpuAddr staging_address(unsigned half) const;
-  Result<Submission> start_copy(GpuAddr destination, GpuAddr source, uint64_t size_bytes,
-                                std::span<const Submission> after);
+  Status write_directly(const Buffer& buffer, uint64_t offset_bytes, std::span<const std::byte> data);
+  Status download(GpuAddr source, std::span<std::byte> data, std::span<const Submission> after);
 
   MemoryManager& memory_;
   QueueSet& queues_;
-  Buffer staging_;
+  StagingRing uploads_;
+  StagingRing downloads_;
 };
 
 }  // namespace bw::amdgpu

@@ -221,10 +221,20 @@ Result<CommandGraph> GraphRecorder::finish() {
   graph_.node_count_ = nodes_.size();
   graph_.level_count_ = level_count_;
   graph_.acquire_count_ = static_cast<size_t>(std::count(acquires.begin(), acquires.end(), true));
+  set_footprint();
   BW_ASSIGN(graph_.commands_, recorder_.finish());
   BW_RETURN_IF_ERROR(make_sites(graph_, graph_.commands_));
   take_fixed_ranges(graph_);
   return std::move(graph_);
+}
+
+// Which memory a pointer parameter stands for is known only when the graph is submitted.
+void GraphRecorder::set_footprint() {
+  const auto& parameters = graph_.parameters_;
+  if (std::any_of(parameters.begin(), parameters.end(), [](const auto& known) { return known.is_pointer; })) return;
+  std::vector<AddressUse> uses;
+  for (const Node& node : nodes_) uses.insert(uses.end(), node.uses.begin(), node.uses.end());
+  recorder_.set_footprint(MemoryFootprint::of(uses));
 }
 
 // A packet for each place that a parameter fills; the value is put in when it is sent.

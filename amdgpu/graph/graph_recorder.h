@@ -95,6 +95,7 @@ class GraphRecorder {
   // Nodes by level, and within a level as recorded.
   void sort_by_level();
   void emit(const Node& node);
+  void set_footprint();
   Status make_sites(CommandGraph& graph, const CommandBuffer& commands) const;
   void take_fixed_ranges(CommandGraph& graph) const;
 
