@@ -4,6 +4,7 @@
 
 #include "amdgpu/gfx11/abi.h"
 #include "amdgpu/gfx11/limits.h"
+#include "amdgpu/gfx11/rates.h"
 #include "base/bits.h"
 
 namespace bw::amdgpu {
@@ -21,6 +22,28 @@ uint32_t granted_vgprs(uint32_t needed) {
 }
 
 }  // namespace
+
+uint64_t resident_workgroups(const Kernel& kernel, const std::array<uint32_t, 3>& workgroup_size) {
+  using R = gfx11::compute_pgm_rsrc1;
+  const bool is_wave32 = kernel.info.is_wave32();
+  const uint32_t lanes = is_wave32 ? gfx11::kWaveLanes : 2 * gfx11::kWaveLanes;
+  // A wave64 counts its registers in fours and takes two of 32 lanes for each.
+  const uint32_t vgprs = (R::granulated_workitem_vgpr_count.get(kernel.pgm_rsrc1) + 1) * kVgprEncodingGranule;
+  const int64_t allocated = ceil_div(vgprs, gfx11::kVgprGranule) * gfx11::kVgprGranule;
+  const uint64_t waves_per_simd =
+      std::min<uint64_t>(gfx11::kMaxWavesPerSimd, gfx11::kVgprsPerSimd / static_cast<uint64_t>(allocated));
+  const uint64_t waves = static_cast<uint64_t>(
+      ceil_div(static_cast<int64_t>(uint64_t{workgroup_size[0]} * workgroup_size[1] * workgroup_size[2]), lanes));
+  constexpr uint64_t kWgps = gfx11::kComputeUnits / gfx11::kCusPerWgp;
+  const uint64_t simds_per_wgp = gfx11::kSimdsPerCu * gfx11::kCusPerWgp;
+  uint64_t per_wgp = waves_per_simd * simds_per_wgp / waves;
+  const uint32_t lds = kernel.info.descriptor.group_segment_fixed_size;
+  if (lds != 0) {
+    const uint64_t taken = align_up(lds, gfx11::kLdsAllocationGranuleBytes);
+    per_wgp = std::min<uint64_t>(per_wgp, gfx11::kCusPerWgp * gfx11::kMaxLdsBytesPerWorkgroup / taken);
+  }
+  return std::max<uint64_t>(1, per_wgp * kWgps);
+}
 
 uint32_t privileged_pgm_rsrc1(uint32_t word) {
   return gfx11::compute_pgm_rsrc1::priv.set(word, 1);

@@ -1,7 +1,9 @@
 // Owns: code objects in GPU memory, and the kernels in them that can be dispatched.
 #pragma once
 
+#include <array>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -13,11 +15,15 @@ namespace bw::amdgpu {
 // A kernel in GPU memory; keeps its code there alive.
 struct Kernel {
   KernelInfo info;
-  GpuAddr entry;       // of the first instruction
-  GpuAddr descriptor;  // what AQL calls the kernel object
+  GpuAddr entry;                           // of the first instruction
+  std::optional<GpuAddr> acquiring_entry;  // of the same with an invalidation before it (acquire_stub.h)
+  GpuAddr descriptor;                      // what AQL calls the kernel object
   std::shared_ptr<const Buffer> code;
   uint32_t pgm_rsrc1 = 0;  // COMPUTE_PGM_RSRC1 of its dispatches
 };
+
+// How many workgroups of that size the card holds at a time, by their vector registers and their LDS. At least 1.
+uint64_t resident_workgroups(const Kernel& kernel, const std::array<uint32_t, 3>& workgroup_size);
 
 // For a kernel of a code object. Its waves run privileged, and are given as many VGPRs as cost no occupancy, so that
 // kernels that follow each other mostly have the same word and need not set the register.

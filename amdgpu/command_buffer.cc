@@ -58,9 +58,9 @@ CommandRecorder::CommandRecorder(std::shared_ptr<MemoryManager> memory, ScratchP
 }
 
 void CommandRecorder::dispatch(const Kernel& kernel, const Dim3& workgroup_count, const Dim3& workgroup_size,
-                               std::span<const std::byte> arguments) {
+                               std::span<const std::byte> arguments, Entry entry) {
   if (!status_.is_ok()) return;
-  status_ = record_dispatch(kernel, workgroup_count, workgroup_size, arguments)
+  status_ = record_dispatch(kernel, workgroup_count, workgroup_size, arguments, entry)
                 .with_context(fmt::format("recording dispatch {} of kernel {}", commands_->dispatches.size() + 1,
                                           kernel.info.name));
 }
@@ -221,9 +221,11 @@ Status CommandRecorder::set_scratch(const Kernel& kernel) {
   return Status::ok();
 }
 
-Status CommandRecorder::set_program(const Kernel& kernel) {
-  const uint64_t entry = kernel.entry.value >> gfx11::kProgramAddressShift;
-  set_registers(gfx11::COMPUTE_PGM_LO::kOffset, std::array{lo32(entry), hi32(entry)});
+Status CommandRecorder::set_program(const Kernel& kernel, Entry entry) {
+  BW_CHECK(entry == Entry::kPlain || kernel.acquiring_entry.has_value());
+  const GpuAddr begin = entry == Entry::kPlain ? kernel.entry : *kernel.acquiring_entry;
+  const uint64_t shifted = begin.value >> gfx11::kProgramAddressShift;
+  set_registers(gfx11::COMPUTE_PGM_LO::kOffset, std::array{lo32(shifted), hi32(shifted)});
   set_registers(gfx11::COMPUTE_PGM_RSRC1::kOffset, std::array{kernel.pgm_rsrc1, pgm_rsrc2(kernel.info)});
   set_registers(gfx11::COMPUTE_PGM_RSRC3::kOffset, std::array{kernel.info.descriptor.compute_pgm_rsrc3});
   BW_RETURN_IF_ERROR(set_scratch(kernel));
@@ -255,14 +257,14 @@ void CommandRecorder::mark_boundary() {
 }
 
 Status CommandRecorder::record_dispatch(const Kernel& kernel, const Dim3& workgroup_count, const Dim3& workgroup_size,
-                                        std::span<const std::byte> arguments) {
+                                        std::span<const std::byte> arguments, Entry entry) {
   BW_RETURN_IF_ERROR(check(kernel, workgroup_count, workgroup_size));
   BW_ASSIGN(auto argument_bytes, complete_arguments(kernel.info, arguments, workgroup_count, workgroup_size));
   BW_ASSIGN(Placed placed, place(argument_bytes));
   last_arguments_ = std::move(argument_bytes);
   BW_ASSIGN(auto registers, user_data(kernel, workgroup_count, workgroup_size, placed.address));
   begin_work();
-  BW_RETURN_IF_ERROR(set_program(kernel));
+  BW_RETURN_IF_ERROR(set_program(kernel, entry));
   user_data_position_ = builder_.size_dwords() + kSetRegisterHeaderDwords;
   if (!registers.empty()) set_registers(gfx11::COMPUTE_USER_DATA_0::kOffset, registers);
   // START_X..Z, NUM_THREAD_X..Z, then PIPELINESTAT_ENABLE and PERFCOUNT_ENABLE.

@@ -53,6 +53,10 @@ enum class Barrier : uint8_t {
   kVisible,  // ... and sees what was written before
 };
 
+// Where a kernel begins: at its first instruction, or before it with an invalidation of the near caches of its waves
+// (Kernel::acquiring_entry).
+enum class Entry : uint8_t { kPlain, kAcquiring };
+
 // Writes a CommandBuffer. The first error stands, and finish() returns it. Made by Device::record(), which it must not
 // outlive.
 class CommandRecorder {
@@ -72,7 +76,7 @@ class CommandRecorder {
   // explicit arguments; hidden ones that are missing at its end are filled in (sizes of the grid) or zero. Dispatches
   // without a barrier between them may run at the same time and in any order.
   void dispatch(const Kernel& kernel, const Dim3& workgroup_count, const Dim3& workgroup_size,
-                std::span<const std::byte> arguments);
+                std::span<const std::byte> arguments, Entry entry = Entry::kPlain);
   void barrier(Barrier barrier = Barrier::kVisible);
   // By the command processor, one after the other: for what is small, or not worth another queue. Sizes and addresses
   // of fill() are multiples of 4.
@@ -95,7 +99,7 @@ class CommandRecorder {
 
  private:
   Status record_dispatch(const Kernel& kernel, const Dim3& workgroup_count, const Dim3& workgroup_size,
-                         std::span<const std::byte> arguments);
+                         std::span<const std::byte> arguments, Entry entry);
   Status check(const Kernel& kernel, const Dim3& workgroup_count, const Dim3& workgroup_size) const;
   // Memory that the GPU reads and the host has written, beside the other arguments.
   struct Placed {
@@ -105,7 +109,7 @@ class CommandRecorder {
   Result<Placed> place(std::span<const std::byte> bytes);
   Result<std::vector<uint32_t>> user_data(const Kernel& kernel, const Dim3& workgroup_count, const Dim3& workgroup_size,
                                           GpuAddr arguments);
-  Status set_program(const Kernel& kernel);
+  Status set_program(const Kernel& kernel, Entry entry);
   Status set_scratch(const Kernel& kernel);
   void begin_work();
   void write_progress(uint32_t started_count);

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <utility>
 
+#include "amdgpu/acquire_stub.h"
 #include "amdgpu/gfx11/limits.h"
 #include "amdgpu/kernel_arguments.h"
 #include "amdgpu/queue_set.h"
@@ -120,6 +121,8 @@ Result<Submission> Device::copy(const Buffer& destination, uint64_t destination_
 
 Result<std::unique_ptr<CodeModule>> Device::load(std::span<const std::byte> code_object) {
   BW_ASSIGN(CodeObject object, CodeObject::parse(code_object));
+  std::vector<std::optional<uint64_t>> stubs;
+  for (const KernelInfo& info : object.kernels) stubs.push_back(append_acquire_stub(object.image, info.entry_offset()));
   object.image.resize(object.image.size() + kFetchAheadBytes);
   BW_ASSIGN(Buffer buffer, impl_->memory->allocate(code_kind(impl_->info), object.image.size()));
   for (const CodeObject::Relocation& relocation : object.relocations) {
@@ -129,11 +132,13 @@ Result<std::unique_ptr<CodeModule>> Device::load(std::span<const std::byte> code
   BW_RETURN_IF_ERROR(write(buffer, 0, object.image));
   auto code = std::make_shared<const Buffer>(std::move(buffer));
   std::vector<std::unique_ptr<const Kernel>> kernels;
-  for (KernelInfo& info : object.kernels) {
+  for (size_t i = 0; i < object.kernels.size(); ++i) {
+    KernelInfo& info = object.kernels[i];
     Kernel kernel;
     kernel.entry = code->gpu_addr() + info.entry_offset();
     kernel.descriptor = code->gpu_addr() + info.descriptor_offset;
     kernel.code = code;
+    if (stubs[i]) kernel.acquiring_entry = code->gpu_addr() + *stubs[i];
     kernel.pgm_rsrc1 = dispatched_pgm_rsrc1(info);
     kernel.info = std::move(info);
     kernels.push_back(std::make_unique<const Kernel>(std::move(kernel)));

@@ -195,8 +195,10 @@ Status GpuProgram::record() {
     if (step.is_empty) continue;
     const compiler::Launch& launch = program_.launches[i];
     for (size_t axis = 0; axis < step.groups.size(); ++axis) {
-      if (program_.kernels[launch.kernel].grid[axis].is_static()) continue;
-      step.group_parameters[axis] = recorder.parameter(sizeof(uint32_t), step.groups[axis], 1);
+      const compiler::CompiledKernel& kernel = program_.kernels[launch.kernel];
+      if (kernel.grid[axis].is_static()) continue;
+      const auto most = static_cast<uint64_t>(ceil_div(kernel.grid[axis].max(), kernel.group_extent[axis]));
+      step.group_parameters[axis] = recorder.parameter(sizeof(uint32_t), step.groups[axis], 1, most);
     }
     record(step, launch, recorder);
   }
@@ -272,6 +274,7 @@ std::vector<LaunchDescription> GpuProgram::launches() const {
     description.kernel = kernel.name;
     description.form = kernel.form;
     description.program_address = kernels_[launch.kernel].entry.value;
+    description.acquiring_address = kernels_[launch.kernel].acquiring_entry.value_or(GpuAddr{}).value;
     for (const uint32_t size : kernel.workgroup_size) description.workgroup_lanes *= size;
     for (size_t axis = 0; axis < kernel.grid.size(); ++axis) description.grid[axis] = kernel.grid[axis].max();
     description.group_extent = kernel.group_extent;

@@ -51,6 +51,8 @@ struct LaunchDescription {
   std::string kernel;            // tells what it computes
   std::string form;              // how its work is dealt out
   uint64_t program_address = 0;  // of the kernel's first instruction, for the GPU
+  // Of the same with an invalidation of caches before it, with which some launches begin; 0: there is none.
+  uint64_t acquiring_address = 0;
   uint32_t workgroup_lanes = 1;
   std::array<int64_t, 3> grid{};                  // what there is to do along x, y, z; with a symbolic extent at most
   std::array<uint32_t, 3> group_extent{1, 1, 1};  // how much of it a workgroup does

@@ -43,8 +43,10 @@ class CommandGraph {
   size_t node_count() const { return node_count_; }
   // Groups of nodes that may run at the same time, one after the other.
   size_t level_count() const { return level_count_; }
-  // Levels before which the near caches are invalidated.
+  // Levels before which a packet invalidates the near caches.
   size_t acquire_count() const { return acquire_count_; }
+  // Kernels that invalidate what their waves load through.
+  size_t acquiring_kernel_count() const { return acquiring_kernel_count_; }
   uint64_t size_dwords() const { return commands_.size_dwords(); }
 
   // The value that a parameter has from the next submission on.
@@ -82,6 +84,7 @@ class CommandGraph {
   size_t node_count_ = 0;
   size_t level_count_ = 0;
   size_t acquire_count_ = 0;
+  size_t acquiring_kernel_count_ = 0;
   std::vector<Parameter> parameters_;
   size_t unset_pointer_count_ = 0;
   std::vector<uint32_t> changed_;

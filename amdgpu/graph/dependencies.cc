@@ -3,6 +3,37 @@
 #include <algorithm>
 
 namespace bw::amdgpu {
+namespace {
+
+// A set of bytes.
+class AddressSet {
+ public:
+  void add(uint64_t begin, uint64_t end) {
+    auto next = ranges_.lower_bound(begin);
+    if (next != ranges_.begin() && std::prev(next)->second >= begin) --next;
+    while (next != ranges_.end() && next->first <= end) {
+      begin = std::min(begin, next->first);
+      end = std::max(end, next->second);
+      next = ranges_.erase(next);
+    }
+    ranges_.emplace(begin, end);
+  }
+  bool overlaps(uint64_t begin, uint64_t end) const {
+    const auto next = ranges_.lower_bound(end);
+    return next != ranges_.begin() && std::prev(next)->second > begin;
+  }
+  void clear() { ranges_.clear(); }
+
+ private:
+  std::map<uint64_t, uint64_t> ranges_;  // end by begin; neither overlapping nor touching
+};
+
+bool reads_any(std::span<const AddressUse> uses, const AddressSet& set) {
+  return std::any_of(uses.begin(), uses.end(),
+                     [&](const AddressUse& use) { return reads(use.access) && set.overlaps(use.begin, use.end); });
+}
+
+}  // namespace
 
 void DependencyTracker::split(uint64_t address) {
   auto after = ranges_.upper_bound(address);
@@ -47,23 +78,31 @@ uint32_t DependencyTracker::place(std::span<const AddressUse> uses, uint32_t lea
   return level;
 }
 
-std::vector<bool> levels_that_acquire(std::span<const std::vector<AddressUse>> uses) {
-  std::vector<bool> acquires(uses.size(), false);
-  std::vector<AddressUse> written;  // since the caches forgot last
-  for (size_t level = 0; level < uses.size(); ++level) {
-    const auto is_stale = [&](const AddressUse& use) {
-      return reads(use.access) && std::any_of(written.begin(), written.end(), [&](const AddressUse& other) {
-               return other.begin < use.end && use.begin < other.end;
-             });
-    };
-    if (std::any_of(uses[level].begin(), uses[level].end(), is_stale)) {
-      acquires[level] = true;
-      written.clear();
+std::vector<Freshness> freshness_of(std::span<const CachedReader> nodes) {
+  std::vector<Freshness> freshness(nodes.size(), Freshness::kNothingStale);
+  AddressSet written;  // since the whole device was invalidated
+  for (size_t begin = 0, end = 0; begin < nodes.size(); begin = end) {
+    bool needs_packet = false;
+    for (end = begin; end < nodes.size() && nodes[end].level == nodes[begin].level; ++end) {
+      const CachedReader& node = nodes[end];
+      if (!node.reads_near_caches || !reads_any(node.uses, written)) continue;
+      freshness[end] = node.can_acquire_by_itself ? Freshness::kByItself : Freshness::kByPacket;
+      needs_packet |= !node.can_acquire_by_itself;
     }
-    std::copy_if(uses[level].begin(), uses[level].end(), std::back_inserter(written),
-                 [](const AddressUse& use) { return writes(use.access); });
+    if (needs_packet) {
+      written.clear();
+      // One for the level serves all of it.
+      for (size_t i = begin; i < end; ++i) {
+        if (freshness[i] == Freshness::kByItself) freshness[i] = Freshness::kByPacket;
+      }
+    }
+    for (size_t i = begin; i < end; ++i) {
+      for (const AddressUse& use : nodes[i].uses) {
+        if (writes(use.access) && use.begin < use.end) written.add(use.begin, use.end);
+      }
+    }
   }
-  return acquires;
+  return freshness;
 }
 
 }  // namespace bw::amdgpu

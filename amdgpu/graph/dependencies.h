@@ -7,8 +7,10 @@
 //
 // Between levels the shaders' near caches (vector L0, L1, scalar) are the ones that are not coherent: stores go through
 // to L2, which all of the device shares, but a line that was loaded earlier stays (LLVM 19's user guide, "Memory Model
-// GFX10-GFX11"). So a level needs an invalidation before it if it reads what was written since the last one; a level
-// that only overwrites what others have read or written needs none.
+// GFX10-GFX11"). So a kernel needs an invalidation before it if it reads what was written since the last one of the
+// whole device; one that only overwrites what others have read or written needs none, and neither do copies, which go
+// through L2. A kernel whose waves all start at once does it by itself (acquire_stub.h); where waves follow each other,
+// each would take from those before it what they have loaded, so a packet before the level does it for all.
 #pragma once
 
 #include <cstdint>
@@ -41,8 +43,23 @@ class DependencyTracker {
   Ranges ranges_;
 };
 
-// Of each level, in order: whether the near caches must forget what they hold before it. `uses[level]` are those of all
-// its nodes. False for the first: what is before it is up to the submission.
-std::vector<bool> levels_that_acquire(std::span<const std::vector<AddressUse>> uses);
+// How a node is kept from reading what is out of date.
+enum class Freshness : uint8_t {
+  kNothingStale,  // it reads nothing that was written since the last invalidation
+  kByItself,      // its waves invalidate what they load through
+  kByPacket,      // the whole device is invalidated before its level
+};
+
+// What matters of a node for that.
+struct CachedReader {
+  uint32_t level = 0;
+  std::span<const AddressUse> uses;
+  bool reads_near_caches = true;  // a kernel; not a copy
+  bool can_acquire_by_itself = false;
+};
+
+// Of each node, which come in the order of their levels. What was written before the first level is up to the
+// submission.
+std::vector<Freshness> freshness_of(std::span<const CachedReader> nodes);
 
 }  // namespace bw::amdgpu

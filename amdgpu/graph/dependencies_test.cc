@@ -81,15 +81,76 @@ TEST(DependencyTracker, EachNodeComesRightAfterTheLastItHasAHazardWith) {
   }
 }
 
-TEST(LevelsThatAcquire, OnlyWhereWhatWasWrittenIsRead) {
-  const std::vector<std::vector<AddressUse>> uses = {
-      {read(0, 10), write(10, 20)},   // what came before is the submission's affair
-      {write(0, 10)},                 // overwrites what was read
-      {read(10, 20), write(20, 30)},  // written in the first
-      {read(0, 10)},                  // written before the invalidation
-      {read(29, 31)},                 // written after it
+std::vector<Freshness> freshness(const std::vector<std::pair<uint32_t, std::vector<AddressUse>>>& nodes,
+                                 const std::vector<bool>& by_itself, const std::vector<bool>& is_copy) {
+  std::vector<CachedReader> readers;
+  for (size_t i = 0; i < nodes.size(); ++i) {
+    readers.push_back({.level = nodes[i].first,
+                       .uses = nodes[i].second,
+                       .reads_near_caches = !is_copy[i],
+                       .can_acquire_by_itself = by_itself[i]});
+  }
+  return freshness_of(readers);
+}
+
+constexpr auto kNone = Freshness::kNothingStale;
+constexpr auto kSelf = Freshness::kByItself;
+constexpr auto kPacket = Freshness::kByPacket;
+
+TEST(Freshness, OnlyWhatWasWrittenIsStale) {
+  const std::vector<std::pair<uint32_t, std::vector<AddressUse>>> nodes = {
+      {0, {read(0, 10), write(10, 20)}},   // what came before is the submission's affair
+      {1, {write(0, 10)}},                 // overwrites what was read
+      {2, {read(10, 20), write(20, 30)}},  // written in the first
+      {3, {read(0, 10)}},                  // written before the invalidation
+      {4, {read(29, 31)}},                 // written after it
   };
-  EXPECT_EQ(levels_that_acquire(uses), (std::vector<bool>{false, false, true, false, true}));
+  EXPECT_EQ(freshness(nodes, std::vector<bool>(5, false), std::vector<bool>(5, false)),
+            (std::vector{kNone, kNone, kPacket, kNone, kPacket}));
+}
+
+TEST(Freshness, WhatAKernelInvalidatesForItselfStaysStaleForOthers) {
+  const std::vector<std::pair<uint32_t, std::vector<AddressUse>>> nodes = {
+      {0, {write(0, 10)}}, {1, {read(0, 5)}}, {2, {read(0, 5)}}, {2, {read(20, 30)}}};
+  EXPECT_EQ(freshness(nodes, std::vector<bool>(4, true), std::vector<bool>(4, false)),
+            (std::vector{kNone, kSelf, kSelf, kNone}));
+}
+
+TEST(Freshness, APacketServesTheWholeLevel) {
+  const std::vector<std::pair<uint32_t, std::vector<AddressUse>>> nodes = {
+      {0, {write(0, 10)}}, {1, {read(0, 5)}}, {1, {read(0, 5)}}, {2, {read(0, 5)}}};
+  EXPECT_EQ(freshness(nodes, {true, true, false, true}, std::vector<bool>(4, false)),
+            (std::vector{kNone, kPacket, kPacket, kNone}));
+}
+
+TEST(Freshness, CopiesReadThroughL2) {
+  const std::vector<std::pair<uint32_t, std::vector<AddressUse>>> nodes = {
+      {0, {write(0, 10)}}, {1, {read(0, 5), write(30, 40)}}, {2, {read(35, 36)}}};
+  EXPECT_EQ(freshness(nodes, std::vector<bool>(3, false), {false, true, false}), (std::vector{kNone, kNone, kPacket}));
+}
+
+// Against a list of all writes.
+TEST(Freshness, OfRandomGraphsIsThatOfTheDefinition) {
+  std::mt19937 random(11);
+  for (int round = 0; round < 300; ++round) {
+    std::vector<std::pair<uint32_t, std::vector<AddressUse>>> nodes;
+    for (uint32_t level = 0; level < 12; ++level) {
+      const uint64_t begin = random() % 64;
+      const uint64_t end = begin + 1 + random() % 12;
+      nodes.push_back({level, {{begin, end, static_cast<Access>(random() % 3)}}});
+    }
+    const auto found = freshness(nodes, std::vector<bool>(12, false), std::vector<bool>(12, false));
+    std::vector<AddressUse> written;
+    for (size_t i = 0; i < nodes.size(); ++i) {
+      const AddressUse& use = nodes[i].second[0];
+      const bool is_stale = reads(use.access) && std::any_of(written.begin(), written.end(), [&](const AddressUse& w) {
+                              return w.begin < use.end && use.begin < w.end;
+                            });
+      EXPECT_EQ(found[i], is_stale ? kPacket : kNone);
+      if (is_stale) written.clear();
+      if (writes(use.access)) written.push_back(use);
+    }
+  }
 }
 
 }  // namespace

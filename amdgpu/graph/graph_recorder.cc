@@ -173,15 +173,40 @@ void GraphRecorder::barrier() {
   least_level_ = level_count_;
 }
 
-void GraphRecorder::sort_by_level() {
-  std::stable_sort(nodes_.begin(), nodes_.end(), [](const Node& a, const Node& b) { return a.level < b.level; });
+bool GraphRecorder::fits_at_once(const Node& node) const {
+  uint64_t workgroups = 1;
+  Dim3 most = node.workgroup_count;
+  for (const ParameterUse& use : node.parameters) {
+    if (use.place != ParameterUse::Place::kWorkgroupCount) continue;
+    most[use.offset] = static_cast<uint32_t>(graph_.parameters_[use.parameter.index].most);
+  }
+  const uint64_t limit = resident_workgroups(*node.kernel, node.workgroup_size);
+  for (uint32_t count : most) {
+    if (count > limit) return false;
+    workgroups *= count;
+  }
+  return workgroups <= limit;
 }
 
-void GraphRecorder::emit(const Node& node) {
+std::vector<Freshness> GraphRecorder::find_freshness() const {
+  std::vector<CachedReader> readers;
+  for (const Node& node : nodes_) {
+    const bool is_launch = node.kind == Node::Kind::kLaunch;
+    const bool has_stub = is_launch && node.kernel->acquiring_entry.has_value();
+    readers.push_back({.level = node.level,
+                       .uses = node.uses,
+                       .reads_near_caches = is_launch,
+                       .can_acquire_by_itself = has_stub && fits_at_once(node)});
+  }
+  return freshness_of(readers);
+}
+
+void GraphRecorder::emit(const Node& node, Freshness freshness) {
   const uint64_t size = node.kind == Node::Kind::kLaunch ? 0 : node.uses[0].end - node.uses[0].begin;
   switch (node.kind) {
     case Node::Kind::kLaunch:
-      recorder_.dispatch(*node.kernel, node.workgroup_count, node.workgroup_size, node.arguments);
+      recorder_.dispatch(*node.kernel, node.workgroup_count, node.workgroup_size, node.arguments,
+                         freshness == Freshness::kByItself ? Entry::kAcquiring : Entry::kPlain);
       break;
     case Node::Kind::kCopy:
       recorder_.copy(GpuAddr{node.uses[0].begin}, GpuAddr{node.uses[1].begin}, size);
@@ -192,35 +217,43 @@ void GraphRecorder::emit(const Node& node) {
   }
 }
 
-Result<CommandGraph> GraphRecorder::finish() {
-  BW_RETURN_IF_ERROR(status_);
-  status_ = error(StatusCode::kInvalidArgument, "the recorder was already finished");
-  sort_by_level();
-  std::vector<std::vector<AddressUse>> uses(level_count_);
-  for (const Node& node : nodes_) {
-    uses[node.level].insert(uses[node.level].end(), node.uses.begin(), node.uses.end());
-  }
-  const std::vector<bool> acquires = levels_that_acquire(uses);
-  if (options_.has_timestamps && !nodes_.empty()) {
-    BW_ASSIGN(graph_.timestamps_, memory_->allocate(MemoryKind::kGtt, nodes_.size() * kTimestampBytes));
+void GraphRecorder::emit_all(std::span<const Freshness> freshness) {
+  std::vector<bool> acquires(level_count_);
+  for (size_t i = 0; i < nodes_.size(); ++i) {
+    if (freshness[i] == Freshness::kByPacket) acquires[nodes_[i].level] = true;
   }
   uint32_t level = 0;
   for (size_t i = 0; i < nodes_.size(); ++i) {
     const Node& node = nodes_[i];
     if (node.level != level) recorder_.barrier(acquires[node.level] ? Barrier::kVisible : Barrier::kOrder);
     level = node.level;
-    const GpuAddr timestamps = graph_.timestamps_.gpu_addr() + i * kTimestampBytes;
-    if (options_.has_timestamps) recorder_.write_timestamp_now(timestamps);
-    emit(node);
-    if (options_.has_timestamps) {
-      recorder_.write_timestamp(timestamps + sizeof(uint64_t));
-      const char* other = node.kind == Node::Kind::kCopy ? "copy" : "fill";
-      graph_.node_names_.push_back(node.kind == Node::Kind::kLaunch ? node.kernel->info.name : other);
+    if (!options_.has_timestamps) {
+      emit(node, freshness[i]);
+      continue;
     }
+    const GpuAddr timestamps = graph_.timestamps_.gpu_addr() + i * kTimestampBytes;
+    recorder_.write_timestamp_now(timestamps);
+    emit(node, freshness[i]);
+    recorder_.write_timestamp(timestamps + sizeof(uint64_t));
+    const char* other = node.kind == Node::Kind::kCopy ? "copy" : "fill";
+    graph_.node_names_.push_back(node.kind == Node::Kind::kLaunch ? node.kernel->info.name : other);
   }
+  graph_.acquire_count_ = static_cast<size_t>(std::count(acquires.begin(), acquires.end(), true));
+  graph_.acquiring_kernel_count_ =
+      static_cast<size_t>(std::count(freshness.begin(), freshness.end(), Freshness::kByItself));
+}
+
+Result<CommandGraph> GraphRecorder::finish() {
+  BW_RETURN_IF_ERROR(status_);
+  status_ = error(StatusCode::kInvalidArgument, "the recorder was already finished");
+  // By level, and within a level as recorded.
+  std::stable_sort(nodes_.begin(), nodes_.end(), [](const Node& a, const Node& b) { return a.level < b.level; });
+  if (options_.has_timestamps && !nodes_.empty()) {
+    BW_ASSIGN(graph_.timestamps_, memory_->allocate(MemoryKind::kGtt, nodes_.size() * kTimestampBytes));
+  }
+  emit_all(find_freshness());
   graph_.node_count_ = nodes_.size();
   graph_.level_count_ = level_count_;
-  graph_.acquire_count_ = static_cast<size_t>(std::count(acquires.begin(), acquires.end(), true));
   set_footprint();
   BW_ASSIGN(graph_.commands_, recorder_.finish());
   BW_RETURN_IF_ERROR(make_sites(graph_, graph_.commands_));

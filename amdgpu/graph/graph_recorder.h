@@ -92,9 +92,11 @@ class GraphRecorder {
   bool can_add();
   void add(Node node);
   void fail(Status status);
-  // Nodes by level, and within a level as recorded.
-  void sort_by_level();
-  void emit(const Node& node);
+  // Whether all its waves start at once, whatever its parameters.
+  bool fits_at_once(const Node& node) const;
+  std::vector<Freshness> find_freshness() const;
+  void emit(const Node& node, Freshness freshness);
+  void emit_all(std::span<const Freshness> freshness);
   void set_footprint();
   Status make_sites(CommandGraph& graph, const CommandBuffer& commands) const;
   void take_fixed_ranges(CommandGraph& graph) const;

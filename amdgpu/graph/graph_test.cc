@@ -42,6 +42,7 @@ class GraphTest : public ::testing::Test {
       seen_.push_back(arguments.first);
       seconds_.push_back(arguments.second);
       counts_.push_back(dispatch.workgroup_count);
+      entries_.push_back(dispatch.registers.at(0x2e0c) | uint64_t{dispatch.registers.at(0x2e0d)} << 32);
     };
   }
   void TearDown() override { EXPECT_EQ(gpu_.complaint(), ""); }
@@ -69,6 +70,7 @@ class GraphTest : public ::testing::Test {
   std::vector<uint64_t> seen_;
   std::vector<uint64_t> seconds_;
   std::vector<Dim3> counts_;
+  std::vector<uint64_t> entries_;
 };
 
 TEST_F(GraphTest, IndependentChainsShareTheirBarriers) {
@@ -80,9 +82,33 @@ TEST_F(GraphTest, IndependentChainsShareTheirBarriers) {
   CommandGraph graph = recorder.finish().value();
   EXPECT_EQ(graph.node_count(), 4u);
   EXPECT_EQ(graph.level_count(), 2u);
-  EXPECT_EQ(graph.acquire_count(), 1u);
+  // Their waves fit on the card at once, so each of the second level invalidates for itself.
+  EXPECT_EQ(graph.acquire_count(), 0u);
+  EXPECT_EQ(graph.acquiring_kernel_count(), 2u);
   run(graph);
   EXPECT_THAT(seen_, ElementsAre(10, 20, 11, 21));
+  const auto plain = kernel_->entry.value >> 8;
+  const auto acquiring = kernel_->acquiring_entry->value >> 8;
+  EXPECT_THAT(entries_, ElementsAre(plain, plain, acquiring, acquiring));
+}
+
+TEST_F(GraphTest, WhereWavesFollowEachOtherAPacketInvalidates) {
+  for (const bool is_patched : {false, true}) {
+    GraphRecorder recorder = device_->record_graph();
+    node(recorder, 1, {0}, {1});
+    const BufferUse uses[] = {{&buffers_[1], Access::kRead}};
+    const Arguments arguments;
+    const ParameterUse count[] = {{recorder.parameter(4, 1, 1, 1u << 20), ParameterUse::Place::kWorkgroupCount, 1}};
+    recorder.launch({.kernel = kernel_,
+                     .workgroup_count = {is_patched ? 1 : 4000u, 1, 1},
+                     .workgroup_size = {32, 1, 1},
+                     .arguments = bytes_of(arguments),
+                     .uses = uses,
+                     .parameters = std::span(count).first(is_patched ? 1 : 0)});
+    CommandGraph graph = recorder.finish().value();
+    EXPECT_EQ(graph.acquire_count(), 1u);
+    EXPECT_EQ(graph.acquiring_kernel_count(), 0u);
+  }
 }
 
 TEST_F(GraphTest, OverwritingWaitsButInvalidatesNothing) {
@@ -92,6 +118,7 @@ TEST_F(GraphTest, OverwritingWaitsButInvalidatesNothing) {
   CommandGraph graph = recorder.finish().value();
   EXPECT_EQ(graph.level_count(), 2u);
   EXPECT_EQ(graph.acquire_count(), 0u);
+  EXPECT_EQ(graph.acquiring_kernel_count(), 0u);
 }
 
 TEST_F(GraphTest, ABarrierOrdersWhatSharesNothing) {

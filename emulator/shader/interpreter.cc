@@ -141,17 +141,24 @@ std::string disassembly_at(uint64_t pc, const Dispatch& dispatch, const AddressS
   return dwords.empty() ? "(no code)" : disassemble(dwords, dispatch.wave_size);
 }
 
+// Code may also stand before the dispatch's first instruction.
+std::string offset_text(uint64_t pc, const Dispatch& dispatch) {
+  const bool is_before = pc < dispatch.program_address;
+  const uint64_t distance = is_before ? dispatch.program_address - pc : pc - dispatch.program_address;
+  return fmt::format("program {} {:#x}", is_before ? '-' : '+', distance);
+}
+
 // Makes the report complete: disassembly, and one line with everything.
 void describe(ShaderFault& fault, const Dispatch& dispatch, const AddressSpace& memory) {
   fault.disassembly = disassembly_at(fault.pc, dispatch, memory);
   if (fault.cause_pc) {
     fault.message =
-        fmt::format("{} {} pc {:#x} (program + {:#x}): {}", fault.message, fault.cause_relation, *fault.cause_pc,
-                    *fault.cause_pc - dispatch.program_address, disassembly_at(*fault.cause_pc, dispatch, memory));
+        fmt::format("{} {} pc {:#x} ({}): {}", fault.message, fault.cause_relation, *fault.cause_pc,
+                    offset_text(*fault.cause_pc, dispatch), disassembly_at(*fault.cause_pc, dispatch, memory));
   }
-  fault.message = fmt::format("{}: workgroup ({}, {}, {}), wave {}, pc {:#x} (program + {:#x}): {}", fault.message,
+  fault.message = fmt::format("{}: workgroup ({}, {}, {}), wave {}, pc {:#x} ({}): {}", fault.message,
                               fault.workgroup[0], fault.workgroup[1], fault.workgroup[2], fault.wave, fault.pc,
-                              fault.pc - dispatch.program_address, fault.disassembly);
+                              offset_text(fault.pc, dispatch), fault.disassembly);
 }
 
 ShaderFault refusal(const Dispatch& dispatch, std::string reason) {

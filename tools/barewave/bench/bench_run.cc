@@ -78,19 +78,25 @@ void add_buffers(const tensor::LaunchDescription& launch, const emulator::Dispat
   }
 }
 
-// Launches without work-items are left out by the program, so that there may be fewer dispatches.
+// Launches without work-items are left out by the program, and independent ones may go in another order: a dispatch is
+// the first launch of its program that has none yet.
 Status assign(const BenchProgram& program, const std::vector<emulator::DispatchCounters>& dispatches,
               std::vector<KernelCounts>* kernels) {
   const std::vector<tensor::LaunchDescription> launches = program.launches();
-  size_t next = 0;
+  std::vector<bool> is_taken(launches.size());
   for (const emulator::DispatchCounters& dispatch : dispatches) {
-    while (next < launches.size() && launches[next].program_address != dispatch.program_address) ++next;
+    size_t next = 0;
+    const auto is_it = [&](const tensor::LaunchDescription& launch) {
+      return launch.program_address == dispatch.program_address || launch.acquiring_address == dispatch.program_address;
+    };
+    while (next < launches.size() && (is_taken[next] || !is_it(launches[next]))) ++next;
     if (next == launches.size()) {
       return error(StatusCode::kDataLoss, "a dispatch of the program at {:#x} belongs to no launch",
                    dispatch.program_address);
     }
     KernelCounts& kernel = entry_for(launches[next], kernels);
-    add_buffers(launches[next++], dispatch, &kernel.buffers);
+    add_buffers(launches[next], dispatch, &kernel.buffers);
+    is_taken[next] = true;
     ++kernel.launches;
     kernel.workgroups += dispatch.workgroups;
     kernel.counters.add(dispatch);
