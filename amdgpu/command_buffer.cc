@@ -59,10 +59,16 @@ CommandRecorder::CommandRecorder(std::shared_ptr<MemoryManager> memory, ScratchP
 
 void CommandRecorder::dispatch(const Kernel& kernel, const Dim3& workgroup_count, const Dim3& workgroup_size,
                                std::span<const std::byte> arguments, Entry entry) {
-  if (!status_.is_ok()) return;
+  if (!status_.is_ok() || !count_command()) return;
   status_ = record_dispatch(kernel, workgroup_count, workgroup_size, arguments, entry)
                 .with_context(fmt::format("recording dispatch {} of kernel {}", commands_->dispatches.size() + 1,
                                           kernel.info.name));
+}
+
+bool CommandRecorder::count_command() {
+  if (++command_count_ <= kMostCommands) return true;
+  status_ = error(StatusCode::kUnsupported, "a recording has at most {} dispatches, copies and fills", kMostCommands);
+  return false;
 }
 
 void CommandRecorder::barrier(Barrier barrier) {
@@ -75,14 +81,14 @@ void CommandRecorder::barrier(Barrier barrier) {
 }
 
 void CommandRecorder::copy(GpuAddr destination, GpuAddr source, uint64_t size_bytes) {
-  if (!status_.is_ok() || size_bytes == 0) return;
+  if (!status_.is_ok() || size_bytes == 0 || !count_command()) return;
   begin_work();
   builder_.emit_dma_copy(destination, source, size_bytes);
   mark_boundary();
 }
 
 void CommandRecorder::fill(GpuAddr destination, uint64_t size_bytes, uint32_t value) {
-  if (!status_.is_ok() || size_bytes == 0) return;
+  if (!status_.is_ok() || size_bytes == 0 || !count_command()) return;
   begin_work();
   builder_.emit_dma_fill(destination, size_bytes, value);
   mark_boundary();

@@ -70,6 +70,8 @@ class CommandRecorder {
     // a time-out names the kernels of that many groups. 0: never.
     uint32_t groups_per_step = 1;
   };
+  // Dispatches, copies and fills. A recording that never ends is stopped here.
+  static constexpr uint32_t kMostCommands = 1u << 20;
   CommandRecorder(std::shared_ptr<MemoryManager> memory, ScratchProvider& scratch, const Limits& limits);
 
   // `workgroup_count` x `workgroup_size` work-items. `arguments` are the bytes of the kernarg segment, with all
@@ -111,6 +113,8 @@ class CommandRecorder {
                                           GpuAddr arguments);
   Status set_program(const Kernel& kernel, Entry entry);
   Status set_scratch(const Kernel& kernel);
+  // False, with an error, if the recording has as many commands as it can.
+  bool count_command();
   void begin_work();
   void write_progress(uint32_t started_count);
   // Only those that the recording has not set to these values already.
@@ -133,6 +137,7 @@ class CommandRecorder {
   uint32_t user_data_position_ = 0;                  // of the last dispatch, in dwords
   uint64_t argument_chunk_used_bytes_ = 0;
   uint32_t groups_in_step_ = 0;
+  uint32_t command_count_ = 0;
   bool begins_group_ = true;
   bool has_work_since_barrier_ = false;
 };

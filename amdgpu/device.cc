@@ -201,6 +201,9 @@ Result<Submission> Device::submit(CommandGraph& graph, std::span<const Submissio
     return error(StatusCode::kInvalidArgument,
                  "submitting a command graph with {} pointer parameters that were not set", graph.unset_pointer_count_);
   }
+  // Changes that were sent to queues which are gone may not have been made.
+  if (graph.recovery_count_ != impl_->queues->recovery_count()) graph.send_all();
+  graph.recovery_count_ = impl_->queues->recovery_count();
   // Its parameters and its memory serve one replay at a time.
   if (graph.last_.queue != queue && !is_done(graph.last_)) BW_RETURN_IF_ERROR(wait(graph.last_));
   BW_ASSIGN(graph.last_,
@@ -224,6 +227,14 @@ Status Device::wait(Submission submission, uint64_t timeout_ns) {
 
 Status Device::wait_idle() {
   return impl_->queues->wait_idle();
+}
+
+Status Device::set_deadline(Submission submission, uint64_t limit_ns) {
+  return impl_->queues->set_deadline(submission, limit_ns);
+}
+
+Status Device::check_deadlines() {
+  return impl_->queues->check_deadlines();
 }
 
 Status Device::wait_for_users(const Buffer& buffer) {

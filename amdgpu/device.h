@@ -109,12 +109,20 @@ class Device {
   Status wait(Submission submission);
   Status wait(Submission submission, uint64_t timeout_ns);
   Status wait_idle();
+  // Lets the submission take no longer than that from when all has ended that it waits for. Whoever waits for it or for
+  // another when that time is over gets kTimeout with the kernels that were running, once; nothing is stopped, so one
+  // may wait again, or recover(). The time is looked at in waits, in this call and in check_deadlines(), and begins
+  // when one of them first sees that the submission may start.
+  Status set_deadline(Submission submission, uint64_t limit_ns);
+  // kTimeout for a deadline that has passed, or the report of a fault that is known. Does not wait.
+  Status check_deadlines();
   // For all submissions that may use the buffer: before it is freed.
   Status wait_for_users(const Buffer& buffer);
   // The report of the fault, or ok.
   Status fault() const;
   // After a fault, or a program that does not end: new queues in place of the old. Buffers and code stay (their
-  // contents may not); submissions made before are abandoned and count as done. On Linux this is the way to go on
+  // contents may not), and so do graphs, which go on with the present values of their parameters; submissions made
+  // before are abandoned and count as done. On Linux this is the way to go on
   // within a process: the driver knows one address space and one event page for a process and GPU until the process
   // ends, and refuses a second Device::open (amdkfd, kfd_ioctl_acquire_vm and kfd_kmap_event_page). unverified: on a
   // real card after a real fault.

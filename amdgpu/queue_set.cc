@@ -15,6 +15,8 @@ using Clock = std::chrono::steady_clock;
 constexpr uint64_t kNsPerMs = 1'000'000;
 // A sleeper looks at the timeline at least this often, should an interrupt get lost.
 constexpr uint64_t kLongestSleepNs = 200 * kNsPerMs;
+// No deadline is further away, so that times never overflow.
+constexpr uint64_t kLongestDeadlineNs = uint64_t{1} << 60;
 
 std::string_view name_of(QueueName queue) {
   switch (queue) {
@@ -32,6 +34,16 @@ std::string_view name_of(QueueName queue) {
 
 uint64_t ns_since(Clock::time_point begin) {
   return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - begin).count());
+}
+
+// How far each queue comes when these submissions end.
+std::array<uint64_t, kQueueNames.size()> ends_of(std::span<const Submission> submissions) {
+  std::array<uint64_t, kQueueNames.size()> ends{};
+  for (const Submission& submission : submissions) {
+    uint64_t& end = ends[static_cast<size_t>(submission.queue)];
+    end = std::max(end, submission.value);
+  }
+  return ends;
 }
 
 void spin_pause() {
@@ -73,6 +85,9 @@ Status QueueSet::recover() {
     old.pending.clear();
   }
   awaited_copy_ = {};
+  deadlines_.clear();
+  stuck_at_.reset();
+  ++recovery_count_;
   BW_RETURN_IF_ERROR(monitor_->renew());
   for (QueueName name : kQueueNames) {
     if (lane(name).queue.exists()) BW_RETURN_IF_ERROR(create_queue(name));
@@ -105,7 +120,14 @@ Status QueueSet::make_room(QueueName queue) {
                  packets_.size(), name_of(queue), hardware.capacity_dwords());
   }
   while (!hardware.has_room(static_cast<uint32_t>(packets_.size()))) {
-    BW_RETURN_IF_ERROR(wait({queue, hardware.oldest_pending()}));
+    // Whoever submits again and again to a device that hangs waits only once.
+    if (stuck_at_ == progress()) {
+      return error(StatusCode::kTimeout, "submitting to the {} queue: it is full and hangs; {}", name_of(queue),
+                   describe_pending());
+    }
+    Status status = wait({queue, hardware.oldest_pending()});
+    if (status.code() == StatusCode::kTimeout) stuck_at_ = progress();
+    BW_RETURN_IF_ERROR(std::move(status));
   }
   return Status::ok();
 }
@@ -132,7 +154,7 @@ Result<Submission> QueueSet::submit(Work work) {
   packets_.insert(packets_.end(), work.commands->entry.begin(), work.commands->entry.end());
   lane.frame.append_signal(packets_, submission.value);
   BW_RETURN_IF_ERROR(make_room(work.queue));
-  push(submission, {.commands = std::move(work.commands), .copy = {}});
+  push(submission, {.commands = std::move(work.commands), .after = ends_of(work.after)});
   return submission;
 }
 
@@ -165,7 +187,7 @@ Result<Submission> QueueSet::submit(const DirectDispatch& dispatch, std::span<co
   std::copy(arguments.begin(), arguments.end(), to);
   std::copy(dispatch.arguments_.begin() + static_cast<ptrdiff_t>(arguments.size()), dispatch.arguments_.end(),
             to + arguments.size());
-  push(submission, {.commands = dispatch.commands_, .copy = {}});
+  push(submission, {.commands = dispatch.commands_});
   return submission;
 }
 
@@ -185,7 +207,7 @@ Result<Submission> QueueSet::submit(const CopyWork& work, QueueName queue, std::
   builder.emit_trap(monitor_->event_id());
   BW_ASSIGN(packets_, builder.finish());
   BW_RETURN_IF_ERROR(make_room(queue));
-  push(submission, {.commands = nullptr, .copy = work});
+  push(submission, {.copy = work, .after = ends_of(after)});
   return submission;
 }
 
@@ -275,8 +297,9 @@ Status QueueSet::wait(Submission submission, uint64_t timeout_ns) {
   while (true) {
     const uint64_t waited_ns = ns_since(last_progress_time);
     // Even when the time is over the driver is asked once, so that a fault is not reported as a time-out.
-    BW_RETURN_IF_ERROR(sleep(waited_ns < timeout_ns ? timeout_ns - waited_ns : 0));
+    BW_RETURN_IF_ERROR(sleep(std::min(waited_ns < timeout_ns ? timeout_ns - waited_ns : 0, ns_to_deadline())));
     if (is_done(submission)) return Status::ok();
+    if (!deadlines_.empty()) BW_RETURN_IF_ERROR(check_deadlines());
     if (const uint64_t now = progress(); now != last_progress) {
       last_progress = now;
       last_progress_time = Clock::now();
@@ -291,6 +314,57 @@ Status QueueSet::wait(Submission submission, uint64_t timeout_ns) {
 Status QueueSet::wait_idle() {
   for (QueueName name : kQueueNames) BW_RETURN_IF_ERROR(wait(last(name)));
   return Status::ok();
+}
+
+Status QueueSet::set_deadline(Submission submission, uint64_t limit_ns) {
+  if (submission.value > lane(submission.queue).queue.submitted()) {
+    return error(StatusCode::kInvalidArgument, "a deadline for submission {} of the {} queue, but only {} were made",
+                 submission.value, name_of(submission.queue), lane(submission.queue).queue.submitted());
+  }
+  if (is_done(submission)) return Status::ok();
+  const auto limit = std::chrono::nanoseconds(std::min<uint64_t>(limit_ns, kLongestDeadlineNs));
+  deadlines_.push_back({.submission = submission, .limit = limit, .start = {}});
+  return check_deadlines();
+}
+
+bool QueueSet::may_start(Submission submission) const {
+  const Lane& lane = this->lane(submission.queue);
+  if (lane.queue.completed() + 1 < submission.value) return false;
+  for (size_t i = 0; i < lane.pending.size(); ++i) {
+    if (lane.pending[i].value != submission.value) continue;
+    for (QueueName other : kQueueNames) {
+      if (!is_done({other, lane.pending[i].after[static_cast<size_t>(other)]})) return false;
+    }
+  }
+  return true;
+}
+
+Status QueueSet::check_deadlines() {
+  BW_RETURN_IF_ERROR(fault_);
+  std::erase_if(deadlines_, [this](const Deadline& deadline) { return is_done(deadline.submission); });
+  const Clock::time_point now = Clock::now();
+  for (size_t i = 0; i < deadlines_.size(); ++i) {
+    Deadline& deadline = deadlines_[i];
+    if (!deadline.start && may_start(deadline.submission)) deadline.start = now;
+    if (!deadline.start || now - *deadline.start < deadline.limit) continue;
+    const Deadline passed = deadline;
+    deadlines_.erase(deadlines_.begin() + static_cast<ptrdiff_t>(i));
+    return error(StatusCode::kTimeout, "submission {} of the {} queue has not ended {} ms after it could begin; {}",
+                 passed.submission.value, name_of(passed.submission.queue),
+                 static_cast<uint64_t>(passed.limit.count()) / kNsPerMs, describe_pending());
+  }
+  return Status::ok();
+}
+
+uint64_t QueueSet::ns_to_deadline() const {
+  uint64_t least = kLongestSleepNs;
+  const Clock::time_point now = Clock::now();
+  for (const Deadline& deadline : deadlines_) {
+    if (!deadline.start) continue;
+    const auto left = std::chrono::nanoseconds(*deadline.start + deadline.limit - now).count();
+    least = std::min(least, left > 0 ? static_cast<uint64_t>(left) : 0);
+  }
+  return least;
 }
 
 uint64_t QueueSet::progress() const {

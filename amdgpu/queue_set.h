@@ -2,8 +2,11 @@
 // Not here: what the commands are (command_buffer.h) and data for the host (transfer.h).
 #pragma once
 
+#include <array>
+#include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -59,9 +62,14 @@ class QueueSet {
   Status wait(Submission submission) { return wait(submission, options_.wait_timeout_ns); }
   Status wait(Submission submission, uint64_t timeout_ns);
   Status wait_idle();
+  // See Device.
+  Status set_deadline(Submission submission, uint64_t limit_ns);
+  Status check_deadlines();
   const Status& fault() const { return fault_; }
   // New queues for the old ones. What was submitted is abandoned and counts as ended.
   Status recover();
+  // How often it has recovered.
+  uint64_t recovery_count() const { return recovery_count_; }
 
  private:
   struct Pending {
@@ -70,8 +78,14 @@ class QueueSet {
     }
 
     uint64_t value = 0;
-    std::shared_ptr<const RecordedCommands> commands;  // compute
-    CopyWork copy;                                     // SDMA
+    std::shared_ptr<const RecordedCommands> commands = {};  // compute
+    CopyWork copy = {};                                     // SDMA
+    std::array<uint64_t, kQueueNames.size()> after{};       // it starts when each queue has come that far
+  };
+  struct Deadline {
+    Submission submission;
+    std::chrono::nanoseconds limit{};
+    std::optional<std::chrono::steady_clock::time_point> start;  // when it was first seen that nothing was before it
   };
   struct Lane {
     RingQueue<Pending> pending;
@@ -102,6 +116,10 @@ class QueueSet {
   // Null if all that was submitted has ended.
   static const Pending* first_running(const Lane& lane);
   Status sleep(uint64_t timeout_ns);
+  // Whether all has ended that the submission waits for.
+  bool may_start(Submission submission) const;
+  // How long until the next deadline passes, as far as they are under way.
+  uint64_t ns_to_deadline() const;
   std::string describe_pending() const;
   // A number that changes whenever a dispatch is started or a submission ends.
   uint64_t progress() const;
@@ -114,6 +132,9 @@ class QueueSet {
   Submission awaited_copy_;
   std::vector<uint32_t> packets_;  // of the submission that is being made; kept so that none allocates
   Status fault_;
+  std::vector<Deadline> deadlines_;
+  std::optional<uint64_t> stuck_at_;  // the progress at which a queue was full for as long as a wait may take
+  uint64_t recovery_count_ = 0;
 };
 
 }  // namespace bw::amdgpu

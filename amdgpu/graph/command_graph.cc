@@ -74,6 +74,14 @@ void CommandGraph::patches_were_sent() {
   changed_.clear();
 }
 
+void CommandGraph::send_all() {
+  changed_.clear();
+  for (uint32_t index = 0; index < parameters_.size(); ++index) {
+    parameters_[index].is_changed = true;
+    changed_.push_back(index);
+  }
+}
+
 std::vector<NodeTiming> CommandGraph::timings() const {
   std::vector<NodeTiming> timings;
   for (size_t i = 0; i < node_names_.size(); ++i) {

@@ -79,6 +79,8 @@ class CommandGraph {
   // The packets of all changes that were not sent yet; valid until the next change.
   std::span<const uint32_t> patches();
   void patches_were_sent();
+  // The next patches are those of all parameters.
+  void send_all();
 
   CommandBuffer commands_;
   size_t node_count_ = 0;
@@ -93,6 +95,7 @@ class CommandGraph {
   std::vector<AddressUse> fixed_ranges_;  // of the buffers that are no parameters; sorted, apart
   Buffer timestamps_;
   std::vector<std::string> node_names_;  // with timestamps
+  uint64_t recovery_count_ = 0;          // of the device, when it was last submitted
   Submission last_;                      // whose kernels may still read the patched places
 };
 

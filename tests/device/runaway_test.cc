@@ -90,6 +90,17 @@ TEST_P(Runaway, GivesWayToRecovery) {
   EXPECT_TRUE(ended.is_ok()) << ended.message();
 }
 
+TEST_P(Runaway, MeetsItsDeadline) {
+  Card card = open();
+  const amdgpu::Submission endless = card.start(kernel());
+  ASSERT_TRUE(card.device->set_deadline(endless, 20'000'000).is_ok());
+  const auto begin = steady_clock::now();
+  const Status status = card.device->wait(endless, 3'600'000'000'000);
+  EXPECT_LT(steady_clock::now() - begin, kPrompt);
+  EXPECT_EQ(status.code(), StatusCode::kTimeout);
+  EXPECT_THAT(status.message(), AllOf(HasSubstr("has not ended 20 ms after it could begin"), HasSubstr(kernel())));
+}
+
 TEST_P(Runaway, LeavesTheCopyEngineFree) {
   Card card = open();
   const amdgpu::Submission endless = card.start(kernel());
