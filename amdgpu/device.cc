@@ -204,11 +204,12 @@ Result<Submission> Device::submit(CommandGraph& graph, std::span<const Submissio
   // Changes that were sent to queues which are gone may not have been made.
   if (graph.recovery_count_ != impl_->queues->recovery_count()) graph.send_all();
   graph.recovery_count_ = impl_->queues->recovery_count();
-  // Its parameters and its memory serve one replay at a time.
-  if (graph.last_.queue != queue && !is_done(graph.last_)) BW_RETURN_IF_ERROR(wait(graph.last_));
-  BW_ASSIGN(graph.last_,
-            impl_->queues->submit(
-                {.commands = graph.commands_.commands_, .queue = queue, .after = after, .patches = graph.patches()}));
+  BW_ASSIGN(graph.last_, impl_->queues->submit({.commands = graph.commands_.commands_,
+                                                .queue = queue,
+                                                .after = after,
+                                                .patches = graph.patches(),
+                                                // Its parameters and its memory serve one replay at a time.
+                                                .previous = graph.last_}));
   graph.patches_were_sent();
   return graph.last_;
 }

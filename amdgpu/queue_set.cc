@@ -147,6 +147,7 @@ Result<Submission> QueueSet::submit(Work work) {
   for (const Submission& other : work.after) {
     if (other.queue != work.queue) BW_RETURN_IF_ERROR(append_wait_for(other));
   }
+  if (work.previous.queue != work.queue) BW_RETURN_IF_ERROR(append_wait_for(work.previous));
   BW_RETURN_IF_ERROR(append_copy_wait(work.commands->footprint));
   lane.frame.append_wait(packets_);
   packets_.insert(packets_.end(), work.patches.begin(), work.patches.end());

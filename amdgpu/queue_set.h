@@ -41,6 +41,7 @@ class QueueSet {
     QueueName queue = QueueName::kCompute;
     std::span<const Submission> after = {};
     std::span<const uint32_t> patches = {};
+    Submission previous = {};  // of the same graph: also waited for
   };
   // Allocates nothing and makes no system call, unless the ring is full or the queue is new.
   Result<Submission> submit(Work work);
