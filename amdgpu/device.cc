@@ -1,6 +1,7 @@
 #include "amdgpu/device.h"
 
 #include <cstring>
+#include <optional>
 #include <utility>
 
 #include "amdgpu/acquire_stub.h"
@@ -15,10 +16,10 @@ namespace bw::amdgpu {
 
 // Members go in reverse order: first the queues, which stops the GPU, last the driver.
 struct Device::Impl {
-  Impl(DeviceInfo device_info, std::shared_ptr<DriverSession> driver_session)
+  Impl(DeviceInfo device_info, std::shared_ptr<DriverSession> driver_session, kfd::Gpu& gpu)
       : info(std::move(device_info)),
         session(std::move(driver_session)),
-        memory(MemoryManager::create(session)),
+        memory(MemoryManager::create(session, gpu)),
         scratch(memory, info) {}
 
   const DeviceInfo info;
@@ -31,9 +32,10 @@ struct Device::Impl {
 
 namespace {
 
-// The gfx1100 GPU with that index.
-Result<kfd::Node> find_node(kfd::KernelDriver& driver, uint32_t gpu_index) {
+// `count` gfx1100 GPUs from that index on, or at least one and all there are.
+Result<std::vector<kfd::Node>> find_nodes(kfd::KernelDriver& driver, uint32_t first, std::optional<uint32_t> count) {
   BW_ASSIGN(std::vector<kfd::Node> nodes, kfd::read_topology(driver));
+  std::vector<kfd::Node> found;
   uint32_t index = 0;
   std::string others;
   for (kfd::Node& node : nodes) {
@@ -41,11 +43,14 @@ Result<kfd::Node> find_node(kfd::KernelDriver& driver, uint32_t gpu_index) {
     const uint64_t target = node.property("gfx_target_version");
     if (target != gfx11::kTargetVersion) {
       others += fmt::format("{}gfx_target_version {}", others.empty() ? "" : ", ", target);
-    } else if (index++ == gpu_index) {
-      return std::move(node);
+    } else if (index++ >= first && (!count || found.size() < *count)) {
+      found.push_back(std::move(node));
     }
   }
-  return error(StatusCode::kNotFound, "looking for GPU {} of type {}: the driver shows {} such{}{}", gpu_index,
+  if (found.size() >= count.value_or(1)) return found;
+  const std::string what =
+      count.value_or(1) == 1 ? fmt::format("GPU {}", first) : fmt::format("GPUs {} to {}", first, first + *count - 1);
+  return error(StatusCode::kNotFound, "looking for {} of type {}: the driver shows {} such{}{}", what,
                gfx11::kTargetName, index, others.empty() ? "" : ", and others: ", others);
 }
 
@@ -70,20 +75,37 @@ Device::Device(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Device::~Device() = default;
 
 Result<std::unique_ptr<Device>> Device::open(kfd::KernelDriver& driver, const DeviceOptions& options) {
+  BW_ASSIGN(auto devices, open_several(driver, 1, options));
+  return std::move(devices.front());
+}
+
+Result<std::vector<std::unique_ptr<Device>>> Device::open_several(kfd::KernelDriver& driver,
+                                                                  std::optional<uint32_t> count,
+                                                                  const DeviceOptions& options) {
+  if (count == 0u) return error(StatusCode::kInvalidArgument, "opening 0 GPUs");
   // The process first: whether there is a driver, and whether this user may use it, is the most useful error.
-  auto session = std::make_shared<DriverSession>();
-  BW_ASSIGN(session->process, kfd::Process::open(driver));
-  BW_ASSIGN(kfd::Node node, find_node(driver, options.gpu_index));
-  BW_ASSIGN(DeviceInfo info, read_device_info(*session->process, node));
-  BW_ASSIGN(session->gpu, kfd::Gpu::open(*session->process, node));
-  auto impl = std::make_unique<Impl>(std::move(info), std::move(session));
-  BW_ASSIGN(impl->queues, QueueSet::create(*impl->session->gpu, impl->info,
-                                           {.wait_timeout_ns = options.wait_timeout_ns,
-                                            .spin_ns = options.spin_ns,
-                                            .compute_ring_size_bytes = options.compute_ring_size_bytes,
-                                            .sdma_ring_size_bytes = options.sdma_ring_size_bytes}));
-  impl->transfer = std::make_unique<Transfer>(*impl->memory, *impl->queues);
-  return std::unique_ptr<Device>(new Device(std::move(impl)));
+  BW_ASSIGN(std::unique_ptr<kfd::Process> process, kfd::Process::open(driver));
+  auto session = std::make_shared<DriverSession>(std::move(process));
+  BW_ASSIGN(const std::vector<kfd::Node> nodes, find_nodes(driver, options.gpu_index, count));
+  std::vector<DeviceInfo> infos;
+  for (const kfd::Node& node : nodes) {
+    BW_ASSIGN(DeviceInfo info, read_device_info(session->process(), node));
+    infos.push_back(std::move(info));
+  }
+  BW_RETURN_IF_ERROR(session->open(nodes));
+  std::vector<std::unique_ptr<Device>> devices;
+  for (size_t i = 0; i < infos.size(); ++i) {
+    kfd::Gpu& gpu = *session->gpus()[i];
+    auto impl = std::make_unique<Impl>(std::move(infos[i]), session, gpu);
+    BW_ASSIGN(impl->queues, QueueSet::create(*session, gpu, impl->info,
+                                             {.wait_timeout_ns = options.wait_timeout_ns,
+                                              .spin_ns = options.spin_ns,
+                                              .compute_ring_size_bytes = options.compute_ring_size_bytes,
+                                              .sdma_ring_size_bytes = options.sdma_ring_size_bytes}));
+    impl->transfer = std::make_unique<Transfer>(*impl->memory, *impl->queues);
+    devices.push_back(std::unique_ptr<Device>(new Device(std::move(impl))));  // NOLINT: private
+  }
+  return devices;
 }
 
 const DeviceInfo& Device::info() const {
@@ -212,6 +234,18 @@ Result<Submission> Device::submit(CommandGraph& graph, std::span<const Submissio
                                                 .previous = graph.last_}));
   graph.patches_were_sent();
   return graph.last_;
+}
+
+Status Device::share(const Buffer& buffer) {
+  return impl_->memory->share(buffer);
+}
+
+Result<Submission> Device::submit_wait(const Device& peer, Submission of_peer, QueueName queue) {
+  if (peer.impl_->session != impl_->session) {
+    return error(StatusCode::kInvalidArgument, "gpu {} waiting for gpu {}: they were not opened together",
+                 impl_->info.gpu_id, peer.impl_->info.gpu_id);
+  }
+  return impl_->queues->submit_wait(queue, *peer.impl_->queues, of_peer);
 }
 
 bool Device::is_done(Submission submission) const {

@@ -21,8 +21,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "amdgpu/code_module.h"
 #include "amdgpu/command_buffer.h"
@@ -51,6 +53,11 @@ class Device {
  public:
   // kNotFound if there is no driver or no gfx1100 GPU; kPermissionDenied; all with advice.
   static Result<std::unique_ptr<Device>> open(kfd::KernelDriver& driver, const DeviceOptions& options = {});
+  // `count` GPUs from options.gpu_index on (nothing: all there are) in one session, so that they can reach each other's
+  // memory and wait for each other. A fault of one is reported by all.
+  static Result<std::vector<std::unique_ptr<Device>>> open_several(kfd::KernelDriver& driver,
+                                                                   std::optional<uint32_t> count,
+                                                                   const DeviceOptions& options = {});
   Device(const Device&) = delete;
   Device& operator=(const Device&) = delete;
   // Destroys the queues; work that has not ended is abandoned.
@@ -79,6 +86,14 @@ class Device {
   // others may overtake them.
   Result<Submission> copy(const Buffer& destination, uint64_t destination_offset_bytes, const Buffer& source,
                           uint64_t source_offset_bytes, uint64_t size_bytes, std::span<const Submission> after = {});
+
+  // Lets the kernels and copies of all devices that were opened together with this one reach the buffer, at the same
+  // address. It must be this device's.
+  Status share(const Buffer& buffer);
+  // What is submitted to `queue` from now on begins when that submission of another device, opened together with this
+  // one, has ended, and sees what it wrote. The host does not wait. When `peer` recovers, waits for it are abandoned
+  // with its submissions, so this device is to recover() as well.
+  Result<Submission> submit_wait(const Device& peer, Submission of_peer, QueueName queue = QueueName::kCompute);
 
   Result<std::unique_ptr<CodeModule>> load(std::span<const std::byte> code_object);
   // A program of which nothing is known but its bytes and registers; dispatched as any kernel.

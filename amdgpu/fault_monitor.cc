@@ -6,9 +6,8 @@ namespace bw::amdgpu {
 
 using kfd::uapi::EventType;
 
-Result<std::unique_ptr<FaultMonitor>> FaultMonitor::create(kfd::Gpu& gpu) {
-  std::unique_ptr<FaultMonitor> monitor(new FaultMonitor(gpu.process()));
-  BW_ASSIGN(monitor->page_, kfd::EventPage::create(gpu));
+Result<std::unique_ptr<FaultMonitor>> FaultMonitor::create(kfd::Process& process, const kfd::EventPage& page) {
+  std::unique_ptr<FaultMonitor> monitor(new FaultMonitor(process, page));  // NOLINT: private
   BW_RETURN_IF_ERROR(monitor->renew());
   return monitor;
 }

@@ -1,5 +1,8 @@
 // Owns: this device's events in the driver: the one that queues signal when work ends, and those of memory faults and
 // hardware exceptions; sleeping on all three. Not here: which kernel was to blame (device.cc).
+//
+// The driver tells faults to a process, not to a GPU. Where a process uses several cards each of them reports the fault
+// of any: work of the others may wait for what the stopped one will never do. The report names the GPU.
 #pragma once
 
 #include <cstdint>
@@ -13,10 +16,10 @@
 
 namespace bw::amdgpu {
 
-// Stays where it is. For one thread at a time.
+// Stays where it is, as do process and page. For one thread at a time.
 class FaultMonitor {
  public:
-  static Result<std::unique_ptr<FaultMonitor>> create(kfd::Gpu& gpu);
+  static Result<std::unique_ptr<FaultMonitor>> create(kfd::Process& process, const kfd::EventPage& page);
 
   // Where a queue writes event_id() before it interrupts, to wake a sleeper.
   GpuAddr mailbox() const { return page_.mailbox(work_done_); }
@@ -29,11 +32,10 @@ class FaultMonitor {
   Status renew();
 
  private:
-  explicit FaultMonitor(kfd::Process& process) : process_(process) {}
+  FaultMonitor(kfd::Process& process, const kfd::EventPage& page) : process_(process), page_(page) {}
 
   kfd::Process& process_;
-
-  kfd::EventPage page_;
+  const kfd::EventPage& page_;
   kfd::Event work_done_;
   kfd::Event memory_fault_;
   kfd::Event hw_exception_;

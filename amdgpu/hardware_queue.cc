@@ -19,7 +19,8 @@ std::atomic_ref<uint64_t> word_at(const kfd::Allocation& allocation, uint64_t of
 }  // namespace
 
 // Rings and pointers are memory that neither side caches (GTT), zeroed by the driver.
-Result<HardwareQueue> HardwareQueue::create_memory(kfd::Gpu& gpu, uint32_t ring_size_bytes) {
+Result<HardwareQueue> HardwareQueue::create_memory(kfd::Gpu& gpu, uint32_t ring_size_bytes,
+                                                   std::span<kfd::Gpu* const> peers) {
   if (!std::has_single_bit(ring_size_bytes) || ring_size_bytes < kfd::kPageBytes) {
     return error(StatusCode::kInvalidArgument, "a ring of {} bytes, expected a power of two of at least {}",
                  ring_size_bytes, kfd::kPageBytes);
@@ -29,7 +30,7 @@ Result<HardwareQueue> HardwareQueue::create_memory(kfd::Gpu& gpu, uint32_t ring_
   queue.in_flight_ = RingQueue<InFlight>(queue.max_in_flight());
   BW_ASSIGN(queue.ring_, kfd::Allocation::create(gpu, {.kind = kfd::MemoryKind::kGtt, .size_bytes = ring_size_bytes}));
   BW_ASSIGN(queue.pointers_,
-            kfd::Allocation::create(gpu, {.kind = kfd::MemoryKind::kGtt, .size_bytes = kfd::kPageBytes}));
+            kfd::Allocation::create(gpu, {.kind = kfd::MemoryKind::kGtt, .size_bytes = kfd::kPageBytes}, peers));
   return queue;
 }
 
@@ -42,8 +43,9 @@ kfd::QueueRequest HardwareQueue::request() const {
   return request;
 }
 
-Result<HardwareQueue> HardwareQueue::create_compute(kfd::Gpu& gpu, const DeviceInfo& info, uint32_t ring_size_bytes) {
-  BW_ASSIGN(HardwareQueue queue, create_memory(gpu, ring_size_bytes));
+Result<HardwareQueue> HardwareQueue::create_compute(kfd::Gpu& gpu, const DeviceInfo& info, uint32_t ring_size_bytes,
+                                                    std::span<kfd::Gpu* const> peers) {
+  BW_ASSIGN(HardwareQueue queue, create_memory(gpu, ring_size_bytes, peers));
   const ContextSaveSizes sizes = context_save_sizes(info);
   BW_ASSIGN(queue.context_save_,
             kfd::Allocation::create(gpu, {.kind = kfd::MemoryKind::kVram, .size_bytes = sizes.buffer_bytes}));
@@ -60,8 +62,9 @@ Result<HardwareQueue> HardwareQueue::create_compute(kfd::Gpu& gpu, const DeviceI
   return queue;
 }
 
-Result<HardwareQueue> HardwareQueue::create_sdma(kfd::Gpu& gpu, uint32_t ring_size_bytes) {
-  BW_ASSIGN(HardwareQueue queue, create_memory(gpu, ring_size_bytes));
+Result<HardwareQueue> HardwareQueue::create_sdma(kfd::Gpu& gpu, uint32_t ring_size_bytes,
+                                                 std::span<kfd::Gpu* const> peers) {
+  BW_ASSIGN(HardwareQueue queue, create_memory(gpu, ring_size_bytes, peers));
   queue.wrap_ = Wrap::kAtPackets;
   queue.doorbell_unit_bytes_ = 1;
   kfd::QueueRequest request = queue.request();

@@ -19,8 +19,11 @@ namespace bw::amdgpu {
 // publishes both. The GPU writes the timeline, the host reads it with acquire.
 class HardwareQueue {
  public:
-  static Result<HardwareQueue> create_compute(kfd::Gpu& gpu, const DeviceInfo& info, uint32_t ring_size_bytes);
-  static Result<HardwareQueue> create_sdma(kfd::Gpu& gpu, uint32_t ring_size_bytes);
+  // `peers`: other GPUs, whose queues may wait on the timeline of this one.
+  static Result<HardwareQueue> create_compute(kfd::Gpu& gpu, const DeviceInfo& info, uint32_t ring_size_bytes,
+                                              std::span<kfd::Gpu* const> peers = {});
+  static Result<HardwareQueue> create_sdma(kfd::Gpu& gpu, uint32_t ring_size_bytes,
+                                           std::span<kfd::Gpu* const> peers = {});
 
   // Ends the hardware's use of the queue; nothing can be pushed any more.
   void stop() { queue_ = {}; }
@@ -67,7 +70,7 @@ class HardwareQueue {
     uint64_t begin_dwords = 0;  // position of its first dword, counted from the first ever written
   };
 
-  static Result<HardwareQueue> create_memory(kfd::Gpu& gpu, uint32_t ring_size_bytes);
+  static Result<HardwareQueue> create_memory(kfd::Gpu& gpu, uint32_t ring_size_bytes, std::span<kfd::Gpu* const> peers);
   kfd::QueueRequest request() const;
   void retire();
   uint32_t padding_for(uint32_t count_dwords) const;

@@ -60,8 +60,15 @@ BufferPin::~BufferPin() {
   MemoryManager::release(holding_);
 }
 
-std::shared_ptr<MemoryManager> MemoryManager::create(std::shared_ptr<DriverSession> session) {
-  return std::shared_ptr<MemoryManager>(new MemoryManager(std::move(session)));
+std::shared_ptr<MemoryManager> MemoryManager::create(std::shared_ptr<DriverSession> session, kfd::Gpu& gpu) {
+  return std::shared_ptr<MemoryManager>(new MemoryManager(std::move(session), gpu));  // NOLINT: private
+}
+
+Status MemoryManager::share(const Buffer& buffer) {
+  if (!buffer.is_valid() || buffer.holding_->manager.get() != this) {
+    return error(StatusCode::kInvalidArgument, "sharing a buffer that is none of gpu {}", gpu_.id());
+  }
+  return buffer.holding_->block->allocation.map_to(session_->peers_of(gpu_));
 }
 
 Result<Buffer> MemoryManager::allocate(MemoryKind kind, uint64_t size_bytes) {
@@ -106,7 +113,7 @@ std::optional<GpuAddr> MemoryManager::find_host_memory(std::span<const std::byte
 }
 
 Result<detail::MemoryBlock*> MemoryManager::add_block(const kfd::MemoryRequest& request) {
-  auto allocation = kfd::Allocation::create(*session_->gpu, request);
+  auto allocation = kfd::Allocation::create(gpu_, request);
   if (!allocation.is_ok()) {
     return std::move(allocation)
         .status()

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "amdgpu/driver_session.h"
 #include "amdgpu/range_allocator.h"
 #include "base/gpu_addr.h"
 #include "base/status.h"
@@ -89,20 +90,15 @@ class BufferPin {
   detail::Holding* holding_ = nullptr;
 };
 
-// The open driver: what all memory stands on.
-struct DriverSession {
-  std::unique_ptr<kfd::Process> process;
-  std::unique_ptr<kfd::Gpu> gpu;  // goes first
-};
-
-// Hands out buffers; safe from one thread at a time.
+// Hands out buffers of one GPU; safe from one thread at a time.
 class MemoryManager : public std::enable_shared_from_this<MemoryManager> {
  public:
   static constexpr uint64_t kAlignmentBytes = 256;                  // of every buffer: what code and scratch need
   static constexpr uint64_t kBlockBytes = uint64_t{2} << 20;        // of small buffers; a page of the card's tables
   static constexpr uint64_t kDedicatedBytes = uint64_t{512} << 10;  // from here on a buffer has its own allocation
 
-  static std::shared_ptr<MemoryManager> create(std::shared_ptr<DriverSession> session);
+  // `gpu` is one of the session's.
+  static std::shared_ptr<MemoryManager> create(std::shared_ptr<DriverSession> session, kfd::Gpu& gpu);
 
   // kInvalidArgument for 0 bytes; kOutOfMemory and others as the driver says.
   Result<Buffer> allocate(MemoryKind kind, uint64_t size_bytes);
@@ -113,7 +109,11 @@ class MemoryManager : public std::enable_shared_from_this<MemoryManager> {
   // Where the GPU finds these bytes of the host's memory, if all of them are within one allocation of kGtt or kUserptr.
   std::optional<GpuAddr> find_host_memory(std::span<const std::byte> bytes) const;
 
-  kfd::Gpu& gpu() { return *session_->gpu; }
+  // Lets all GPUs of the session reach the buffer, which is one of this manager's. What shares its block is mapped with
+  // it. Errors: the driver's, with the GPU that refused.
+  Status share(const Buffer& buffer);
+
+  kfd::Gpu& gpu() { return gpu_; }
   // Allocations of the driver that stand at the moment.
   size_t allocation_count() const { return blocks_.size(); }
   uint64_t allocated_bytes() const { return allocated_bytes_; }
@@ -121,7 +121,7 @@ class MemoryManager : public std::enable_shared_from_this<MemoryManager> {
  private:
   friend class Buffer;
   friend class BufferPin;
-  explicit MemoryManager(std::shared_ptr<DriverSession> session) : session_(std::move(session)) {}
+  MemoryManager(std::shared_ptr<DriverSession> session, kfd::Gpu& gpu) : session_(std::move(session)), gpu_(gpu) {}
 
   Result<detail::MemoryBlock*> add_block(const kfd::MemoryRequest& request);
   Buffer carve(detail::MemoryBlock& block, uint64_t offset_bytes, uint64_t size_bytes);
@@ -129,6 +129,7 @@ class MemoryManager : public std::enable_shared_from_this<MemoryManager> {
   static void release(detail::Holding* holding);
 
   std::shared_ptr<DriverSession> session_;
+  kfd::Gpu& gpu_;
   std::vector<std::unique_ptr<detail::MemoryBlock>> blocks_;
   uint64_t allocated_bytes_ = 0;
 };

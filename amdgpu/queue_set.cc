@@ -56,9 +56,10 @@ void spin_pause() {
 
 }  // namespace
 
-Result<std::unique_ptr<QueueSet>> QueueSet::create(kfd::Gpu& gpu, const DeviceInfo& info, const Options& options) {
-  std::unique_ptr<QueueSet> set(new QueueSet(gpu, info, options));
-  BW_ASSIGN(set->monitor_, FaultMonitor::create(gpu));
+Result<std::unique_ptr<QueueSet>> QueueSet::create(const DriverSession& session, kfd::Gpu& gpu, const DeviceInfo& info,
+                                                   const Options& options) {
+  std::unique_ptr<QueueSet> set(new QueueSet(session, gpu, info, options));  // NOLINT: private
+  BW_ASSIGN(set->monitor_, FaultMonitor::create(session.process(), session.events()));
   for (QueueName name : {QueueName::kCompute, QueueName::kSdma}) BW_RETURN_IF_ERROR(set->create_queue(name));
   return set;
 }
@@ -67,9 +68,9 @@ Status QueueSet::create_queue(QueueName name) {
   Lane& lane = this->lane(name);
   const uint64_t value = lane.queue.submitted();
   if (!is_compute(name)) {
-    BW_ASSIGN(lane.queue, HardwareQueue::create_sdma(gpu_, options_.sdma_ring_size_bytes));
+    BW_ASSIGN(lane.queue, HardwareQueue::create_sdma(gpu_, options_.sdma_ring_size_bytes, peers_));
   } else {
-    BW_ASSIGN(lane.queue, HardwareQueue::create_compute(gpu_, info_, options_.compute_ring_size_bytes));
+    BW_ASSIGN(lane.queue, HardwareQueue::create_compute(gpu_, info_, options_.compute_ring_size_bytes, peers_));
     BW_ASSIGN(lane.frame, ComputeFrame::create(lane.queue.timeline(), monitor_->mailbox(), monitor_->event_id()));
   }
   lane.queue.start_after(value);
@@ -192,6 +193,12 @@ Result<Submission> QueueSet::submit(const DirectDispatch& dispatch, std::span<co
   return submission;
 }
 
+void QueueSet::append_signal(SdmaBuilder& builder, Submission submission) const {
+  builder.emit_fence(lane(submission.queue).queue.timeline(), lo32(submission.value));
+  builder.emit_fence(monitor_->mailbox(), monitor_->event_id());
+  builder.emit_trap(monitor_->event_id());
+}
+
 Result<Submission> QueueSet::submit(const CopyWork& work, QueueName queue, std::span<const Submission> after) {
   BW_ASSIGN(Submission submission, next(queue));
   SdmaBuilder builder;
@@ -203,9 +210,7 @@ Result<Submission> QueueSet::submit(const CopyWork& work, QueueName queue, std::
   builder.emit_gcr(SdmaCache::kInvalidate);
   work.emit(builder);
   builder.emit_gcr(SdmaCache::kWriteBack);
-  builder.emit_fence(lane(queue).queue.timeline(), lo32(submission.value));
-  builder.emit_fence(monitor_->mailbox(), monitor_->event_id());
-  builder.emit_trap(monitor_->event_id());
+  append_signal(builder, submission);
   BW_ASSIGN(packets_, builder.finish());
   BW_RETURN_IF_ERROR(make_room(queue));
   push(submission, {.copy = work, .after = ends_of(after)});
@@ -260,6 +265,36 @@ QueueSet::Conflicts QueueSet::conflicts_with(const AddressUse& use) const {
   Conflicts conflicts;
   for (size_t i = 0; i < conflicts.size(); ++i) conflicts[i] = last_conflict(kQueueNames[i], use);
   return conflicts;
+}
+
+Result<Submission> QueueSet::submit_wait(QueueName queue, const QueueSet& peer, Submission of_peer) {
+  const HardwareQueue& other = peer.lane(of_peer.queue).queue;
+  if (of_peer.value > other.submitted()) {
+    return error(StatusCode::kInvalidArgument,
+                 "waiting for submission {} of the {} queue of gpu {}, but only {} were made", of_peer.value,
+                 name_of(of_peer.queue), peer.gpu_.id(), other.submitted());
+  }
+  BW_ASSIGN(Submission submission, next(queue));
+  packets_.clear();
+  if (!is_compute(queue)) {
+    SdmaBuilder builder;
+    if (!peer.is_done(of_peer)) {
+      builder.emit_poll_regmem(other.timeline(), Compare::kGreaterEqual, lo32(of_peer.value), ~0u);
+    }
+    append_signal(builder, submission);
+    BW_ASSIGN(packets_, builder.finish());
+  } else {
+    if (!peer.is_done(of_peer)) {
+      Pm4Builder builder;
+      builder.emit_wait_reg_mem(other.timeline(), Compare::kGreaterEqual, lo32(of_peer.value), ~0u);
+      BW_ASSIGN(packets_, builder.finish());
+    }
+    lane(queue).frame.append_signal(packets_, submission.value);
+  }
+  BW_RETURN_IF_ERROR(make_room(queue));
+  push(submission, {.what = fmt::format("waiting for submission {} of the {} queue of gpu {}", of_peer.value,
+                                        name_of(of_peer.queue), peer.gpu_.id())});
+  return submission;
 }
 
 bool QueueSet::is_done(Submission submission) const {
@@ -397,8 +432,7 @@ std::string QueueSet::describe_pending() const {
     const Pending* running = first_running(lane(name));
     if (running == nullptr) continue;
     text += fmt::format("{}running on the {} queue, submission {}: {}", text.empty() ? "" : "; ", name_of(name),
-                        running->value,
-                        running->commands ? running->commands->describe_running() : running->copy.describe());
+                        running->value, running->describe());
   }
   return text.empty() ? "nothing was running" : text;
 }

@@ -16,6 +16,7 @@
 #include "amdgpu/copy_work.h"
 #include "amdgpu/device_info.h"
 #include "amdgpu/direct_dispatch.h"
+#include "amdgpu/driver_session.h"
 #include "amdgpu/fault_monitor.h"
 #include "amdgpu/hardware_queue.h"
 #include "amdgpu/submission.h"
@@ -32,7 +33,9 @@ class QueueSet {
     uint32_t compute_ring_size_bytes = 0;
     uint32_t sdma_ring_size_bytes = 0;
   };
-  static Result<std::unique_ptr<QueueSet>> create(kfd::Gpu& gpu, const DeviceInfo& info, const Options& options);
+  // On a GPU of the session, whose other GPUs may wait on the queues' timelines.
+  static Result<std::unique_ptr<QueueSet>> create(const DriverSession& session, kfd::Gpu& gpu, const DeviceInfo& info,
+                                                  const Options& options);
 
   // Recorded commands on a compute queue. `patches` are packets that the queue executes when all its earlier work has
   // ended, before the commands.
@@ -58,6 +61,9 @@ class QueueSet {
   using Conflicts = std::array<Submission, kQueueNames.size()>;
   Conflicts conflicts_with(const AddressUse& use) const;
 
+  // What is submitted to `queue` from now on begins when that submission of another GPU of the session has ended.
+  Result<Submission> submit_wait(QueueName queue, const QueueSet& peer, Submission of_peer);
+
   bool is_done(Submission submission) const;
   Submission last(QueueName queue) const;
   Status wait(Submission submission) { return wait(submission, options_.wait_timeout_ns); }
@@ -75,12 +81,18 @@ class QueueSet {
  private:
   struct Pending {
     bool conflicts_with(const AddressUse& use) const {
+      if (!what.empty()) return true;
       return commands ? commands->footprint.conflicts_with(use) : copy.conflicts_with(use);
+    }
+    std::string describe() const {
+      if (!what.empty()) return what;
+      return commands ? commands->describe_running() : copy.describe();
     }
 
     uint64_t value = 0;
     std::shared_ptr<const RecordedCommands> commands = {};  // compute
     CopyWork copy = {};                                     // SDMA
+    std::string what = {};                                  // waits for other GPUs
     std::array<uint64_t, kQueueNames.size()> after{};       // it starts when each queue has come that far
   };
   struct Deadline {
@@ -96,7 +108,8 @@ class QueueSet {
     HardwareQueue queue;  // goes first, and with it the GPU's use of what is pending
   };
 
-  QueueSet(kfd::Gpu& gpu, const DeviceInfo& info, const Options& options) : gpu_(gpu), info_(info), options_(options) {}
+  QueueSet(const DriverSession& session, kfd::Gpu& gpu, const DeviceInfo& info, const Options& options)
+      : gpu_(gpu), peers_(session.peers_of(gpu)), info_(info), options_(options) {}
 
   // A queue in place of the one of that name, if any, whose timeline goes on where that has ended.
   Status create_queue(QueueName name);
@@ -113,6 +126,8 @@ class QueueSet {
   Status make_room(QueueName queue);
   // Hands `packets_` over; there must be room.
   void push(Submission submission, Pending pending);
+  // Raises the timeline of a copy queue and wakes sleepers.
+  void append_signal(SdmaBuilder& builder, Submission submission) const;
   void retire(Lane& lane);
   // Null if all that was submitted has ended.
   static const Pending* first_running(const Lane& lane);
@@ -126,6 +141,7 @@ class QueueSet {
   uint64_t progress() const;
 
   kfd::Gpu& gpu_;
+  const std::vector<kfd::Gpu*> peers_;
   const DeviceInfo& info_;
   const Options options_;
   std::unique_ptr<FaultMonitor> monitor_;

@@ -65,6 +65,15 @@ TEST(Command, ShowsHelpForItselfAndEachSubcommand) {
   EXPECT_EQ(run_barewave({"--version"}).exit_status, 0);
 }
 
+TEST(Command, InfoShowsEachCardOfTheMachine) {
+  const std::string out = run_barewave({"--device", "emulated", "info", "--gpus", "3"}).out;
+  for (const char* node : {"node 1 ", "node 2 ", "node 3 "}) EXPECT_THAT(out, HasSubstr(node));
+  size_t devices = 0;
+  for (size_t at = out.find("gpu id"); at != std::string::npos; at = out.find("gpu id", at + 1)) ++devices;
+  EXPECT_EQ(devices, 3u);
+  expect_one_error_line(run_barewave({"--device", "emulated", "info", "--gpus", "0"}), "--gpus");
+}
+
 TEST(Command, RefusesWordsItDoesNotKnow) {
   expect_one_error_line(run_barewave({}), "subcommand");
   expect_one_error_line(run_barewave({"fly"}), "--help");

@@ -37,6 +37,7 @@ kfd::TracingDriver::CallSink call_sink_of(const DriverOptions& options, emulator
 
 Status use_emulated(const DriverOptions& choice, ChosenDriver* chosen) {
   emulator::EmulatedOptions options;
+  options.card_count = choice.card_count;
   options.strictness = choice.strictness;
   options.counting = choice.counting;
   options.trace = chosen->trace;

@@ -33,6 +33,7 @@ struct DriverOptions {
   Verbosity verbosity = Verbosity::kQuiet;
   std::shared_ptr<emulator::TraceRecorder> trace;  // null: none
   // For the emulated card; a real one takes no notice.
+  uint32_t card_count = 1;
   emulator::Strictness strictness = emulator::Strictness::kOff;
   emulator::Counting counting = emulator::Counting::kOff;
   std::optional<uint64_t> watchdog_instructions;  // nothing: as for the engine; 0: any number

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -62,10 +63,11 @@ Status print_node(kfd::KernelDriver& driver, const kfd::Node& node) {
   return Status::ok();
 }
 
-Status run_info(const GlobalOptions& options) {
+Status run_info(DriverOptions options, uint32_t gpus) {
+  options.card_count = gpus;
   BW_ASSIGN(ChosenDriver chosen, choose_driver(options));
-  BW_ASSIGN(std::unique_ptr<amdgpu::Device> device, amdgpu::Device::open(chosen.driver()));
-  print_device(device->info(), chosen);
+  BW_ASSIGN(const auto devices, amdgpu::Device::open_several(chosen.driver(), std::nullopt));
+  for (const auto& device : devices) print_device(device->info(), chosen);
   BW_ASSIGN(const std::vector<kfd::Node> nodes, kfd::read_topology(chosen.driver()));
   for (const kfd::Node& node : nodes) BW_RETURN_IF_ERROR(print_node(chosen.driver(), node));
   return Status::ok();
@@ -74,8 +76,14 @@ Status run_info(const GlobalOptions& options) {
 }  // namespace
 
 Command add_info_command(CLI::App& app) {
-  app.add_subcommand("info", "Show the device: topology, driver and firmware versions, real or emulated");
-  return run_info;
+  CLI::App* command =
+      app.add_subcommand("info", "Show the devices: topology, driver and firmware versions, real or emulated");
+  auto gpus = std::make_shared<uint32_t>(1);
+  command->add_option("--gpus", *gpus, "How many cards the emulated machine has")
+      ->check(CLI::Range(1u, 7u))
+      ->type_name("N")
+      ->capture_default_str();
+  return [gpus](const GlobalOptions& options) { return run_info(options, *gpus); };
 }
 
 }  // namespace bw::tools
