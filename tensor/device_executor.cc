@@ -300,7 +300,11 @@ Result<std::unique_ptr<Executor>> DeviceExecutor::create(kfd::KernelDriver& driv
   amdgpu::DeviceOptions device_options;
   device_options.gpu_index = options.gpu_index;
   BW_ASSIGN(std::unique_ptr<amdgpu::Device> opened, amdgpu::Device::open(driver, device_options));
-  std::shared_ptr<amdgpu::Device> device = std::move(opened);
+  return create(std::shared_ptr<amdgpu::Device>(std::move(opened)), options);
+}
+
+Result<std::unique_ptr<Executor>> DeviceExecutor::create(std::shared_ptr<amdgpu::Device> device,
+                                                         const RuntimeOptions& options) {
   std::shared_ptr<compiler::Tuner> tuner;
   if (options.tuning_candidates > 1) tuner = std::make_shared<DeviceTuner>(device);
   BW_ASSIGN(std::unique_ptr<compiler::Compiler> compiler,

@@ -18,6 +18,10 @@ class DeviceExecutor final : public Executor {
   // `driver` must outlive the executor and all that is made from it.
   static Result<std::unique_ptr<Executor>> create(kfd::KernelDriver& driver, const RuntimeOptions& options);
 
+  // On a device that is open already, and may be used besides by the same thread.
+  static Result<std::unique_ptr<Executor>> create(std::shared_ptr<amdgpu::Device> device,
+                                                  const RuntimeOptions& options);
+
   Result<std::shared_ptr<DeviceBuffer>> allocate(uint64_t size_bytes) override;
   Result<std::unique_ptr<PreparedProgram>> prepare(std::span<const ir::NodePtr> outputs,
                                                    const ParamBuffers& params) override;

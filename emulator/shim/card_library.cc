@@ -55,10 +55,12 @@ Status read_engine(EmulatedOptions* options) {
   const std::string_view name = engine;
   if (name == "interpreter") {
     options->engine = ShaderEngine::kInterpreter;
-  } else if (name != "jit") {
-    return error(StatusCode::kInvalidArgument, "BAREWAVE_ENGINE='{}' is neither jit nor interpreter", name);
+  } else if (name != "jit" && name != "none") {
+    return error(StatusCode::kInvalidArgument, "BAREWAVE_ENGINE='{}' is neither jit, interpreter nor none", name);
   } else if (is_strict) {
     return error(StatusCode::kInvalidArgument, "strict mode is the interpreter's (leave BAREWAVE_ENGINE out)");
+  } else if (name == "none") {
+    options->engine = ShaderEngine::kNone;
   }
   return Status::ok();
 }

@@ -14,9 +14,11 @@ namespace {
 
 using nlohmann::json;
 using ::testing::AllOf;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
+using ::testing::UnorderedElementsAre;
 using tests::CommandResult;
 using tests::run_barewave;
 
@@ -46,11 +48,14 @@ TEST(Bench, ListsItsCasesWithoutADevice) {
   const CommandResult result = run_barewave({"bench", "--list", "--device", "kfd"});
   EXPECT_EQ(result.exit_status, 0) << result.err;
   for (const char* name :
-       {"elementwise_1m", "matmul_f32_2048", "matmul_f16_nt_1024", "matvec_q4_0", "attention_decode"}) {
+       {"dispatch/host", "graph_replay/1000", "copy/h2d/4096", "elementwise_1m", "gemm/f32/2048x2048x2048",
+        "gemm/f16_nt/1024x1024x1024", "gemv/q4_0/4096x4096", "attention_decode"}) {
     EXPECT_THAT(result.out, HasSubstr(name));
   }
-  EXPECT_THAT(result.out, Not(HasSubstr("decode_step")));
-  EXPECT_THAT(run_barewave({"bench", "--list", "--model", kModel}).out, HasSubstr("decode_step"));
+  EXPECT_THAT(result.out, Not(HasSubstr("decode/")));
+  EXPECT_THAT(run_barewave({"bench", "--list", "--model", kModel}).out, HasSubstr("decode/kjv-3m.Q8_0"));
+  EXPECT_THAT(run_barewave({"bench", "--list", "--counters", "--model", kModel}).out,
+              AllOf(HasSubstr("matmul_f16_nt_1024"), HasSubstr("decode_step"), Not(HasSubstr("dispatch"))));
   EXPECT_THAT(run_barewave({"bench", "--list", "norm"}).out, AllOf(HasSubstr("rms_norm"), Not(HasSubstr("softmax"))));
   for (const char* option : {"--counters", "--json", "--tune", "--repetitions", "--model", "--list", "FILTER"}) {
     EXPECT_THAT(run_barewave({"bench", "--help"}).out, HasSubstr(option));
@@ -82,10 +87,17 @@ TEST(Bench, CountsBytesAndInstructionsTheSameEachTime) {
 
 TEST(Bench, TimesWhatItHasVerified) {
   const json document = bench_json({"sum_rows", "--repetitions", "2"});
-  const json& time = document["cases"][0]["time"];
-  EXPECT_EQ(time["repetitions"], 2);
-  EXPECT_GT(time["median_ns"], 0);
-  EXPECT_LE(time["least_ns"], time["median_ns"]);
+  EXPECT_EQ(document["context"]["device"], "emulated");
+  EXPECT_EQ(document["context"]["engine"], "jit");
+  ASSERT_EQ(document["benchmarks"].size(), 1u);
+  const json& one = document["benchmarks"][0];
+  EXPECT_EQ(one["name"], "sum_rows");
+  EXPECT_EQ(one["time_unit"], "ns");
+  EXPECT_EQ(one["iterations"], 2);
+  EXPECT_GT(one["real_time"], 0);
+  EXPECT_GT(one["p50"], 0);
+  EXPECT_LE(one["p50"], one["p99"]);
+  EXPECT_GT(one["bytes_per_second"], 0);
   const CommandResult text = bench({"sum_rows", "rms_norm", "--repetitions", "1"});
   EXPECT_THAT(text.out, AllOf(HasSubstr("sum_rows"), HasSubstr("rms_norm"), HasSubstr("B/s")));
 }
@@ -100,6 +112,66 @@ TEST(Bench, CountsAStepOfAModel) {
   }
   EXPECT_EQ(step["launches"], launches);
   EXPECT_GT(read, 3'000'000u);  // the weights
+}
+
+std::vector<std::string> names_in(const json& document) {
+  std::vector<std::string> names;
+  for (const json& one : document["benchmarks"]) names.push_back(one["name"]);
+  return names;
+}
+
+TEST(Bench, TimesWhatTheHostDoesWithoutExecuting) {
+  const json document = bench_json({"--repetitions", "50", "dispatch/", "^graph_replay/1(0+)?$"});
+  EXPECT_THAT(names_in(document), ElementsAre("dispatch/host", "dispatch/round_trip", "graph_replay/1",
+                                              "graph_replay/10", "graph_replay/100", "graph_replay/1000"));
+  EXPECT_EQ(document["context"]["engine_of_host_costs"], "none");
+  for (const json& one : document["benchmarks"]) {
+    EXPECT_EQ(one["iterations"], 50) << one;
+    EXPECT_GT(one["p50"], 0) << one;
+    EXPECT_EQ(one["label"].get<std::string>().find("nothing executed") != std::string::npos,
+              one["name"] != "dispatch/round_trip")
+        << one;
+  }
+  const json chosen = bench_json({"--engine", "interpreter", "--repetitions", "5", "dispatch/host"});
+  EXPECT_EQ(chosen["context"]["engine_of_host_costs"], "interpreter");
+}
+
+TEST(Bench, CountsWhatAPatchedParameterCosts) {
+  const json one = bench_json({"--repetitions", "50", "graph_replay_patched/100"})["benchmarks"][0];
+  EXPECT_TRUE(one.contains("p50_per_parameter"));
+  EXPECT_GT(one["unpatched_p50"], 0);
+}
+
+// Sizes that no list has; what comes out is verified, and copies go there and back.
+TEST(Bench, TakesOtherSizesByName) {
+  const json document = bench_json({"--repetitions", "1", "gemm/f32/33x65x17", "gemm/i8/16x32x64", "gemv/q8_0/3x64",
+                                    "copy/h2d/5", "copy/d2h/100001", "graph_replay/3"});
+  EXPECT_THAT(names_in(document), UnorderedElementsAre("gemm/f32/33x65x17", "gemm/i8/16x32x64", "gemv/q8_0/3x64",
+                                                       "copy/h2d/5", "copy/d2h/100001", "graph_replay/3"));
+  for (const char* name : {"gemm/f32/0x1x1", "gemm/f32/1x1", "gemm/f32/1x1x", "gemm/f33/1x1x1", "gemv/q8_0/3x33",
+                           "copy/h2d/0", "copy/h2d/-1", "graph_replay/99999999999"}) {
+    expect_refused({name}, name);
+  }
+}
+
+TEST(Bench, FindsCasesByTheirCountersNames) {
+  EXPECT_THAT(names_in(bench_json({"--repetitions", "1", "matmul_f32_256", "gemm/f32/256x256x256"})),
+              ElementsAre("gemm/f32/256x256x256"));
+  EXPECT_EQ(bench_json({"--counters", "gemm/f32/256x256x256"})["cases"][0]["name"], "matmul_f32_256");
+  expect_refused({"["}, "no case has '['");
+}
+
+// Nothing is computed, so nothing is compared; and the result says so.
+TEST(Bench, ExecutesNothingWithEngineNone) {
+  const json document = bench_json({"--engine", "none", "--repetitions", "2", "sum_rows"});
+  EXPECT_EQ(document["context"]["engine"], "none");
+  EXPECT_THAT(document["benchmarks"][0]["label"].get<std::string>(), HasSubstr("no result to verify"));
+}
+
+TEST(Bench, IsAloneInExecutingNothing) {
+  const CommandResult result = run_barewave({"--engine", "none", "info"});
+  EXPECT_EQ(result.exit_status, 2);
+  EXPECT_THAT(result.err, HasSubstr("--engine none is for bench"));
 }
 
 // Missing waits, hazards and undefined values fault there.
@@ -147,7 +219,7 @@ TEST(Bench, RefusesWhatItCannotDo) {
   const CommandResult missing = bench({"--model", "/nonexistent.gguf", "decode_step"});
   EXPECT_EQ(missing.exit_status, 1);
   EXPECT_THAT(missing.out, HasSubstr("/nonexistent.gguf"));
-  EXPECT_THAT(missing.err, HasSubstr("1 of 1 cases failed: decode_step"));
+  EXPECT_THAT(missing.err, HasSubstr("1 of 1 cases failed: decode/nonexistent"));
 }
 
 }  // namespace

@@ -62,6 +62,17 @@ Status use_emulated(const DriverOptions& choice, ChosenDriver* chosen) {
 
 }  // namespace
 
+std::string name_of(emulator::ShaderEngine engine) {
+  switch (engine) {
+    case emulator::ShaderEngine::kInterpreter:
+      return "interpreter";
+    case emulator::ShaderEngine::kNone:
+      return "none";
+    default:
+      return "jit";
+  }
+}
+
 void warn(const Status& status) {
   fmt::print(stderr, "barewave: warning: {}\n", status.message());
 }

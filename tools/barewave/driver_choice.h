@@ -40,6 +40,9 @@ struct DriverOptions {
   std::optional<emulator::ShaderEngine> engine;   // nothing: the user leaves it to the command
 };
 
+// How a user names it.
+std::string name_of(emulator::ShaderEngine engine);
+
 // To stderr, one line.
 void warn(const Status& status);
 

@@ -31,12 +31,15 @@ void add_global_options(CLI::App& app, GlobalOptions* options) {
          "else text")
       ->type_name("FILE");
   const std::map<std::string, emulator::ShaderEngine> engines = {{"jit", emulator::ShaderEngine::kJit},
-                                                                 {"interpreter", emulator::ShaderEngine::kInterpreter}};
+                                                                 {"interpreter", emulator::ShaderEngine::kInterpreter},
+                                                                 {"none", emulator::ShaderEngine::kNone}};
   app.add_option_function<std::string>(
          "--engine", [options, engines](const std::string& name) { options->engine = engines.at(name); },
-         "What executes programs on the emulated card: jit (translates those that are hot), interpreter")
-      ->check(CLI::IsMember({"jit", "interpreter"}))
-      ->type_name("jit|interpreter")
+         "What executes programs on the emulated card: jit (translates those that are hot), interpreter, none (they "
+         "end "
+         "as soon as they begin: for what the host's part costs)")
+      ->check(CLI::IsMember({"jit", "interpreter", "none"}))
+      ->type_name("jit|interpreter|none")
       ->default_str("jit")
       ->envname("BAREWAVE_ENGINE");
   app.add_flag_callback(
@@ -103,6 +106,10 @@ int run(int argc, char** argv) {
     const bool starts_program = name == "shim" || name == "trace";
     if (!program.empty() && !starts_program) {
       fmt::print(stderr, "barewave: {} starts no other program (leave -- and what follows out)\n", name);
+      return 2;
+    }
+    if (options.engine == emulator::ShaderEngine::kNone && !starts_program && name != "bench") {
+      fmt::print(stderr, "barewave: {} needs an engine that executes (--engine none is for bench)\n", name);
       return 2;
     }
     Status status = starts_program ? Status::ok() : begin_trace(&options);

@@ -54,7 +54,7 @@ Status describe_machine(const GlobalOptions& global, const ShimOptions& options)
   set(shim::kGpusVariable, std::to_string(options.gpus));
   if (options.kfd_minor) set(shim::kKfdMinorVariable, std::to_string(*options.kfd_minor));
   if (global.engine) {
-    set("BAREWAVE_ENGINE", *global.engine == emulator::ShaderEngine::kInterpreter ? "interpreter" : "jit");
+    set("BAREWAVE_ENGINE", name_of(*global.engine));
   }
   if (global.strictness == emulator::Strictness::kOn) set("BAREWAVE_STRICT", "1");
   if (global.watchdog_instructions) set("BAREWAVE_WATCHDOG", std::to_string(*global.watchdog_instructions));

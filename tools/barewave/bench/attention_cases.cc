@@ -88,7 +88,7 @@ Result<BenchProgram> make_attention(const RuntimePtr& runtime, Attention what) {
 
 void add_attention_cases(std::vector<BenchCase>* cases) {
   const auto add = [cases](std::string name, std::string summary, Attention what) {
-    cases->push_back({std::move(name), std::move(summary),
+    cases->push_back({std::move(name), "", std::move(summary),
                       [what](const RuntimePtr& runtime) { return make_attention(runtime, what); }});
   };
   add("attention_decode", "one position of 32 heads of 128, 8 of them in the cache, after 1023 others",

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <utility>
 
 #include "tensor/gguf/gguf.h"
@@ -65,6 +66,7 @@ Result<BenchProgram> make_decode_step(const std::string& path, const std::shared
   program.launches = [step] { return step->model->step_launches(); };
   for (const tensor::gguf::TensorInfo& tensor : file.tensors()) program.minimum_bytes += tensor.data.size();
   program.flops = static_cast<double>(step->model->step_cost().flops);
+  program.tokens = 1;
   return program;
 }
 
@@ -92,7 +94,8 @@ std::vector<BenchCase> bench_cases(const std::string& model_path) {
   add_product_cases(&cases);
   add_attention_cases(&cases);
   if (!model_path.empty()) {
-    cases.push_back({"decode_step", "one token through the model of --model",
+    cases.push_back({"decode_step", "decode/" + std::filesystem::path(model_path).stem().string(),
+                     "one token through the model of --model",
                      [model_path](const auto& runtime) { return make_decode_step(model_path, runtime); }});
   }
   return cases;

@@ -32,14 +32,19 @@ struct BenchProgram {
   std::function<Status()> verify;  // of the last run; kDataLoss with the place of a wrong result
   uint64_t minimum_bytes = 0;      // inputs and outputs once
   double flops = 0;                // a multiplication with an addition counts as two
+  double tokens = 0;               // that a run decodes
   std::optional<BenchProduct> product;
 };
 
 struct BenchCase {
-  std::string name;
+  std::string name;        // in the results of --counters
+  std::string timed_name;  // in the results of timing; "": the same
   std::string summary;
   std::function<Result<BenchProgram>(const std::shared_ptr<tensor::Runtime>&)> make;
 };
+
+// gemm/TYPE/MxNxK and gemv/TYPE/MxK for other extents than those of the list; nothing for other names.
+std::vector<BenchCase> shaped_case(const std::string& name);
 
 // `model_path`: a GGUF file for the decode step; "": without that case.
 std::vector<BenchCase> bench_cases(const std::string& model_path);

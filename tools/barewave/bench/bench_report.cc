@@ -274,10 +274,6 @@ nlohmann::ordered_json kernel_json(const KernelCounts& kernel) {
   return json;
 }
 
-double per_second(double amount, uint64_t time_ns) {
-  return ratio(amount * 1e9, static_cast<double>(time_ns));
-}
-
 // Of all kernels, against what must be moved.
 std::string totals_text(const BenchResult& result) {
   DispatchCounters all;
@@ -296,17 +292,7 @@ std::string totals_text(const BenchResult& result) {
 
 std::string to_text(const BenchResult& result) {
   if (!result.status.is_ok()) return fmt::format("{:<20} FAILED: {}\n", result.name, result.status.message());
-  const auto bytes = static_cast<double>(result.minimum_bytes);
   std::string text = fmt::format("{:<20} ", result.name);
-  if (result.time) {
-    const BenchTime& time = *result.time;
-    text += fmt::format("{:>12.1f} us (least {:.1f}, of {})  {}", static_cast<double>(time.median_ns) / 1e3,
-                        static_cast<double>(time.least_ns) / 1e3, time.repetitions,
-                        with_unit(per_second(bytes, time.median_ns), "B/s"));
-    if (result.flops != 0) text += fmt::format("  {}", with_unit(per_second(result.flops, time.median_ns), "FLOP/s"));
-    text += fmt::format("  {} launch{}\n", result.launches, result.launches == 1 ? "" : "es");
-    return text;
-  }
   text += fmt::format("{}, at least {} of memory, {} launch{}\n", with_unit(result.flops, "FLOP"),
                       bytes_text(result.minimum_bytes), result.launches, result.launches == 1 ? "" : "es");
   text += totals_text(result);
@@ -325,12 +311,6 @@ nlohmann::ordered_json to_json(const BenchResult& result) {
   json["minimum_bytes"] = result.minimum_bytes;
   json["flops"] = result.flops;
   json["launches"] = result.launches;
-  if (result.time) {
-    json["time"] = {{"median_ns", result.time->median_ns},
-                    {"least_ns", result.time->least_ns},
-                    {"repetitions", result.time->repetitions}};
-    return json;
-  }
   json["kernels"] = nlohmann::ordered_json::array();
   for (const KernelCounts& kernel : result.kernels) json["kernels"].push_back(kernel_json(kernel));
   return json;

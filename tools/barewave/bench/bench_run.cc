@@ -1,40 +1,12 @@
 #include "tools/barewave/bench/bench_run.h"
 
 #include <algorithm>
-#include <chrono>
+#include <array>
 #include <map>
 #include <utility>
 
 namespace bw::tools {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-constexpr std::chrono::milliseconds kTimed{200};
-constexpr uint32_t kFewestRepetitions = 3;
-constexpr uint32_t kMostRepetitions = 1000;
-
-Result<uint64_t> time_once(const BenchProgram& program) {
-  const auto begin = Clock::now();
-  BW_RETURN_IF_ERROR(program.run());
-  return static_cast<uint64_t>(std::chrono::nanoseconds(Clock::now() - begin).count());
-}
-
-Result<BenchTime> measure(const BenchProgram& program, const BenchOptions& options) {
-  std::vector<uint64_t> times;
-  const auto begin = Clock::now();
-  const auto goes_on = [&] {
-    if (options.repetitions != 0) return times.size() < options.repetitions;
-    if (times.size() < kFewestRepetitions) return true;
-    return times.size() < kMostRepetitions && Clock::now() - begin < kTimed;
-  };
-  while (goes_on()) {
-    BW_ASSIGN(const uint64_t time, time_once(program));
-    times.push_back(time);
-  }
-  std::sort(times.begin(), times.end());
-  return BenchTime{times[times.size() / 2], times.front(), static_cast<uint32_t>(times.size())};
-}
 
 Result<BenchProgram> prepare(const BenchCase& what, const std::shared_ptr<tensor::Runtime>& runtime,
                              BenchResult* result) {
@@ -43,15 +15,6 @@ Result<BenchProgram> prepare(const BenchCase& what, const std::shared_ptr<tensor
   result->flops = program.flops;
   result->launches = static_cast<uint32_t>(program.launches().size());
   return program;
-}
-
-Status time_into(const BenchCase& what, const std::shared_ptr<tensor::Runtime>& runtime, const BenchOptions& options,
-                 BenchResult* result) {
-  BW_ASSIGN(const BenchProgram program, prepare(what, runtime, result));
-  BW_RETURN_IF_ERROR(program.run());
-  BW_RETURN_IF_ERROR(program.verify());
-  BW_ASSIGN(result->time, measure(program, options));
-  return Status::ok();
 }
 
 KernelCounts& entry_for(const tensor::LaunchDescription& launch, std::vector<KernelCounts>* kernels) {
@@ -140,14 +103,6 @@ std::optional<uint64_t> tiling_bytes(const BenchProduct& product, const tensor::
   // Along x the columns of the result, along y its rows.
   if (launch.grid[0] != product.n || launch.grid[1] != product.m) return std::nullopt;
   return product.a_bytes * groups[0] + product.b_bytes * groups[1];
-}
-
-BenchResult time_case(const BenchCase& what, const std::shared_ptr<tensor::Runtime>& runtime,
-                      const BenchOptions& options) {
-  BenchResult result;
-  result.name = what.name;
-  result.status = time_into(what, runtime, options, &result);
-  return result;
 }
 
 BenchResult count_case(const BenchCase& what, const std::shared_ptr<tensor::Runtime>& runtime,

@@ -1,5 +1,5 @@
-// Owns: carrying out a benchmark: verified, and then timed or counted. Not here: the cases (bench_case.h), showing the
-// results (bench_report.h).
+// Owns: counting what a benchmark executes and moves, verified. Not here: the cases (bench_case.h), timing
+// (timed_run.h), showing the results (bench_report.h).
 #pragma once
 
 #include <cstdint>
@@ -13,13 +13,6 @@
 #include "tools/barewave/bench/bench_case.h"
 
 namespace bw::tools {
-
-// Wall time from the submission of all its kernels to their end.
-struct BenchTime {
-  uint64_t median_ns = 0;
-  uint64_t least_ns = 0;
-  uint32_t repetitions = 0;
-};
 
 // What the launches of a kernel did with one of their arguments.
 struct BufferCounts {
@@ -46,18 +39,10 @@ struct BenchResult {
   Status status;  // of all below: what could not be run, or came out wrong
   uint64_t minimum_bytes = 0;
   double flops = 0;
-  uint32_t launches = 0;  // kernels that a run launches
-  std::optional<BenchTime> time;
-  std::vector<KernelCounts> kernels;  // in the order of their first launches; empty unless counted
+  uint32_t launches = 0;              // kernels that a run launches
+  std::vector<KernelCounts> kernels;  // in the order of their first launches
 };
 
-struct BenchOptions {
-  uint32_t repetitions = 0;  // 0: as many as take about a fifth of a second, at least 3
-};
-
-// Timed.
-BenchResult time_case(const BenchCase& what, const std::shared_ptr<tensor::Runtime>& runtime,
-                      const BenchOptions& options);
 // Counted, on an emulated card that counts.
 BenchResult count_case(const BenchCase& what, const std::shared_ptr<tensor::Runtime>& runtime,
                        emulator::EmulatedDriver& card);

@@ -1,5 +1,7 @@
 // Products of matrices and vectors, and convolution.
+#include <charconv>
 #include <cmath>
+#include <string_view>
 #include <utility>
 
 #include "tensor/models/weight_matrix.h"
@@ -23,37 +25,42 @@ Expected f32_sum(double value, double magnitude) {
 // Whether the second matrix of a product is stored row by row, or column by column.
 enum class Layout : uint8_t { kNn, kNt };
 
-struct Square {
-  int64_t extent;
+struct Product {
+  int64_t m;  // rows of the first matrix
+  int64_t n;  // columns of the second
+  int64_t k;
   DType in;
   Layout layout;
 };
 
-Result<BenchProgram> make_matmul(const RuntimePtr& runtime, Square what) {
+// Element `index` of the product, on the host.
+Expected product_element(const HostArray& a, const HostArray& b, const Product& what, size_t index) {
+  const auto n = static_cast<size_t>(what.n), depth = static_cast<size_t>(what.k);
+  const size_t row = index / n, column = index % n;
+  double value = 0, magnitude = 0;
+  for (size_t k = 0; k < depth; ++k) {
+    const double term = a.at(row * depth + k) * b.at(what.layout == Layout::kNt ? column * depth + k : k * n + column);
+    value += term;
+    magnitude += std::abs(term);
+  }
+  return what.in == DType::kI8 ? Expected{value, 0} : f32_sum(value, magnitude);
+}
+
+Result<BenchProgram> make_matmul(const RuntimePtr& runtime, Product what) {
   const double low = what.in == DType::kI8 ? -128 : -1, high = what.in == DType::kI8 ? 128 : 1;
-  const HostArrayPtr a = random_array(what.in, {what.extent, what.extent}, 11, low, high);
-  const HostArrayPtr b = random_array(what.in, {what.extent, what.extent}, 12, low, high);
+  const bool is_transposed = what.layout == Layout::kNt;
+  const HostArrayPtr a = random_array(what.in, {what.m, what.k}, 11, low, high);
+  const HostArrayPtr b =
+      random_array(what.in, is_transposed ? std::vector{what.n, what.k} : std::vector{what.k, what.n}, 12, low, high);
   const DType out = what.in == DType::kI8 ? DType::kI32 : DType::kF32;
   const Tensor rows = upload(runtime, *a, "a").cast(out);
   const Tensor stored = upload(runtime, *b, "b").cast(out);
-  const Tensor columns = what.layout == Layout::kNt ? stored.transpose(0, 1) : stored;
-  BW_ASSIGN(BenchProgram program, make_program(rows.matmul(columns), [=](size_t index) {
-              const auto n = static_cast<size_t>(what.extent);
-              const size_t row = index / n, column = index % n;
-              double value = 0, magnitude = 0;
-              for (size_t k = 0; k < n; ++k) {
-                const double term =
-                    a->at(row * n + k) * b->at(what.layout == Layout::kNt ? column * n + k : k * n + column);
-                value += term;
-                magnitude += std::abs(term);
-              }
-              return what.in == DType::kI8 ? Expected{value, 0} : f32_sum(value, magnitude);
-            }));
-  const auto n = static_cast<double>(what.extent);
-  program.flops = 2 * n * n * n;
-  program.minimum_bytes =
-      a->bytes.size() + b->bytes.size() + static_cast<uint64_t>(what.extent * what.extent) * sizeof(float);
-  program.product = BenchProduct{what.extent, what.extent, a->bytes.size(), b->bytes.size()};
+  const Tensor columns = is_transposed ? stored.transpose(0, 1) : stored;
+  BW_ASSIGN(BenchProgram program,
+            make_program(rows.matmul(columns), [=](size_t index) { return product_element(*a, *b, what, index); }));
+  program.flops = 2.0 * static_cast<double>(what.m) * static_cast<double>(what.n) * static_cast<double>(what.k);
+  program.minimum_bytes = a->bytes.size() + b->bytes.size() + static_cast<uint64_t>(what.m * what.n) * sizeof(float);
+  program.product = BenchProduct{what.m, what.n, a->bytes.size(), b->bytes.size()};
   return program;
 }
 
@@ -140,35 +147,102 @@ Result<BenchProgram> make_convolution(const RuntimePtr& runtime, Convolution wha
   return program;
 }
 
+struct ProductType {
+  const char* name;  // of its timed cases
+  const char* counted_name;
+  const char* summary;
+  DType in;
+  Layout layout;
+};
+constexpr ProductType kProductTypes[] = {
+    {"f32", "matmul_f32", "f32", DType::kF32, Layout::kNn},
+    {"f16", "matmul_f16_nn", "f16 to f32", DType::kF16, Layout::kNn},
+    {"f16_nt", "matmul_f16_nt", "f16 to f32, the second matrix transposed", DType::kF16, Layout::kNt},
+    {"bf16", "matmul_bf16", "bf16 to f32", DType::kBF16, Layout::kNn},
+    {"i8", "matmul_i8", "i8 to i32", DType::kI8, Layout::kNn},
+};
+constexpr int64_t kMostExtent = 65536;
+
+BenchCase product_case(const ProductType& type, std::string counted_name, int64_t m, int64_t n, int64_t k) {
+  const std::string name = fmt::format("gemm/{}/{}x{}x{}", type.name, m, n, k);
+  return {counted_name.empty() ? name : std::move(counted_name), name,
+          fmt::format("{} x {} times {} x {}, {}", m, k, k, n, type.summary),
+          [what = Product{m, n, k, type.in, type.layout}](const RuntimePtr& runtime) {
+            return make_matmul(runtime, what);
+          }};
+}
+
+struct WeightType {
+  const char* name;
+  TensorType type;
+};
+constexpr WeightType kWeightTypes[] = {
+    {"f32", TensorType::kF32}, {"f16", TensorType::kF16}, {"q8_0", TensorType::kQ8_0}, {"q4_0", TensorType::kQ4_0}};
+
+BenchCase weights_case(const WeightType& type, std::string counted_name, int64_t rows, int64_t columns) {
+  const std::string name = fmt::format("gemv/{}/{}x{}", type.name, rows, columns);
+  return {counted_name.empty() ? name : std::move(counted_name), name,
+          fmt::format("{} x {} {} times a vector of f32", rows, columns, tensor::gguf::name(type.type)),
+          [what = Matrix{type.type, rows, columns}](const RuntimePtr& runtime) { return make_matvec(runtime, what); }};
+}
+
+// "AxB.." of `count` extents; empty if it is anything else.
+std::vector<int64_t> read_extents(std::string_view text, size_t count) {
+  std::vector<int64_t> extents;
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  while (at != end) {
+    const auto [stop, problem] = std::from_chars(at, end, extents.emplace_back());
+    if (problem != std::errc() || extents.back() < 1 || extents.back() > kMostExtent) return {};
+    if (stop != end && (*stop != 'x' || stop + 1 == end)) return {};
+    at = stop == end ? end : stop + 1;
+  }
+  return extents.size() == count ? extents : std::vector<int64_t>();
+}
+
 }  // namespace
 
-void add_product_cases(std::vector<BenchCase>* cases) {
-  const auto matmul = [cases](const std::string& name, const std::string& summary, Square what) {
-    cases->push_back({fmt::format("{}_{}", name, what.extent), fmt::format("{}^3, {}", what.extent, summary),
-                      [what](const RuntimePtr& runtime) { return make_matmul(runtime, what); }});
+std::vector<BenchCase> shaped_case(const std::string& name) {
+  const std::string_view whole = name;
+  const auto behind = [whole](const std::string& prefix) {
+    return whole.starts_with(prefix) ? whole.substr(prefix.size()) : std::string_view();
   };
-  for (const int64_t extent : {256, 512, 1024, 2048}) matmul("matmul_f32", "f32", {extent, DType::kF32, Layout::kNn});
+  for (const ProductType& type : kProductTypes) {
+    const auto extents = read_extents(behind(fmt::format("gemm/{}/", type.name)), 3);
+    if (!extents.empty()) return {product_case(type, "", extents[0], extents[1], extents[2])};
+  }
+  for (const WeightType& type : kWeightTypes) {
+    constexpr int64_t kBlock = 32;  // of Q8_0 and Q4_0, along a row
+    const auto extents = read_extents(behind(fmt::format("gemv/{}/", type.name)), 2);
+    const bool is_quantised = type.type == TensorType::kQ8_0 || type.type == TensorType::kQ4_0;
+    if (extents.empty() || (is_quantised && extents[1] % kBlock != 0)) continue;
+    return {weights_case(type, "", extents[0], extents[1])};
+  }
+  return {};
+}
+
+void add_product_cases(std::vector<BenchCase>* cases) {
+  const auto [f32, f16, f16_nt, bf16, i8] = kProductTypes;
+  const auto square = [cases](const ProductType& type, int64_t extent) {
+    cases->push_back(product_case(type, fmt::format("{}_{}", type.counted_name, extent), extent, extent, extent));
+  };
+  for (const int64_t extent : {256, 512, 1024, 2048}) square(f32, extent);
   for (const int64_t extent : {256, 512, 1024, 2048}) {
-    matmul("matmul_f16_nn", "f16 to f32", {extent, DType::kF16, Layout::kNn});
-    matmul("matmul_f16_nt", "f16 to f32, the second matrix transposed", {extent, DType::kF16, Layout::kNt});
+    square(f16, extent);
+    square(f16_nt, extent);
   }
   for (const int64_t extent : {512, 1024}) {
-    matmul("matmul_bf16", "bf16 to f32", {extent, DType::kBF16, Layout::kNn});
-    matmul("matmul_i8", "i8 to i32", {extent, DType::kI8, Layout::kNn});
+    square(bf16, extent);
+    square(i8, extent);
   }
-  const auto matvec = [cases](const std::string& name, Matrix what) {
-    cases->push_back(
-        {name, fmt::format("{} x {} {} times a vector of f32", what.rows, what.columns, tensor::gguf::name(what.type)),
-         [what](const RuntimePtr& runtime) { return make_matvec(runtime, what); }});
-  };
-  matvec("matvec_f32", {TensorType::kF32, 4096, 4096});
-  matvec("matvec_f16", {TensorType::kF16, 4096, 4096});
-  matvec("matvec_q8_0", {TensorType::kQ8_0, 4096, 4096});
-  matvec("matvec_q4_0", {TensorType::kQ4_0, 4096, 4096});
-  matvec("matvec_kjv_gate", {TensorType::kQ8_0, 768, 256});
-  matvec("matvec_kjv_down", {TensorType::kQ8_0, 256, 768});
-  matvec("matvec_kjv_output", {TensorType::kQ8_0, 1024, 256});
-  cases->push_back({"conv2d", "3 x 3, 16 to 32 channels of 64 x 64 f32", [](const RuntimePtr& runtime) {
+  for (const WeightType& type : kWeightTypes) {
+    cases->push_back(weights_case(type, fmt::format("matvec_{}", type.name), 4096, 4096));
+  }
+  const WeightType& q8_0 = kWeightTypes[2];
+  cases->push_back(weights_case(q8_0, "matvec_kjv_gate", 768, 256));
+  cases->push_back(weights_case(q8_0, "matvec_kjv_down", 256, 768));
+  cases->push_back(weights_case(q8_0, "matvec_kjv_output", 1024, 256));
+  cases->push_back({"conv2d", "", "3 x 3, 16 to 32 channels of 64 x 64 f32", [](const RuntimePtr& runtime) {
                       return make_convolution(runtime, {16, 32, 64});
                     }});
 }

@@ -167,7 +167,7 @@ Result<BenchProgram> make_copy(const RuntimePtr& runtime, int64_t count) {
 
 void add_simple_cases(std::vector<BenchCase>* cases) {
   const auto add = [cases](std::string name, std::string summary, auto make) {
-    cases->push_back({std::move(name), std::move(summary), std::move(make)});
+    cases->push_back({std::move(name), "", std::move(summary), std::move(make)});
   };
   constexpr int64_t kMillion = 1 << 20;
   constexpr Rows kShort{4096, 256}, kLong{1024, 1024};
