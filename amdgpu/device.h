@@ -91,8 +91,8 @@ class Device {
   // address. It must be this device's.
   Status share(const Buffer& buffer);
   // What is submitted to `queue` from now on begins when that submission of another device, opened together with this
-  // one, has ended, and sees what it wrote. The host does not wait. When `peer` recovers, waits for it are abandoned
-  // with its submissions, so this device is to recover() as well.
+  // one, has ended, and sees what it wrote. The host does not wait. When `peer` recovers or goes, its submissions
+  // count as done, and the wait ends.
   Result<Submission> submit_wait(const Device& peer, Submission of_peer, QueueName queue = QueueName::kCompute);
 
   Result<std::unique_ptr<CodeModule>> load(std::span<const std::byte> code_object);

@@ -7,10 +7,12 @@
 
 #include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "base/status.h"
 #include "kfd/event.h"
+#include "kfd/memory.h"
 #include "kfd/process.h"
 #include "kfd/topology.h"
 
@@ -30,11 +32,14 @@ class DriverSession {
   // All GPUs but this one.
   std::vector<kfd::Gpu*> peers_of(const kfd::Gpu& gpu) const;
   const kfd::EventPage& events() const { return events_; }
+  // Memory that GPUs may look at although its owner has gone stays as long as the session. From one thread at a time.
+  void keep(kfd::Allocation memory) { kept_.push_back(std::move(memory)); }
 
  private:
   std::unique_ptr<kfd::Process> process_;
   std::vector<std::unique_ptr<kfd::Gpu>> gpus_;
-  kfd::EventPage events_;  // goes first
+  kfd::EventPage events_;              // goes before the GPUs, as the next
+  std::vector<kfd::Allocation> kept_;  // a page for each queue that peers might wait for
 };
 
 }  // namespace bw::amdgpu

@@ -73,6 +73,12 @@ Result<HardwareQueue> HardwareQueue::create_sdma(kfd::Gpu& gpu, uint32_t ring_si
   return queue;
 }
 
+kfd::Allocation HardwareQueue::abandon() {
+  stop();
+  word_at(pointers_, kTimelineOffset).store(submitted_, std::memory_order_release);
+  return std::move(pointers_);
+}
+
 uint64_t HardwareQueue::completed() const {
   return word_at(pointers_, kTimelineOffset).load(std::memory_order_acquire);
 }

@@ -28,6 +28,9 @@ class HardwareQueue {
   // Ends the hardware's use of the queue; nothing can be pushed any more.
   void stop() { queue_ = {}; }
 
+  // stop(), and all that was submitted counts as ended. The memory of the timeline, on which other GPUs may wait.
+  kfd::Allocation abandon();
+
   // Whether it was ever created; also after stop().
   bool exists() const { return ring_dwords_ != 0; }
 

@@ -56,7 +56,7 @@ void spin_pause() {
 
 }  // namespace
 
-Result<std::unique_ptr<QueueSet>> QueueSet::create(const DriverSession& session, kfd::Gpu& gpu, const DeviceInfo& info,
+Result<std::unique_ptr<QueueSet>> QueueSet::create(DriverSession& session, kfd::Gpu& gpu, const DeviceInfo& info,
                                                    const Options& options) {
   std::unique_ptr<QueueSet> set(new QueueSet(session, gpu, info, options));  // NOLINT: private
   BW_ASSIGN(set->monitor_, FaultMonitor::create(session.process(), session.events()));
@@ -64,16 +64,27 @@ Result<std::unique_ptr<QueueSet>> QueueSet::create(const DriverSession& session,
   return set;
 }
 
+QueueSet::~QueueSet() {
+  for (Lane& lane : lanes_) abandon(lane);
+}
+
+void QueueSet::abandon(Lane& lane) {
+  if (!lane.queue.exists() || peers_.empty()) return;
+  session_.keep(lane.queue.abandon());
+}
+
 Status QueueSet::create_queue(QueueName name) {
   Lane& lane = this->lane(name);
-  const uint64_t value = lane.queue.submitted();
+  HardwareQueue fresh;
   if (!is_compute(name)) {
-    BW_ASSIGN(lane.queue, HardwareQueue::create_sdma(gpu_, options_.sdma_ring_size_bytes, peers_));
+    BW_ASSIGN(fresh, HardwareQueue::create_sdma(gpu_, options_.sdma_ring_size_bytes, peers_));
   } else {
-    BW_ASSIGN(lane.queue, HardwareQueue::create_compute(gpu_, info_, options_.compute_ring_size_bytes, peers_));
-    BW_ASSIGN(lane.frame, ComputeFrame::create(lane.queue.timeline(), monitor_->mailbox(), monitor_->event_id()));
+    BW_ASSIGN(fresh, HardwareQueue::create_compute(gpu_, info_, options_.compute_ring_size_bytes, peers_));
+    BW_ASSIGN(lane.frame, ComputeFrame::create(fresh.timeline(), monitor_->mailbox(), monitor_->event_id()));
   }
-  lane.queue.start_after(value);
+  fresh.start_after(lane.queue.submitted());
+  abandon(lane);
+  lane.queue = std::move(fresh);
   lane.pending = RingQueue<Pending>(lane.queue.max_in_flight());
   return Status::ok();
 }

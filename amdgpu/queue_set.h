@@ -34,8 +34,11 @@ class QueueSet {
     uint32_t sdma_ring_size_bytes = 0;
   };
   // On a GPU of the session, whose other GPUs may wait on the queues' timelines.
-  static Result<std::unique_ptr<QueueSet>> create(const DriverSession& session, kfd::Gpu& gpu, const DeviceInfo& info,
+  static Result<std::unique_ptr<QueueSet>> create(DriverSession& session, kfd::Gpu& gpu, const DeviceInfo& info,
                                                   const Options& options);
+
+  // What other GPUs wait for counts as ended.
+  ~QueueSet();
 
   // Recorded commands on a compute queue. `patches` are packets that the queue executes when all its earlier work has
   // ended, before the commands.
@@ -108,11 +111,13 @@ class QueueSet {
     HardwareQueue queue;  // goes first, and with it the GPU's use of what is pending
   };
 
-  QueueSet(const DriverSession& session, kfd::Gpu& gpu, const DeviceInfo& info, const Options& options)
-      : gpu_(gpu), peers_(session.peers_of(gpu)), info_(info), options_(options) {}
+  QueueSet(DriverSession& session, kfd::Gpu& gpu, const DeviceInfo& info, const Options& options)
+      : session_(session), gpu_(gpu), peers_(session.peers_of(gpu)), info_(info), options_(options) {}
 
   // A queue in place of the one of that name, if any, whose timeline goes on where that has ended.
   Status create_queue(QueueName name);
+  // Ends the queue. Waits of other GPUs for it end, and may still look at its timeline.
+  void abandon(Lane& lane);
 
   Lane& lane(QueueName queue) { return lanes_[static_cast<size_t>(queue)]; }
   const Lane& lane(QueueName queue) const { return lanes_[static_cast<size_t>(queue)]; }
@@ -140,6 +145,7 @@ class QueueSet {
   // A number that changes whenever a dispatch is started or a submission ends.
   uint64_t progress() const;
 
+  DriverSession& session_;
   kfd::Gpu& gpu_;
   const std::vector<kfd::Gpu*> peers_;
   const DeviceInfo& info_;

@@ -212,6 +212,28 @@ TEST(SeveralCards, WhatDoesNotBelongTogetherIsRefused) {
   EXPECT_EQ(first.device->share(Buffer()).code(), StatusCode::kInvalidArgument);
 }
 
+TEST(SeveralCards, WaitsForADeviceThatGoesEnd) {
+  Machine machine = open_machine(2);
+  auto [first, second] = std::tie(machine.cards[0], machine.cards[1]);
+  for (const bool closes : {false, true}) {
+    const Buffer words[] = {first.filled(0), first.filled(0)};
+    amdgpu::CommandGraph endless = first.meeting(words[0], words[1]);
+    const Submission never = first.device->submit(endless).value();
+    Submission waiting;
+    for (const QueueName queue : {QueueName::kCompute, QueueName::kCompute2, QueueName::kSdma}) {
+      waiting = second.device->submit_wait(*first.device, never, queue).value();
+    }
+    EXPECT_EQ(second.device->wait(waiting, 20'000'000).code(), StatusCode::kTimeout);
+    if (closes) {
+      first.modules.clear();
+      first.device.reset();
+    } else {
+      expect_ok(first.device->recover());
+    }
+    expect_ok(second.device->wait_idle());
+  }
+}
+
 // Memory outlives the devices, as with one card.
 TEST(SeveralCards, SharedMemoryMayGoLast) {
   Machine machine = open_machine(2);
