@@ -217,15 +217,16 @@ GraphRecorder Device::record_graph(const GraphOptions& options) {
   return GraphRecorder(impl_->memory, impl_->scratch, limits, options);
 }
 
-Result<Submission> Device::submit(CommandGraph& graph, std::span<const Submission> after, QueueName queue) {
+Status Device::check_complete(const CommandGraph& graph) {
   if (!graph.is_valid()) return error(StatusCode::kInvalidArgument, "submitting a command graph that has no commands");
-  if (graph.unset_pointer_count_ > 0) {
-    return error(StatusCode::kInvalidArgument,
-                 "submitting a command graph with {} pointer parameters that were not set", graph.unset_pointer_count_);
-  }
-  // Changes that were sent to queues which are gone may not have been made.
-  if (graph.recovery_count_ != impl_->queues->recovery_count()) graph.send_all();
-  graph.recovery_count_ = impl_->queues->recovery_count();
+  if (graph.unset_pointer_count_ == 0) return Status::ok();
+  return error(StatusCode::kInvalidArgument, "submitting a command graph with {} pointer parameters that were not set",
+               graph.unset_pointer_count_);
+}
+
+Result<Submission> Device::submit(CommandGraph& graph, std::span<const Submission> after, QueueName queue) {
+  BW_RETURN_IF_ERROR(check_complete(graph));
+  send_all_after_recovery(graph);
   BW_ASSIGN(graph.last_, impl_->queues->submit({.commands = graph.commands_.commands_,
                                                 .queue = queue,
                                                 .after = after,
@@ -246,6 +247,73 @@ Result<Submission> Device::submit_wait(const Device& peer, Submission of_peer, Q
                  impl_->info.gpu_id, peer.impl_->info.gpu_id);
   }
   return impl_->queues->submit_wait(queue, *peer.impl_->queues, of_peer);
+}
+
+// Changes that were sent to queues which are gone may not have been made.
+void Device::send_all_after_recovery(CommandGraph& graph) {
+  if (graph.recovery_count_ != impl_->queues->recovery_count()) graph.send_all();
+  graph.recovery_count_ = impl_->queues->recovery_count();
+}
+
+Result<ReplaySeries> Device::make_series(size_t capacity) {
+  if (capacity == 0) return error(StatusCode::kInvalidArgument, "making a series of 0 replays");
+  ReplaySeries series;
+  BW_ASSIGN(series.slots_, allocate(MemoryKind::kGtt, capacity * ReplaySeries::kSlotBytes));
+  return series;
+}
+
+Status Device::append(ReplaySeries& series, CommandGraph& graph, const Replay& replay) {
+  BW_RETURN_IF_ERROR(check_complete(graph));
+  if (series.is_submitted_) {
+    BW_RETURN_IF_ERROR(wait(series.last_));
+    series.packets_.clear();
+    series.pins_.clear();
+    series.count_ = 0;
+    series.is_submitted_ = false;
+  }
+  if (series.count_ == series.capacity() || (series.count_ > 0 && series.commands_ != graph.commands_.commands_)) {
+    return error(StatusCode::kInvalidArgument, "appending replay {} to a series for {} of one graph", series.count_ + 1,
+                 series.capacity());
+  }
+  for (const Buffer* word : {replay.condition, replay.result}) {
+    if (word == nullptr || (word->is_valid() && word->size_bytes() >= sizeof(uint32_t))) continue;
+    return error(StatusCode::kInvalidArgument, "appending a replay with a word that has no memory");
+  }
+  send_all_after_recovery(graph);
+  series.graph_ = &graph;
+  series.commands_ = graph.commands_.commands_;
+  *series.slot(series.count_) = {};
+  const size_t size_before = series.packets_.size();
+  BW_RETURN_IF_ERROR(graph.append_to(series, replay));
+  const size_t capacity_dwords = impl_->queues->capacity_dwords(QueueName::kCompute);
+  if (series.packets_.size() <= capacity_dwords) return Status::ok();
+  const size_t wanted_dwords = series.packets_.size();
+  series.packets_.resize(size_before);
+  --series.count_;
+  graph.send_all();
+  return error(StatusCode::kUnsupported, "a series of {} replays has {} dwords, more than the ring's {}",
+               series.count_ + 1, wanted_dwords, capacity_dwords);
+}
+
+Result<Submission> Device::submit(ReplaySeries& series, QueueName queue) {
+  if (series.count_ == 0 || series.is_submitted_) {
+    return error(StatusCode::kInvalidArgument, "submitting a series without replays since the last submission");
+  }
+  CommandGraph& graph = *series.graph_;
+  BW_ASSIGN(series.last_,
+            impl_->queues->submit(
+                {.commands = series.commands_, .queue = queue, .previous = graph.last_, .entry = series.packets_}));
+  series.is_submitted_ = true;
+  graph.last_ = series.last_;
+  graph.send_all();  // some replays may be left out, and their changes with them
+  return series.last_;
+}
+
+Result<bool> Device::wait_replay(const ReplaySeries& series, size_t replay) {
+  if (!series.is_submitted_ || replay >= series.count_) {
+    return error(StatusCode::kInvalidArgument, "waiting for replay {} of a series of {}", replay, series.count_);
+  }
+  return impl_->queues->wait_word(series.slot(replay)->serial, static_cast<uint32_t>(replay + 1), series.last_);
 }
 
 bool Device::is_done(Submission submission) const {

@@ -31,6 +31,7 @@
 #include "amdgpu/device_info.h"
 #include "amdgpu/direct_dispatch.h"
 #include "amdgpu/graph/graph_recorder.h"
+#include "amdgpu/graph/replay_series.h"
 #include "amdgpu/memory.h"
 #include "amdgpu/raw_program.h"
 #include "amdgpu/submission.h"
@@ -118,6 +119,19 @@ class Device {
   Result<Submission> submit(CommandGraph& graph, std::span<const Submission> after = {},
                             QueueName queue = QueueName::kCompute);
 
+  // A series for up to that many replays.
+  Result<ReplaySeries> make_series(size_t capacity);
+  // One more replay, with the present values of the graph's parameters. After a submission it begins the series anew,
+  // and waits for that first. All replays of a series are of one graph, which neither moves nor goes until the series
+  // is submitted. kInvalidArgument for another graph, or more replays than the capacity; kUnsupported for packets that
+  // do not fit in the ring, with the series as it was.
+  Status append(ReplaySeries& series, CommandGraph& graph, const Replay& replay);
+  // All replays, with one doorbell. No allocation, no system call but where the ring is full.
+  Result<Submission> submit(ReplaySeries& series, QueueName queue = QueueName::kCompute);
+  // Whether the replay has ended; false if it was left out. Errors as wait(). Makes no call of the driver unless the
+  // device shows no progress.
+  Result<bool> wait_replay(const ReplaySeries& series, size_t replay);
+
   bool is_done(Submission submission) const;
   // kTimeout (no progress for so long) names the kernels that were running; kDeviceFault says what is known about the
   // fault. After a fault every further call that needs the GPU returns the same report, until recover().
@@ -146,6 +160,8 @@ class Device {
  private:
   struct Impl;
   explicit Device(std::unique_ptr<Impl> impl);
+  static Status check_complete(const CommandGraph& graph);
+  void send_all_after_recovery(CommandGraph& graph);
   std::unique_ptr<Impl> impl_;
 };
 

@@ -1,6 +1,7 @@
 #include "amdgpu/queue_set.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstring>
 #include <thread>
@@ -17,6 +18,12 @@ constexpr uint64_t kNsPerMs = 1'000'000;
 constexpr uint64_t kLongestSleepNs = 200 * kNsPerMs;
 // No deadline is further away, so that times never overflow.
 constexpr uint64_t kLongestDeadlineNs = uint64_t{1} << 60;
+
+// Between two looks at a word that comes without an interrupt.
+constexpr uint64_t kShortestNapNs = 50'000;
+constexpr uint64_t kLongestNapNs = 1'000'000;
+// Without progress for so long the driver is asked for faults.
+constexpr uint64_t kFaultCheckNs = 1'000'000'000;
 
 std::string_view name_of(QueueName queue) {
   switch (queue) {
@@ -164,7 +171,8 @@ Result<Submission> QueueSet::submit(Work work) {
   lane.frame.append_wait(packets_);
   packets_.insert(packets_.end(), work.patches.begin(), work.patches.end());
   lane.frame.append_acquire(packets_);
-  packets_.insert(packets_.end(), work.commands->entry.begin(), work.commands->entry.end());
+  const std::span<const uint32_t> entry = work.entry.empty() ? work.commands->entry : work.entry;
+  packets_.insert(packets_.end(), entry.begin(), entry.end());
   lane.frame.append_signal(packets_, submission.value);
   BW_RETURN_IF_ERROR(make_room(work.queue));
   push(submission, {.commands = std::move(work.commands), .after = ends_of(work.after)});
@@ -356,6 +364,44 @@ Status QueueSet::wait(Submission submission, uint64_t timeout_ns) {
   }
   return error(StatusCode::kTimeout, "waiting for submission {} of the {} queue: no progress for {} ms; {}",
                submission.value, name_of(submission.queue), timeout_ns / kNsPerMs, describe_pending());
+}
+
+Result<bool> QueueSet::wait_word(const uint32_t& word, uint32_t value, Submission submission) {
+  const std::atomic_ref<const uint32_t> seen(word);
+  const auto has_value = [&] { return seen.load(std::memory_order_acquire) == value; };
+  const Clock::time_point begin = Clock::now();
+  Clock::time_point last_progress_time = begin;
+  uint64_t last_progress = progress();
+  uint64_t checks = 0;
+  while (!has_value()) {
+    // What is written last before the end may come between two looks.
+    if (is_done(submission)) return has_value();
+    BW_RETURN_IF_ERROR(fault_);
+    // The device goes on by itself: nobody gains by a core that spins here.
+    std::this_thread::sleep_for(
+        std::chrono::nanoseconds(std::clamp(ns_since(begin) / 4, kShortestNapNs, kLongestNapNs)));
+    if (const uint64_t now = progress(); now != last_progress) {
+      last_progress = now;
+      last_progress_time = Clock::now();
+      checks = 0;
+    }
+    if (!deadlines_.empty()) BW_RETURN_IF_ERROR(check_deadlines());
+    const uint64_t waited_ns = ns_since(last_progress_time);
+    if (waited_ns < (checks + 1) * std::min(kFaultCheckNs, options_.wait_timeout_ns)) continue;
+    ++checks;
+    BW_RETURN_IF_ERROR(sleep(0));
+    if (waited_ns >= options_.wait_timeout_ns && !has_value() && !is_done(submission)) {
+      return error(StatusCode::kTimeout,
+                   "waiting for a part of submission {} of the {} queue: no progress for {} ms; {}", submission.value,
+                   name_of(submission.queue), options_.wait_timeout_ns / kNsPerMs, describe_pending());
+    }
+  }
+  return true;
+}
+
+size_t QueueSet::capacity_dwords(QueueName queue) const {
+  constexpr size_t kFrameDwords = 128;  // of waits, invalidation and signals; they are far fewer
+  return lane(queue).queue.capacity_dwords() - kFrameDwords;
 }
 
 Status QueueSet::wait_idle() {

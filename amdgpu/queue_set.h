@@ -48,6 +48,8 @@ class QueueSet {
     std::span<const Submission> after = {};
     std::span<const uint32_t> patches = {};
     Submission previous = {};  // of the same graph: also waited for
+    // In place of the commands' own entry.
+    std::span<const uint32_t> entry = {};
   };
   // Allocates nothing and makes no system call, unless the ring is full or the queue is new.
   Result<Submission> submit(Work work);
@@ -71,10 +73,14 @@ class QueueSet {
   Submission last(QueueName queue) const;
   Status wait(Submission submission) { return wait(submission, options_.wait_timeout_ns); }
   Status wait(Submission submission, uint64_t timeout_ns);
+  // Until the host sees `value` in a word that `submission` writes: true. False if that has ended without.
+  Result<bool> wait_word(const uint32_t& word, uint32_t value, Submission submission);
   Status wait_idle();
   // See Device.
   Status set_deadline(Submission submission, uint64_t limit_ns);
   Status check_deadlines();
+  // The most dwords that the ring takes at once, less what stands around the work of a submission.
+  size_t capacity_dwords(QueueName queue) const;
   const Status& fault() const { return fault_; }
   // New queues for the old ones. What was submitted is abandoned and counts as ended.
   Status recover();

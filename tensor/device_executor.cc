@@ -65,6 +65,7 @@ class GpuProgram final : public PreparedProgram {
   Status bind(Executor& executor, const ParamBuffers& params);
 
   Status run(const VariableValues& variables) override;
+  Status run_block(const RunBlock& block, const RunCallback& on_run) override;
   const std::vector<std::shared_ptr<DeviceBuffer>>& outputs() const override { return outputs_; }
   ProgramCost cost() const override;
   std::vector<LaunchDescription> launches() const override;
@@ -91,6 +92,8 @@ class GpuProgram final : public PreparedProgram {
   // Brings the graph's parameters up to date.
   Status set_parameters();
   size_t variable_index(const ir::NodePtr& variable) const;
+  // Hands over the first runs, as many as one submission can take; how many that is.
+  Result<size_t> submit_runs(const RunBlock& block, std::span<const VariableValues> runs);
 
   std::shared_ptr<amdgpu::Device> device_;
   compiler::Program program_;
@@ -101,6 +104,8 @@ class GpuProgram final : public PreparedProgram {
   std::vector<Step> steps_;
   std::vector<Variable> variables_;  // of all launches, each once
   amdgpu::CommandGraph graph_;
+  bool is_graph_old_ = false;    // it does not fit the variables of the last update()
+  amdgpu::ReplaySeries series_;  // for the largest block so far
 };
 
 Status GpuProgram::load() {
@@ -165,7 +170,7 @@ size_t GpuProgram::variable_index(const ir::NodePtr& variable) const {
 }
 
 Result<bool> GpuProgram::update(const VariableValues& variables) {
-  bool has_changed = !graph_.is_valid();
+  bool has_changed = !graph_.is_valid() || is_graph_old_;
   for (Variable& variable : variables_) {
     BW_ASSIGN(const int64_t value, value_of(variable.node, variables));
     variable.value = static_cast<uint32_t>(value);
@@ -181,6 +186,7 @@ Result<bool> GpuProgram::update(const VariableValues& variables) {
     has_changed |= is_empty != step.is_empty;
     step.is_empty = is_empty;
   }
+  is_graph_old_ = has_changed;
   return has_changed;
 }
 
@@ -203,6 +209,7 @@ Status GpuProgram::record() {
     record(step, launch, recorder);
   }
   BW_ASSIGN(graph_, recorder.finish());
+  is_graph_old_ = false;
   return Status::ok();
 }
 
@@ -253,6 +260,40 @@ Status GpuProgram::run(const VariableValues& variables) {
   BW_RETURN_IF_ERROR(set_parameters());
   BW_ASSIGN(const amdgpu::Submission submission, device_->submit(graph_));
   return device_->wait(submission);
+}
+
+Result<size_t> GpuProgram::submit_runs(const RunBlock& block, std::span<const VariableValues> runs) {
+  const amdgpu::Replay replay{.condition = &static_cast<const GpuBuffer*>(block.go_on)->buffer(),
+                              .result = &static_cast<const GpuBuffer*>(block.result)->buffer()};
+  size_t count = 0;
+  for (; count < runs.size(); ++count) {
+    BW_ASSIGN(const bool has_changed, update(runs[count]));
+    if (has_changed && count > 0) break;  // another graph: another submission
+    if (has_changed) BW_RETURN_IF_ERROR(record());
+    BW_RETURN_IF_ERROR(set_parameters());
+    const Status status = device_->append(series_, graph_, replay);
+    if (status.code() == StatusCode::kUnsupported && count > 0) break;
+    BW_RETURN_IF_ERROR(status);
+  }
+  BW_RETURN_IF_ERROR(device_->submit(series_).status());
+  return count;
+}
+
+Status GpuProgram::run_block(const RunBlock& block, const RunCallback& on_run) {
+  if (steps_.empty()) return PreparedProgram::run_block(block, on_run);
+  if (!series_.is_valid() || series_.capacity() < block.runs.size()) {
+    BW_ASSIGN(series_, device_->make_series(std::max<size_t>(block.runs.size(), 1)));
+  }
+  for (size_t begin = 0; begin < block.runs.size();) {
+    BW_ASSIGN(const size_t count, submit_runs(block, block.runs.subspan(begin)));
+    for (size_t i = 0; i < count; ++i) {
+      BW_ASSIGN(const bool has_run, device_->wait_replay(series_, i));
+      if (!has_run) return Status::ok();
+      on_run(series_.result(i));
+    }
+    begin += count;
+  }
+  return Status::ok();
 }
 
 ProgramCost GpuProgram::cost() const {

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -62,6 +63,18 @@ struct LaunchDescription {
   std::vector<BufferDescription> buffers;  // in argument order
 };
 
+// Several runs of a program, one after the other without the host in between.
+struct RunBlock {
+  std::span<const VariableValues> runs;
+  // A 32-bit word that the program may write: if it is 0 when a run has ended, those after it are left out.
+  DeviceBuffer* go_on = nullptr;
+  // A 32-bit word that is reported as each run ends.
+  DeviceBuffer* result = nullptr;
+};
+
+// Called as each run has ended, while later ones go on.
+using RunCallback = std::function<void(uint32_t result)>;
+
 // A program that was compiled and loaded once, bound to its buffers, to be run any number of times.
 class PreparedProgram {
  public:
@@ -70,6 +83,8 @@ class PreparedProgram {
   // Runs all kernels and waits for their end. Errors: kInvalidArgument for a variable that is missing or outside its
   // bounds; the device's.
   virtual Status run(const VariableValues& variables) = 0;
+  // Runs a block and waits for its end. Unless an executor can do better, the host steps in after each run.
+  virtual Status run_block(const RunBlock& block, const RunCallback& on_run);
   // One for each output of the graph, in order; overwritten by every run. The output of a store is its param's buffer.
   virtual const std::vector<std::shared_ptr<DeviceBuffer>>& outputs() const = 0;
   virtual ProgramCost cost() const = 0;

@@ -29,6 +29,81 @@ Result<TokenId> next_token(Llama& model, std::span<const TokenId> ids, int64_t p
   return sample(logits, options, step);
 }
 
+// A text as it comes into being.
+class Generation {
+ public:
+  Generation(Llama& model, const GenerateOptions& options, const TokenCallback& on_token)
+      : model_(model), options_(options), on_token_(on_token) {}
+
+  Status run_on_host(std::span<const TokenId> prompt) {
+    std::span<const TokenId> pending = prompt;
+    TokenId last = 0;
+    int64_t position = 0;
+    while (wants_more()) {
+      if (position + static_cast<int64_t>(pending.size()) > model_.context()) return end(StopReason::kContextFull);
+      BW_ASSIGN(last, next_token(model_, pending, position, options_.sampling, result_.ids.size()));
+      position += static_cast<int64_t>(pending.size());
+      pending = std::span<const TokenId>(&last, 1);
+      add(last);
+    }
+    return end(result_.reason);
+  }
+
+  Status run_on_device(std::span<const TokenId> prompt) {
+    TokenId last = prompt.back();
+    auto position = static_cast<int64_t>(prompt.size()) - 1;
+    if (position > 0) BW_RETURN_IF_ERROR(model_.prefill(prompt.first(prompt.size() - 1), 0));
+    while (wants_more()) {
+      if (position == model_.context()) return end(StopReason::kContextFull);
+      const int64_t wanted = options_.max_tokens - static_cast<int64_t>(result_.ids.size());
+      const int64_t count = std::min({options_.block_tokens, wanted, model_.context() - position});
+      const Llama::Decoding decoding{
+          .last = last, .position = position, .count = static_cast<size_t>(count), .stop_token = options_.eos};
+      BW_RETURN_IF_ERROR(model_.decode(decoding, [&](TokenId id) {
+        last = id;
+        if (!is_over_) add(id);
+      }));
+      position += count;
+    }
+    return end(result_.reason);
+  }
+
+  GenerateResult take_result() { return std::move(result_); }
+
+ private:
+  bool wants_more() const { return !is_over_ && static_cast<int64_t>(result_.ids.size()) < options_.max_tokens; }
+
+  void add(TokenId id) {
+    if (result_.prompt_seconds == 0) {
+      result_.prompt_seconds = seconds_since(start_);
+      start_ = std::chrono::steady_clock::now();
+    }
+    if (options_.eos == id) {
+      result_.reason = StopReason::kEos;
+      is_over_ = true;
+      return;
+    }
+    result_.ids.push_back(id);
+    if (on_token_ && !on_token_(id)) {
+      result_.reason = StopReason::kCaller;
+      is_over_ = true;
+    }
+  }
+
+  Status end(StopReason reason) {
+    result_.reason = reason;
+    result_.decode_seconds = seconds_since(start_);
+    return Status::ok();
+  }
+
+  Llama& model_;
+  const GenerateOptions& options_;
+  const TokenCallback& on_token_;
+  GenerateResult result_;
+  bool is_over_ = false;  // a token or the caller ended it
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
 // -log of the probability that `logits` give to `id`.
 double negative_log_likelihood(std::span<const float> logits, TokenId id) {
   const double largest = *std::max_element(logits.begin(), logits.end());
@@ -82,35 +157,10 @@ Result<GenerateResult> generate(Llama& model, std::span<const TokenId> prompt, c
                  "generating text: the prompt has {} tokens, but the context holds {} (shorten the prompt)",
                  prompt_tokens, model.context());
   }
-  GenerateResult result;
-  std::span<const TokenId> pending = prompt;
-  TokenId last = 0;
-  int64_t position = 0;
-  auto start = std::chrono::steady_clock::now();
-  while (static_cast<int64_t>(result.ids.size()) < options.max_tokens) {
-    if (position + static_cast<int64_t>(pending.size()) > model.context()) {
-      result.reason = StopReason::kContextFull;
-      break;
-    }
-    BW_ASSIGN(last, next_token(model, pending, position, options.sampling, result.ids.size()));
-    position += static_cast<int64_t>(pending.size());
-    pending = std::span<const TokenId>(&last, 1);
-    if (result.prompt_seconds == 0) {
-      result.prompt_seconds = seconds_since(start);
-      start = std::chrono::steady_clock::now();
-    }
-    if (options.eos == last) {
-      result.reason = StopReason::kEos;
-      break;
-    }
-    result.ids.push_back(last);
-    if (on_token && !on_token(last)) {
-      result.reason = StopReason::kCaller;
-      break;
-    }
-  }
-  result.decode_seconds = seconds_since(start);
-  return result;
+  Generation generation(model, options, on_token);
+  const bool is_on_device = options.block_tokens > 0 && options.sampling.temperature == 0;
+  BW_RETURN_IF_ERROR(is_on_device ? generation.run_on_device(prompt) : generation.run_on_host(prompt));
+  return generation.take_result();
 }
 
 Result<double> perplexity(Llama& model, std::span<const std::vector<TokenId>> sequences) {

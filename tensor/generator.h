@@ -24,8 +24,10 @@ Result<TokenId> sample(std::span<const float> logits, const SamplingOptions& opt
 
 struct GenerateOptions {
   int64_t max_tokens = 128;
-  SamplingOptions sampling;
-  std::optional<TokenId> eos;  // ends the text and is not part of it
+  SamplingOptions sampling = {};
+  std::optional<TokenId> eos = {};  // ends the text and is not part of it
+  // Tokens that the device decodes with one submission, without the host in between; 0: the host chooses each token.
+  int64_t block_tokens = 16;
 };
 
 enum class StopReason : uint8_t { kMaxTokens, kEos, kContextFull, kCaller };

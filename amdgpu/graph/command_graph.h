@@ -10,6 +10,7 @@
 
 #include "amdgpu/command_buffer.h"
 #include "amdgpu/graph/buffer_use.h"
+#include "amdgpu/graph/replay_series.h"
 #include "amdgpu/memory.h"
 #include "amdgpu/submission.h"
 
@@ -81,6 +82,8 @@ class CommandGraph {
   void patches_were_sent();
   // The next patches are those of all parameters.
   void send_all();
+  // The packets of one more replay (replay_series.cc).
+  Status append_to(ReplaySeries& series, const Replay& replay);
 
   CommandBuffer commands_;
   size_t node_count_ = 0;

@@ -170,6 +170,29 @@ void FakeGpu::dma_data(const uint32_t* packet) {
   }
 }
 
+void FakeGpu::copy_data(const uint32_t* packet) {
+  using P = pm4::COPY_DATA;
+  const uint64_t destination = make_u64(packet[4], packet[5]);
+  if (P::src_sel.get(packet) == P::src_sel__gpu_clock_count) {
+    store(destination, uint64_t{1000} + dispatch_count_);
+  } else if (P::src_sel.get(packet) == P::src_sel__tc_l2) {
+    const bool is_64_bit = P::count_sel.get(packet) == P::count_sel__64_bits_of_data;
+    std::memcpy(at(destination), at(make_u64(packet[2], packet[3])), is_64_bit ? 8 : 4);
+  } else {
+    complain("COPY_DATA");
+  }
+}
+
+// The packet with what it goes over.
+uint32_t FakeGpu::cond_exec(std::span<const uint32_t> packets) {
+  using P = pm4::COND_EXEC;
+  uint32_t condition = 0;
+  std::memcpy(&condition, at(make_u64(packets[1], packets[2])), sizeof condition);
+  const uint32_t skipped = condition == 0 ? P::exec_count.get(packets.data()) : 0;
+  if (skipped > packets.size() - P::kDwords) complain("COND_EXEC goes over the end");
+  return P::kDwords + skipped;
+}
+
 uint32_t FakeGpu::execute_pm4(Queue& queue, std::span<const uint32_t> packets) {
   const uint32_t* packet = packets.data();
   const uint32_t size = pm4::TYPE_3_HEADER::count.get(packet) + 2;
@@ -200,9 +223,10 @@ uint32_t FakeGpu::execute_pm4(Queue& queue, std::span<const uint32_t> packets) {
       release_mem(packet);
       break;
     case pm4::Opcode::COPY_DATA:
-      if (pm4::COPY_DATA::src_sel.get(packet) != pm4::COPY_DATA::src_sel__gpu_clock_count) complain("COPY_DATA");
-      store(make_u64(packet[4], packet[5]), uint64_t{1000} + dispatch_count_);
+      copy_data(packet);
       break;
+    case pm4::Opcode::COND_EXEC:
+      return cond_exec(packets);
     case pm4::Opcode::DMA_DATA:
       dma_data(packet);
       break;

@@ -177,7 +177,7 @@ int64_t Llama::step_size(int64_t left) const {
   return 1;
 }
 
-Status Llama::run(std::span<const TokenId> ids, int64_t position, std::vector<float>* logits) {
+Status Llama::check(std::span<const TokenId> ids, int64_t position) const {
   const auto count = static_cast<int64_t>(ids.size());
   if (position < 0 || count == 0 || count > context_ || position > context_ - count) {
     return error(StatusCode::kInvalidArgument, "running the model over {} tokens from position {}: the context has {}",
@@ -188,6 +188,17 @@ Status Llama::run(std::span<const TokenId> ids, int64_t position, std::vector<fl
       return error(StatusCode::kInvalidArgument, "token id {} is not in 0..{}", id, config_.vocabulary - 1);
     }
   }
+  return Status::ok();
+}
+
+Status Llama::run_step(Step& step, std::span<const TokenId> ids, int64_t position) {
+  BW_RETURN_IF_ERROR(step.ids.buffer()->write(0, std::as_bytes(ids)));
+  return step.program->run({{"pos", position}});
+}
+
+Status Llama::run(std::span<const TokenId> ids, int64_t position, std::vector<float>* logits) {
+  BW_RETURN_IF_ERROR(check(ids, position));
+  const auto count = static_cast<int64_t>(ids.size());
   for (int64_t done = 0; done < count;) {
     // The last token always goes by itself unless its logits are read with those of its chunk: the best token is
     // chosen by the program for one.
@@ -195,8 +206,7 @@ Status Llama::run(std::span<const TokenId> ids, int64_t position, std::vector<fl
     const int64_t tokens = step_size(left);
     BW_ASSIGN(Step * step, this->step(tokens));
     const auto part = ids.subspan(static_cast<size_t>(done), static_cast<size_t>(tokens));
-    BW_RETURN_IF_ERROR(step->ids.buffer()->write(0, std::as_bytes(part)));
-    BW_RETURN_IF_ERROR(step->program->run({{"pos", position + done}}));
+    BW_RETURN_IF_ERROR(run_step(*step, part, position + done));
     if (logits != nullptr) {
       const size_t at = logits->size();
       logits->resize(at + static_cast<size_t>(tokens * config_.vocabulary));
@@ -227,14 +237,20 @@ Result<TokenId> Llama::greedy(std::span<const TokenId> ids, int64_t position) {
   return best;
 }
 
-ProgramCost Llama::step_cost() const {
+const PreparedProgram* Llama::single_step() const {
+  if (loop_) return loop_->step.program.get();
   const auto found = steps_.find(1);
-  return found == steps_.end() ? ProgramCost{} : found->second.program->cost();
+  return found == steps_.end() ? nullptr : found->second.program.get();
+}
+
+ProgramCost Llama::step_cost() const {
+  const PreparedProgram* program = single_step();
+  return program == nullptr ? ProgramCost{} : program->cost();
 }
 
 std::vector<LaunchDescription> Llama::step_launches() const {
-  const auto found = steps_.find(1);
-  return found == steps_.end() ? std::vector<LaunchDescription>{} : found->second.program->launches();
+  const PreparedProgram* program = single_step();
+  return program == nullptr ? std::vector<LaunchDescription>{} : program->launches();
 }
 
 }  // namespace bw::tensor

@@ -6,8 +6,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -35,7 +37,7 @@ class Llama {
   const LlamaConfig& config() const { return config_; }
   // Positions that the cache holds.
   int64_t context() const { return context_; }
-  // Of a step over one position, with the choice of the best token; 0 before the first.
+  // Of a step over one position, with the choice of the token; 0 before the first.
   ProgramCost step_cost() const;
 
   // The graph of a step over `tokens` positions, without preparing it: logits, and the best token where it is one.
@@ -53,6 +55,20 @@ class Llama {
   // The most likely next token after `ids`, chosen on the device.
   Result<TokenId> greedy(std::span<const TokenId> ids, int64_t position);
 
+  // Decoding without the host between tokens: each is chosen on the device and is what the next step goes on from.
+  struct Decoding {
+    TokenId last = 0;                        // what the first step goes on from
+    int64_t position = 0;                    // of `last`
+    size_t count = 1;                        // steps, with one submission
+    std::optional<TokenId> stop_token = {};  // the steps after one that chose it are left out
+  };
+  using DecodeCallback = std::function<void(TokenId)>;
+  // Calls `on_token` with each token as it is known, while later steps go on. The cache must hold all positions before.
+  // Errors as logits().
+  Status decode(const Decoding& decoding, const DecodeCallback& on_token);
+  // Puts the positions of `ids` into the cache, for decode().
+  Status prefill(std::span<const TokenId> ids, int64_t position);
+
  private:
   struct Layer {
     Tensor attention_norm;
@@ -67,6 +83,13 @@ class Llama {
     std::unique_ptr<PreparedProgram> program;  // outputs: logits [T, vocabulary] f32, best token [1] i32 where T = 1
   };
 
+  // A step over one position that feeds itself (llama_decode.cc). Programs have the variable "pos".
+  struct Loop {
+    Step step;          // its ids are also where the chosen token goes
+    Tensor go_on;       // [1] i32: 0 once the stop token was chosen
+    Tensor stop_token;  // [1] i32; below 0: none
+  };
+
   Llama(LlamaConfig config, std::shared_ptr<Runtime> runtime) : config_(config), runtime_(std::move(runtime)) {}
 
   Status load_weights(const gguf::File& file);
@@ -77,6 +100,11 @@ class Llama {
   Result<std::vector<ir::NodePtr>> step_outputs(const Tensor& ids, int64_t tokens);
   int64_t step_size(int64_t left) const;
   Status run(std::span<const TokenId> ids, int64_t position, std::vector<float>* logits);
+  Status check(std::span<const TokenId> ids, int64_t position) const;
+  Status run_step(Step& step, std::span<const TokenId> ids, int64_t position);
+  Result<Loop*> loop();
+  // Of decode() if it was called, else of the host's steps; null before the first.
+  const PreparedProgram* single_step() const;
 
   // The graph. T is the number of positions; x is [T, dim].
   Tensor forward(const Tensor& ids, const ir::NodePtr& pos, int64_t tokens) const;
@@ -95,6 +123,7 @@ class Llama {
   Tensor rope_cosine_;             // [context, head_dim / 2, 1] f32
   Tensor rope_sine_;               // [context, head_dim / 2, 2] f32: -sin for the first of a pair, sin for the second
   std::map<int64_t, Step> steps_;  // by T
+  std::optional<Loop> loop_;
 };
 
 }  // namespace bw::tensor

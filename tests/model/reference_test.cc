@@ -102,6 +102,10 @@ TEST_P(Reference, GreedyIdsAreTheSame) {
     auto result = tensor::generate(*model_.llama, prompt, options);
     ASSERT_TRUE(result.is_ok()) << result.status().message();
     expect_same_ids(prompt, result->ids, expected);
+    options.block_tokens = 0;  // the host chooses each token
+    auto from_host = tensor::generate(*model_.llama, prompt, options);
+    ASSERT_TRUE(from_host.is_ok()) << from_host.status().message();
+    EXPECT_EQ(from_host->ids, result->ids);
   }
   EXPECT_EQ(runs, 3u);
   // 5 a layer; the embedding, the logits, and the choice of the best token.

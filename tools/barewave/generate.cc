@@ -29,6 +29,8 @@ struct GenerateArguments {
   std::string perplexity_path;
   int64_t tokens = 64;
   tensor::SamplingOptions sampling;
+  int64_t block_tokens = tensor::GenerateOptions{}.block_tokens;
+  bool is_host_loop = false;
   bool print_ids = false;
   size_t tuning_candidates = 0;
 };
@@ -75,6 +77,7 @@ Status generate_text(const GenerateArguments& arguments, const tensor::Tokenizer
   options.max_tokens = arguments.tokens;
   options.sampling = arguments.sampling;
   options.eos = tokenizer.eos();
+  options.block_tokens = arguments.is_host_loop ? 0 : arguments.block_tokens;
   TokenPrinter printer(tokenizer, arguments.print_ids);
   Status output;
   BW_ASSIGN(const tensor::GenerateResult result, tensor::generate(model, prompt, options, [&](tensor::TokenId id) {
@@ -157,6 +160,13 @@ Command add_generate_command(CLI::App& app) {
       ->check(whole_number())
       ->type_name("S")
       ->capture_default_str();
+  auto* block = command
+                    ->add_option("--block", arguments->block_tokens,
+                                 "Tokens that the device decodes with one submission, without the host in between")
+                    ->check(CLI::Range(int64_t{1}, int64_t{1} << 16))
+                    ->type_name("N")
+                    ->capture_default_str();
+  command->add_flag("--host-loop", arguments->is_host_loop, "Let the host step in after each token")->excludes(block);
   command->add_flag("--ids", arguments->print_ids, "Print token ids instead of text");
   command
       ->add_option("--perplexity", arguments->perplexity_path,

@@ -1,0 +1,62 @@
+#include "amdgpu/graph/replay_series.h"
+
+#include <cstddef>
+#include <span>
+
+#include "amdgpu/graph/command_graph.h"
+#include "amdgpu/pm4_builder.h"
+
+namespace bw::amdgpu {
+namespace {
+
+// The end of a replay: its result and then its serial number, for the host.
+void emit_end(Pm4Builder& builder, const Replay& replay, GpuAddr result, GpuAddr serial_address, uint32_t serial) {
+  builder.emit_cs_partial_flush();
+  if (replay.result != nullptr) {
+    builder.emit_copy_data(result, replay.result->gpu_addr(), sizeof(uint32_t));
+  }
+  builder.emit_release_mem({.data = ReleaseData::k32Bit, .address = serial_address, .value = serial});
+}
+
+}  // namespace
+
+uint32_t ReplaySeries::result(size_t replay) const {
+  return slot(replay)->result;
+}
+
+Status CommandGraph::append_to(ReplaySeries& series, const Replay& replay) {
+  Pm4Builder begin;
+  // What the packets before have changed, and what the kernels of the replay before have written. unverified: whether
+  // WRITE_DATA leaves stale lines in L2, for which the wider invalidation is there; the frame of a submission has the
+  // same.
+  begin.emit_acquire_mem(Acquire::kFromHost);
+  BW_ASSIGN(const std::vector<uint32_t> acquire, begin.finish());
+  const GpuAddr slot = series.slot_address(series.count_);
+  Pm4Builder end;
+  emit_end(end, replay, slot + offsetof(ReplaySeries::Slot, result), slot + offsetof(ReplaySeries::Slot, serial),
+           static_cast<uint32_t>(series.count_ + 1));
+  BW_ASSIGN(const std::vector<uint32_t> tail, end.finish());
+  const std::span<const uint32_t> changes = patches();
+
+  if (replay.condition != nullptr) {
+    // unverified: that the micro engine of a compute queue reads the word no earlier than the packets before it end.
+    const size_t skipped = changes.size() + acquire.size() + commands_.commands_->entry.size() + tail.size();
+    Pm4Builder condition;
+    condition.emit_cond_exec(replay.condition->gpu_addr(), static_cast<uint32_t>(skipped));
+    BW_ASSIGN(const std::vector<uint32_t> packets, condition.finish());
+    series.packets_.insert(series.packets_.end(), packets.begin(), packets.end());
+  }
+  for (const std::span<const uint32_t> part :
+       {changes, std::span<const uint32_t>(acquire), std::span<const uint32_t>(commands_.commands_->entry),
+        std::span<const uint32_t>(tail)}) {
+    series.packets_.insert(series.packets_.end(), part.begin(), part.end());
+  }
+  for (const Buffer* word : {replay.condition, replay.result}) {
+    if (word != nullptr) series.pins_.emplace_back(*word);
+  }
+  patches_were_sent();
+  ++series.count_;
+  return Status::ok();
+}
+
+}  // namespace bw::amdgpu
