@@ -16,6 +16,8 @@ class GpuBuffer final : public DeviceBuffer {
  public:
   GpuBuffer(std::shared_ptr<amdgpu::Device> device, amdgpu::Buffer buffer)
       : device_(std::move(device)), buffer_(std::move(buffer)) {}
+  // The copy engine must not write to memory that others have got meanwhile.
+  ~GpuBuffer() override { (void)device_->wait(last_upload_); }
 
   uint64_t size_bytes() const override { return buffer_.size_bytes(); }
   Status write(uint64_t offset_bytes, std::span<const std::byte> data) override {
@@ -24,11 +26,16 @@ class GpuBuffer final : public DeviceBuffer {
   Status read(uint64_t offset_bytes, std::span<std::byte> data) override {
     return device_->read(buffer_, offset_bytes, data);
   }
+  Status upload(uint64_t offset_bytes, std::span<const std::byte> data) override {
+    BW_ASSIGN(last_upload_, device_->upload(buffer_, offset_bytes, data));
+    return Status::ok();
+  }
   const amdgpu::Buffer& buffer() const { return buffer_; }
 
  private:
   std::shared_ptr<amdgpu::Device> device_;
   amdgpu::Buffer buffer_;
+  amdgpu::Submission last_upload_;
 };
 
 Result<int64_t> value_of(const ir::NodePtr& variable, const VariableValues& values) {
@@ -340,6 +347,7 @@ Result<std::shared_ptr<Runtime>> Runtime::create(kfd::KernelDriver& driver, cons
 Result<std::unique_ptr<Executor>> DeviceExecutor::create(kfd::KernelDriver& driver, const RuntimeOptions& options) {
   amdgpu::DeviceOptions device_options;
   device_options.gpu_index = options.gpu_index;
+  if (options.wait_timeout_ns != 0) device_options.wait_timeout_ns = options.wait_timeout_ns;
   BW_ASSIGN(std::unique_ptr<amdgpu::Device> opened, amdgpu::Device::open(driver, device_options));
   return create(std::shared_ptr<amdgpu::Device>(std::move(opened)), options);
 }

@@ -27,6 +27,8 @@ class DeviceBuffer {
   // From and to the host; both return when the data has arrived. Errors: kInvalidArgument past the end; the device's.
   virtual Status write(uint64_t offset_bytes, std::span<const std::byte> data) = 0;
   virtual Status read(uint64_t offset_bytes, std::span<std::byte> data) = 0;
+  // As write(), but may return as soon as the data has been taken; reads and programs that run later see it.
+  virtual Status upload(uint64_t offset_bytes, std::span<const std::byte> data) { return write(offset_bytes, data); }
 };
 
 // The buffers of a program's params, by ir::ParamAttr::id.

@@ -11,6 +11,8 @@ namespace {
 constexpr uint64_t kMaxBufferBytes = uint64_t{1} << 40;
 // Allocated bytes after which memory is looked for that no expression uses any more.
 constexpr uint64_t kSweepBytes = uint64_t{256} << 20;
+// Of the data that upload() hands on at once.
+constexpr uint64_t kUploadPieceBytes = uint64_t{16} << 20;
 
 Result<uint64_t> buffer_size(ir::DType dtype, const std::vector<int64_t>& shape, const std::string& name) {
   uint64_t size = ir::size_bytes(dtype);
@@ -65,10 +67,21 @@ Result<ir::NodePtr> Runtime::upload(std::span<const std::byte> data, ir::DType d
                  data.size());
   }
   BW_ASSIGN(ir::NodePtr param, allocate(dtype, std::move(shape), name));
-  if (Status status = buffer_of(param)->write(0, data); !status.is_ok()) {
+  if (Status status = write(*buffer_of(param), data); !status.is_ok()) {
     return std::move(status).with_context(fmt::format("uploading '{}'", name));
   }
   return param;
+}
+
+// In pieces, so that an observer hears of large ones in time.
+Status Runtime::write(DeviceBuffer& buffer, std::span<const std::byte> data) {
+  for (uint64_t done = 0; done < data.size();) {
+    const auto piece = data.subspan(done, std::min<uint64_t>(kUploadPieceBytes, data.size() - done));
+    BW_RETURN_IF_ERROR(buffer.upload(done, piece));
+    done += piece.size();
+    if (upload_observer_) upload_observer_(piece.size());
+  }
+  return Status::ok();
 }
 
 Result<ir::NodePtr> Runtime::adopt(std::shared_ptr<DeviceBuffer> buffer, ir::DType dtype, std::vector<int64_t> shape,

@@ -25,6 +25,8 @@ struct RuntimeOptions {
   uint32_t gpu_index = 0;  // among the gfx1100 GPUs
   std::string cache_dir;   // of compiled kernels; "": none on disk (see default_cache_dir())
   size_t compiler_threads = 1;
+  // How long the GPU may show no progress before it is given up; 0: the default of amdgpu::DeviceOptions.
+  uint64_t wait_timeout_ns = 0;
   // Gets one line for each kernel that the compiler could not do well, such as one whose registers spill.
   std::function<void(const std::string&)> on_diagnostic = {};
   // Of how many forms of each kernel that reduces the fastest on this GPU is taken, by timing them; below 2: none is
@@ -45,9 +47,12 @@ class Runtime : public std::enable_shared_from_this<Runtime> {
   // A param over new memory of undefined contents. The memory goes when no graph uses the param any more.
   // Errors: kInvalidArgument for an extent below 1 or a size that overflows; the device's, e.g. kOutOfMemory.
   Result<ir::NodePtr> allocate(ir::DType dtype, std::vector<int64_t> shape, std::string name);
-  // The same, filled straight from `data` (which may be a mapped file), without a copy in between.
+  // The same, filled straight from `data` (which may be a mapped file), without a copy of the whole in between. It may
+  // return while the last of it, which has been taken, is still on its way.
   Result<ir::NodePtr> upload(std::span<const std::byte> data, ir::DType dtype, std::vector<int64_t> shape,
                              std::string name);
+  // Is called with the size of each piece of data that upload() has taken.
+  void observe_uploads(std::function<void(uint64_t size_bytes)> observer) { upload_observer_ = std::move(observer); }
   // A param over memory that exists already.
   Result<ir::NodePtr> adopt(std::shared_ptr<DeviceBuffer> buffer, ir::DType dtype, std::vector<int64_t> shape,
                             std::string name);
@@ -64,11 +69,13 @@ class Runtime : public std::enable_shared_from_this<Runtime> {
   };
 
   explicit Runtime(std::unique_ptr<Executor> executor) : executor_(std::move(executor)) {}
+  Status write(DeviceBuffer& buffer, std::span<const std::byte> data);
   // Drops the memory of params that are gone.
   void sweep();
 
   std::unique_ptr<Executor> executor_;
   ir::Builder builder_;
+  std::function<void(uint64_t size_bytes)> upload_observer_;
   std::unordered_map<uint64_t, Entry> buffers_;  // by ParamAttr::id
   uint64_t next_id_ = 1;
   size_t sweep_at_ = 64;        // size of buffers_ at which it is swept

@@ -88,6 +88,10 @@ TEST(Command, RefusesWordsItDoesNotKnow) {
   for (const char* seed : {"-1", "1.5", "99999999999999999999", ""}) {
     expect_one_error_line(run_barewave({"generate", "--model", kModel, "--prompt", "x", "--seed", seed}), "--seed");
   }
+  for (const char* timeout : {"0", "-1", "soon"}) {
+    expect_one_error_line(run_barewave({"generate", "--model", kModel, "--prompt", "x", "--timeout", timeout}),
+                          "--timeout");
+  }
   expect_one_error_line(run_barewave({"generate", "--model", kModel, "--prompt", "x", "--temperature", "nan"}),
                         "temperature");
 }

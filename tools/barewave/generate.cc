@@ -18,6 +18,7 @@
 #include "tensor/runtime.h"
 #include "tensor/tokenizer/tokenizer.h"
 #include "tools/barewave/commands.h"
+#include "tools/barewave/progress_bar.h"
 #include "tools/barewave/token_ids_file.h"
 
 namespace bw::tools {
@@ -33,6 +34,7 @@ struct GenerateArguments {
   bool is_host_loop = false;
   bool print_ids = false;
   size_t tuning_candidates = 0;
+  double timeout_seconds = 60;
 };
 
 Status write_out(std::string_view text) {
@@ -96,6 +98,18 @@ Status print_perplexity(const GenerateArguments& arguments, tensor::Llama& model
   return write_out(fmt::format("perplexity {:.6f} over {} sequences\n", value, sequences.size()));
 }
 
+// Tells how far it has come, if that takes long.
+Result<std::unique_ptr<tensor::Llama>> load_model(const tensor::gguf::File& file,
+                                                  const std::shared_ptr<tensor::Runtime>& runtime) {
+  uint64_t total_bytes = 0;
+  for (const tensor::gguf::TensorInfo& tensor : file.tensors()) total_bytes += tensor.data.size();
+  ProgressBar bar(stderr_terminal(), total_bytes);
+  runtime->observe_uploads([&bar](uint64_t size_bytes) { bar.add(size_bytes); });
+  auto model = tensor::Llama::load(file, runtime);
+  runtime->observe_uploads({});
+  return model;
+}
+
 Status run_with_model(const GenerateArguments& arguments, Verbosity verbosity, kfd::KernelDriver& driver) {
   BW_ASSIGN(const tensor::gguf::File file, tensor::gguf::File::open(arguments.model_path));
   BW_ASSIGN(const tensor::Tokenizer tokenizer, tensor::Tokenizer::create(file));
@@ -103,11 +117,12 @@ Status run_with_model(const GenerateArguments& arguments, Verbosity verbosity, k
   options.cache_dir = default_cache_dir();
   options.compiler_threads = std::max(1u, std::thread::hardware_concurrency());
   options.tuning_candidates = arguments.tuning_candidates;
+  options.wait_timeout_ns = static_cast<uint64_t>(arguments.timeout_seconds * 1e9);
   if (verbosity == Verbosity::kVerbose) {
     options.on_diagnostic = [](const std::string& line) { fmt::print(stderr, "barewave: {}\n", line); };
   }
   BW_ASSIGN(std::shared_ptr<tensor::Runtime> runtime, tensor::Runtime::create(driver, options));
-  BW_ASSIGN(std::unique_ptr<tensor::Llama> model, tensor::Llama::load(file, runtime));
+  BW_ASSIGN(std::unique_ptr<tensor::Llama> model, load_model(file, runtime));
   if (!arguments.perplexity_path.empty()) return print_perplexity(arguments, *model);
   return generate_text(arguments, tokenizer, *model);
 }
@@ -173,6 +188,12 @@ Command add_generate_command(CLI::App& app) {
                    "Print the perplexity of the token ids in this file: a sequence a line, or JSON")
       ->type_name("FILE")
       ->excludes(prompt);
+  command
+      ->add_option("--timeout", arguments->timeout_seconds,
+                   "Give up when the card shows no progress for so many seconds")
+      ->check(CLI::Range(0.001, 1e9))
+      ->type_name("SECONDS")
+      ->capture_default_str();
   add_tune_option(*command, arguments->tuning_candidates);
   return [arguments](const GlobalOptions& options) { return run_generate(*arguments, options); };
 }
