@@ -59,6 +59,14 @@ class Device {
   static Result<std::vector<std::unique_ptr<Device>>> open_several(kfd::KernelDriver& driver,
                                                                    std::optional<uint32_t> count,
                                                                    const DeviceOptions& options = {});
+  // The GPUs of an earlier opening, anew: after a hang or a fault that recover() should not hide, or only to have less
+  // open meanwhile. The driver lets a process open a GPU once and keeps that until the process ends, so what is to be
+  // opened again is the same session. unverified: on a real card after a real fault.
+  static Result<std::vector<std::unique_ptr<Device>>> reopen(std::shared_ptr<DriverSession> session,
+                                                             const DeviceOptions& options = {});
+  // For reopen(), when this device and those that were opened with it have gone. Their buffers may stay.
+  std::shared_ptr<DriverSession> session() const;
+
   Device(const Device&) = delete;
   Device& operator=(const Device&) = delete;
   // Destroys the queues; work that has not ended is abandoned.

@@ -42,6 +42,14 @@ struct Card {
     card.module = card.device->load(file.bytes()).value();
     return card;
   }
+  void open_anew() {
+    const std::shared_ptr<amdgpu::DriverSession> session = device->session();
+    module.reset();
+    device.reset();
+    device = std::move(amdgpu::Device::reopen(session, {.wait_timeout_ns = kTimeoutNs}).value().front());
+    const MappedFile file = MappedFile::open(BW_AMDGPU_TESTDATA "/endless.hsaco").value();
+    module = device->load(file.bytes()).value();
+  }
   amdgpu::Submission start(const char* kernel) {
     amdgpu::CommandRecorder recorder = device->record();
     recorder.dispatch(*module->kernel(kernel).value(), {4, 1, 1}, {64, 1, 1}, {});
@@ -90,6 +98,18 @@ TEST_P(Runaway, GivesWayToRecovery) {
   EXPECT_TRUE(ended.is_ok()) << ended.message();
 }
 
+TEST_P(Runaway, ClosesAndIsOpenedAnewInTheSameProcess) {
+  Card card = open();
+  for (int round = 0; round < 3; ++round) {
+    EXPECT_EQ(card.device->wait(card.start(kernel())).code(), StatusCode::kTimeout);
+    const auto begin = steady_clock::now();
+    card.open_anew();
+    EXPECT_LT(steady_clock::now() - begin, kPrompt);
+    const Status ended = card.device->wait(card.start("end"));
+    EXPECT_TRUE(ended.is_ok()) << ended.message();
+  }
+}
+
 TEST_P(Runaway, MeetsItsDeadline) {
   Card card = open();
   const amdgpu::Submission endless = card.start(kernel());
@@ -109,6 +129,24 @@ TEST_P(Runaway, LeavesTheCopyEngineFree) {
   const Status status = card.device->wait(card.device->copy(to, 0, from, 0, 4096).value());
   EXPECT_TRUE(status.is_ok()) << status.message();
   EXPECT_FALSE(card.device->is_done(endless));
+}
+
+TEST(Fault, EndsWithTheDeviceThatIsOpenedAnew) {
+  Card card = Card::open();
+  for (int round = 0; round < 2; ++round) {
+    const auto buffer = card.device->allocate(amdgpu::MemoryKind::kVram, 4096).value();
+    amdgpu::CommandRecorder recorder = card.device->record();
+    recorder.copy(buffer.gpu_addr(), GpuAddr{0x1000}, 64);  // where nothing is mapped
+    const Status fault = card.device->wait(card.device->submit(recorder.finish().value()).value());
+    EXPECT_EQ(fault.code(), StatusCode::kDeviceFault);
+    EXPECT_THAT(fault.message(), HasSubstr("0x1000"));
+    card.open_anew();
+    EXPECT_TRUE(card.device->fault().is_ok());
+    const Status ended = card.device->wait(card.start("end"));
+    EXPECT_TRUE(ended.is_ok()) << ended.message();
+    // A buffer of before is a buffer still.
+    EXPECT_TRUE(card.device->fill(buffer, 0, 4096, 0).is_ok());
+  }
 }
 
 TEST(RunawayProcess, ExitsWhileAKernelRuns) {
