@@ -124,11 +124,12 @@ UniqueFd text_fd(const std::string& text) {
 
 struct EmulatedDriver::Machine {
   Machine(std::unique_ptr<Arena> memory, std::vector<Card> all_cards, uint32_t minor_version,
-          ShaderCoresFactory make_shader_cores, std::shared_ptr<TraceRecorder> trace)
+          ShaderCoresFactory make_shader_cores, std::shared_ptr<TraceRecorder> trace, QueueChecks checks)
       : arena(std::move(memory)),
         cards(std::move(all_cards)),
         sysfs(cards),
-        process(*arena, files, cards, minor_version, std::move(make_shader_cores), std::move(trace)) {}
+        process(*arena, files, cards, minor_version, std::move(make_shader_cores), std::move(trace),
+                std::move(checks)) {}
 
   // A descriptor for a device file: -errno, or its number.
   int open_device(FileKind kind, uint32_t card) {
@@ -192,7 +193,8 @@ Result<std::unique_ptr<EmulatedDriver>> EmulatedDriver::create(EmulatedOptions o
   ShaderCoresFactory make_shader_cores = watched(std::move(options.make_shader_cores), options.watchdog_instructions);
   auto machine =
       std::make_unique<Machine>(std::move(arena), make_cards(options.card_count, options.vram_bytes),
-                                options.kfd_minor_version, std::move(make_shader_cores), std::move(options.trace));
+                                options.kfd_minor_version, std::move(make_shader_cores), std::move(options.trace),
+                                QueueChecks{options.strictness, std::move(options.edit_packet)});
   machine->counters = std::move(counters);
   machine->process.queues().fault_log().set_listener(std::move(options.on_fault));
   return std::unique_ptr<EmulatedDriver>(new EmulatedDriver(std::move(machine)));

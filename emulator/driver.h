@@ -47,6 +47,8 @@ struct EmulatedOptions {
   std::function<void(const FaultReport&)> on_fault;
   // Is told what the queues do (docs/trace.md); null: nobody.
   std::shared_ptr<TraceRecorder> trace;
+  // Changes packets before they are executed, from an engine's thread: for tests that leave one out.
+  PacketEdit edit_packet;
   // What executes shaders in place of `engine`.
   ShaderCoresFactory make_shader_cores;
 };

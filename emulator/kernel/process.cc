@@ -102,7 +102,7 @@ const Request* find_request(unsigned nr, uint32_t minor_version) {
 }  // namespace
 
 Process::Process(const Arena& arena, const FileTable& files, std::span<const Card> cards, uint32_t minor_version,
-                 ShaderCoresFactory make_shader_cores, std::shared_ptr<TraceRecorder> trace)
+                 ShaderCoresFactory make_shader_cores, std::shared_ptr<TraceRecorder> trace, QueueChecks checks)
     : files_(files),
       owner_(::getpid()),
       minor_version_(minor_version),
@@ -110,7 +110,7 @@ Process::Process(const Arena& arena, const FileTable& files, std::span<const Car
       events_(arena.event_page().host),
       buffers_(arena, cards),
       svm_(buffers_, cards),
-      queues_(arena, cards, buffers_, events_, std::move(make_shader_cores), std::move(trace)) {
+      queues_(arena, cards, buffers_, events_, std::move(make_shader_cores), std::move(trace), std::move(checks)) {
   for (const Card& card : cards) devices_.emplace_back().card = card;
   events_.watch_memory_exceptions([this](const uapi::MemoryExceptionData& data) {
     if (const ProcessDevice* device = find_device(data.gpu_id)) smi_.vm_fault(device->card.index);

@@ -39,7 +39,8 @@ struct ProcessDevice {
 class Process {
  public:
   Process(const Arena& arena, const FileTable& files, std::span<const Card> cards, uint32_t minor_version,
-          ShaderCoresFactory make_shader_cores, std::shared_ptr<TraceRecorder> trace = nullptr);
+          ShaderCoresFactory make_shader_cores, std::shared_ptr<TraceRecorder> trace = nullptr,
+          QueueChecks checks = {});
 
   // An ioctl on /dev/kfd: 0 or a negative errno.
   int ioctl(unsigned long request, void* argument);

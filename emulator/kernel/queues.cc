@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "base/bits.h"
+#include "emulator/caches/memory_checker.h"
 #include "emulator/card_facts.h"
 #include "emulator/kernel/user_memory.h"
 #include "emulator/trace/queue_trace.h"
@@ -14,8 +15,8 @@ namespace {
 
 using namespace kfd::uapi;
 
-// How long Linux lets a queue take to leave the hardware (queue_preemption_timeout_ms). Linux saves the waves of a queue
-// that leaves; here they are kept where they were by the shader cores, but for those that destroying gives up.
+// How long Linux lets a queue take to leave the hardware (queue_preemption_timeout_ms). Linux saves the waves of a
+// queue that leaves; here they are kept where they were by the shader cores, but for those that destroying gives up.
 constexpr std::chrono::milliseconds kPreemptionTimeout{9000};
 constexpr int kKernelNotSupported = 524;  // ENOTSUPP, which Linux lets through to user space
 constexpr size_t kMaxQueuesPerProcess = 1024;
@@ -146,6 +147,7 @@ class QueueTable::Device {
 
   const uint32_t gpu_id;
   Listener listener;
+  std::shared_ptr<MemoryChecker> checker;  // null: not strict
   // A hardware queue of the SDMA engines, which share them in turns, or of the one engine that is asked for (Linux,
   // allocate_sdma_queue()).
   std::optional<uint32_t> find_sdma_queue(const CreateQueueArgs& args) const {
@@ -192,14 +194,16 @@ struct QueueTable::Queue {
 };
 
 QueueTable::QueueTable(const Arena& arena, std::span<const Card> cards, BufferTable& buffers, EventTable& events,
-                       ShaderCoresFactory make_shader_cores, std::shared_ptr<TraceRecorder> trace)
+                       ShaderCoresFactory make_shader_cores, std::shared_ptr<TraceRecorder> trace, QueueChecks checks)
     : arena_(arena),
       buffers_(buffers),
       make_shader_cores_(std::move(make_shader_cores)),
       trace_(std::move(trace)),
+      checks_(std::move(checks)),
       engine_(static_cast<uint32_t>(cards.size()) + 1) {
   for (const Card& card : cards) {
     devices_.push_back(std::make_unique<Device>(card, arena_.doorbells(card.index), events, fault_log_));
+    if (checks_.strictness != Strictness::kOff) devices_.back()->checker = std::make_shared<MemoryChecker>();
   }
 }
 
@@ -345,9 +349,10 @@ std::vector<QueueInfo> QueueTable::list() const {
 QueueContext QueueTable::context_of(const Queue& queue, const std::string& engine, const std::string& doorbell_unit) {
   const AddressSpace& space = buffers_.space(queue.card);
   QueueListener& listener = queue.device->listener;
-  if (trace_ == nullptr) return {space, listener};
+  QueueContext context{space, listener, nullptr, queue.device->checker, checks_.edit_packet};
+  if (trace_ == nullptr) return context;
   const auto trace = std::make_shared<QueueTrace>(*trace_, listener, queue.setup, engine, doorbell_unit);
-  return {space, *trace, trace};
+  return {space, *trace, trace, context.checker, context.edit_packet};
 }
 
 void QueueTable::start(Queue& queue) {

@@ -36,11 +36,18 @@ struct QueueInfo {
   bool is_active = false;  // has a share of the hardware
 };
 
+// How packets are looked at.
+struct QueueChecks {
+  Strictness strictness = Strictness::kOff;
+  PacketEdit edit_packet = {};
+};
+
 // Calls that return int return 0 or a negative errno.
 class QueueTable {
  public:
   QueueTable(const Arena& arena, std::span<const Card> cards, BufferTable& buffers, EventTable& events,
-             ShaderCoresFactory make_shader_cores, std::shared_ptr<TraceRecorder> trace = nullptr);
+             ShaderCoresFactory make_shader_cores, std::shared_ptr<TraceRecorder> trace = nullptr,
+             QueueChecks checks = {});
   ~QueueTable();
 
   // Sets queue_id and doorbell_offset in `args`. `runtime_enabled`: whether RUNTIME_ENABLE is in force.
@@ -76,6 +83,7 @@ class QueueTable {
   BufferTable& buffers_;
   ShaderCoresFactory make_shader_cores_;
   const std::shared_ptr<TraceRecorder> trace_;  // null: none
+  const QueueChecks checks_;
   FaultLog fault_log_;
   std::unique_ptr<ShaderCores> shader_cores_;
   std::atomic<const ShaderCores*> shader_cores_view_{nullptr};  // the same, for instruction_count()

@@ -96,26 +96,31 @@ std::byte* GpuMemory::run(uint64_t address, Access access, uint64_t* size_bytes)
 }
 
 bool GpuMemory::load_u32(uint64_t address, uint32_t* value) {
-  return with_word(address, sizeof(*value), Access::kRead,
-                   [&](std::byte* host) { *value = atomic_at<uint32_t>(host).load(std::memory_order_acquire); });
+  note(AccessKind::kFarLoad, address, sizeof(*value));
+  return use_word(address, sizeof(*value), Access::kRead,
+                  [&](std::byte* host) { *value = atomic_at<uint32_t>(host).load(std::memory_order_acquire); });
 }
 
 bool GpuMemory::load_u64(uint64_t address, uint64_t* value) {
-  return with_word(address, sizeof(*value), Access::kRead,
-                   [&](std::byte* host) { *value = atomic_at<uint64_t>(host).load(std::memory_order_acquire); });
+  note(AccessKind::kFarLoad, address, sizeof(*value));
+  return use_word(address, sizeof(*value), Access::kRead,
+                  [&](std::byte* host) { *value = atomic_at<uint64_t>(host).load(std::memory_order_acquire); });
 }
 
 bool GpuMemory::store_u32(uint64_t address, uint32_t value) {
-  return with_word(address, sizeof(value), Access::kWrite,
-                   [&](std::byte* host) { atomic_at<uint32_t>(host).store(value, std::memory_order_release); });
+  note(AccessKind::kFarStore, address, sizeof(value));
+  return use_word(address, sizeof(value), Access::kWrite,
+                  [&](std::byte* host) { atomic_at<uint32_t>(host).store(value, std::memory_order_release); });
 }
 
 bool GpuMemory::store_u64(uint64_t address, uint64_t value) {
-  return with_word(address, sizeof(value), Access::kWrite,
-                   [&](std::byte* host) { atomic_at<uint64_t>(host).store(value, std::memory_order_release); });
+  note(AccessKind::kFarStore, address, sizeof(value));
+  return use_word(address, sizeof(value), Access::kWrite,
+                  [&](std::byte* host) { atomic_at<uint64_t>(host).store(value, std::memory_order_release); });
 }
 
 bool GpuMemory::read(uint64_t address, void* destination, uint64_t size_bytes) {
+  note(AccessKind::kFarLoad, address, size_bytes);
   return touch([&] {
     for (uint64_t done = 0; done < size_bytes;) {
       uint64_t count = size_bytes - done;
@@ -129,6 +134,7 @@ bool GpuMemory::read(uint64_t address, void* destination, uint64_t size_bytes) {
 }
 
 bool GpuMemory::write(uint64_t address, const void* source, uint64_t size_bytes) {
+  note(AccessKind::kFarStore, address, size_bytes);
   return touch([&] {
     for (uint64_t done = 0; done < size_bytes;) {
       uint64_t count = size_bytes - done;
@@ -142,6 +148,8 @@ bool GpuMemory::write(uint64_t address, const void* source, uint64_t size_bytes)
 }
 
 bool GpuMemory::copy(uint64_t destination, uint64_t source, uint64_t size_bytes) {
+  note(AccessKind::kFarLoad, source, size_bytes);
+  note(AccessKind::kFarStore, destination, size_bytes);
   return touch([&] {
     for (uint64_t done = 0; done < size_bytes;) {
       uint64_t count = size_bytes - done;
@@ -157,6 +165,7 @@ bool GpuMemory::copy(uint64_t destination, uint64_t source, uint64_t size_bytes)
 }
 
 bool GpuMemory::fill(uint64_t address, uint32_t value, uint32_t unit_bytes, uint64_t size_bytes) {
+  note(AccessKind::kFarStore, address, size_bytes);
   return touch([&] {
     for (uint64_t done = 0; done < size_bytes;) {
       uint64_t count = size_bytes - done;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 
+#include "emulator/caches/access_set.h"
 #include "emulator/memory/address_space.h"
 #include "emulator/memory/client_fault.h"
 
@@ -29,7 +30,9 @@ std::string describe(const MemoryFault& fault);
 // a value that another processor polls publishes all that came before it. Addresses of atomic accesses must be aligned.
 class GpuMemory {
  public:
-  explicit GpuMemory(const AddressSpace& space) : space_(space), tlb_(space) {}
+  // What is accessed is noted there, as a packet's; null: nobody asks.
+  explicit GpuMemory(const AddressSpace& space, Accesses* noted = nullptr)
+      : space_(space), tlb_(space), noted_(noted) {}
 
   bool load_u32(uint64_t address, uint32_t* value);
   bool load_u64(uint64_t address, uint64_t* value);
@@ -43,11 +46,8 @@ class GpuMemory {
   // Calls `use` with the host address of one aligned word, for atomic operations.
   template <class Use>
   bool with_word(uint64_t address, uint32_t size_bytes, Access access, const Use& use) {
-    return touch([&] {
-      std::byte* host = word(address, size_bytes, access);
-      if (host != nullptr) use(host);
-      return host != nullptr;
-    });
+    note(access == Access::kWrite ? AccessKind::kAtomic : AccessKind::kFarLoad, address, size_bytes);
+    return use_word(address, size_bytes, access, use);
   }
 
   // While one lives, several accesses share what each would do by itself, so they are quicker; what is unmapped stays
@@ -63,6 +63,17 @@ class GpuMemory {
   const MemoryFault& fault() const { return fault_; }
 
  private:
+  void note(AccessKind kind, uint64_t address, uint64_t size_bytes) {
+    if (noted_ != nullptr) noted_->of(kind).add(address, size_bytes, 0);
+  }
+  template <class Use>
+  bool use_word(uint64_t address, uint32_t size_bytes, Access access, const Use& use) {
+    return touch([&] {
+      std::byte* host = word(address, size_bytes, access);
+      if (host != nullptr) use(host);
+      return host != nullptr;
+    });
+  }
   // Calls `use`, which touches memory and says whether it could.
   template <class Use>
   bool touch(const Use& use) {
@@ -78,6 +89,7 @@ class GpuMemory {
 
   const AddressSpace& space_;
   Tlb tlb_;
+  Accesses* const noted_;
   MemoryFault fault_;
 };
 

@@ -17,7 +17,11 @@ PacketQueue::PacketQueue(const QueueSetup& setup, const QueueContext& context, s
       context_(context),
       engine_(std::move(engine)),
       bytes_per_count_(bytes_per_count),
-      memory_(context.memory) {}
+      order_(context.checker == nullptr ? nullptr
+                                        : std::make_unique<MemoryChecker::Queue>(
+                                              context.checker, fmt::format("{} queue {}", engine_, setup.queue_id))),
+      memory_(context.memory, context.checker == nullptr ? nullptr : &accesses_),
+      ordering_memory_(context.memory) {}
 
 StepResult PacketQueue::step(Turn turn) {
   if (stopped_ || is_cancelled()) return StepResult::kStopped;
@@ -29,11 +33,12 @@ StepResult PacketQueue::step(Turn turn) {
       if (fetched == Fetch::kFault) return stop();
       if (fetched == Fetch::kNothing) return without_more;
       has_packet_ = true;
+      begin_packet();
       if (trace() != nullptr) trace()->begin_packet();
     }
     const size_t depth = buffers_.size();
     const Outcome outcome = execute();
-    if (outcome == Outcome::kFault) return stop();
+    if (outcome == Outcome::kFault || (outcome == Outcome::kDone && !check_packet())) return stop();
     if (outcome == Outcome::kSuspended) return StepResult::kProgress;
     const bool was_blocked = std::exchange(blocked_, outcome == Outcome::kBlocked);
     if (trace() != nullptr && !blocked_) trace_packet(depth);
@@ -63,6 +68,9 @@ PacketQueue::Fetch PacketQueue::fetch() {
 PacketQueue::Fetch PacketQueue::fetch_from_ring() {
   const uint64_t written = written_dwords();
   uint64_t available = written - ring_next_;
+  if (order_ != nullptr && written != seen_doorbell_) order_->see_doorbell(written);
+  if (order_ != nullptr && available == 0 && seen_doorbell_ != 0) order_->drained();
+  seen_doorbell_ = available == 0 ? 0 : written;
   if (available == 0) return Fetch::kNothing;
   if (trace() != nullptr) trace()->see_doorbell(setup_.doorbell->load(std::memory_order_relaxed));
   if (skipping_ != 0 && available <= ring_dwords()) {
@@ -144,20 +152,20 @@ bool PacketQueue::read_ring(uint64_t at, uint32_t count) {
   const uint64_t begin = at % ring_dwords();
   const auto first = static_cast<uint32_t>(std::min<uint64_t>(count, ring_dwords() - begin));
   packet_.resize(count);
-  if (memory_.read(setup_.ring_address + begin * sizeof(uint32_t), packet_.data(), first * sizeof(uint32_t)) &&
-      memory_.read(setup_.ring_address, packet_.data() + first, (count - first) * sizeof(uint32_t))) {
+  if (ordering_memory_.read(setup_.ring_address + begin * sizeof(uint32_t), packet_.data(), first * sizeof(uint32_t)) &&
+      ordering_memory_.read(setup_.ring_address, packet_.data() + first, (count - first) * sizeof(uint32_t))) {
     return true;
   }
-  memory_fault();
+  memory_fault(ordering_memory_);
   return false;
 }
 
 bool PacketQueue::read_buffer(uint64_t address, uint32_t count) {
   packet_.resize(count);
   const auto size_bytes = static_cast<uint32_t>(count * sizeof(uint32_t));
-  if (memory_.read(address, packet_.data(), size_bytes)) return true;
+  if (ordering_memory_.read(address, packet_.data(), size_bytes)) return true;
   packet_.clear();
-  memory_fault();
+  memory_fault(ordering_memory_);
   return false;
 }
 
@@ -168,19 +176,33 @@ bool PacketQueue::retire() {
   }
   if (!buffers_.empty() || published_ == ring_next_) return true;
   if (!publish_read_pointer(ring_next_)) {
-    memory_fault();
+    memory_fault(ordering_memory_);
     return false;
   }
   published_ = ring_next_;
   return true;
 }
 
+void PacketQueue::begin_packet() {
+  if (context_.edit_packet) context_.edit_packet(packet_);
+  if (order_ == nullptr) return;
+  accesses_.clear();
+  order_->begin_at(ring_packet_);
+}
+
+bool PacketQueue::check_packet() {
+  if (order_ == nullptr || accesses_.is_empty()) return true;
+  const auto wrong = order_->check_packet(packet_name(), std::exchange(accesses_, {}));
+  if (wrong) fail("{}", *wrong);
+  return !wrong;
+}
+
 void PacketQueue::trace_packet(size_t depth) {
   buffers_.size() > depth ? trace()->call_buffer(describe_packet()) : trace()->end_packet(describe_packet());
 }
 
-PacketQueue::Outcome PacketQueue::memory_fault() {
-  memory_fault_ = memory_.fault();
+PacketQueue::Outcome PacketQueue::memory_fault(const GpuMemory& memory) {
+  memory_fault_ = memory.fault();
   return fail("{}", describe(*memory_fault_));
 }
 

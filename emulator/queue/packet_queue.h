@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "amdgpu/gfx11/text/packet_text.h"
+#include "emulator/caches/memory_checker.h"
 #include "emulator/memory/gpu_memory.h"
 #include "emulator/queue/queue_processor.h"
 #include "emulator/trace/queue_trace.h"
@@ -55,6 +56,19 @@ class PacketQueue : public QueueProcessor {
   const QueueSetup& setup() const { return setup_; }
   const AddressSpace& space() const { return context_.memory; }
   GpuMemory& memory() { return memory_; }
+  // For what orders other work by itself: fetching, polling and signalling. It is not held against that work.
+  GpuMemory& ordering_memory() { return ordering_memory_; }
+  // Strict mode's side of the queue; null: nobody checks.
+  MemoryChecker::Queue* order() const { return order_.get(); }
+  // A packet is about to store what others may wait for.
+  void signal(uint64_t address, WorkOrder::Signal when) {
+    if (order_ != nullptr) order_->signal(address, when);
+  }
+  // The packet at hand has found what it waited for, or goes on waiting.
+  Outcome end_wait(bool holds, uint64_t address) {
+    if (holds && order_ != nullptr) order_->wait_for_value(address);
+    return holds ? Outcome::kDone : Outcome::kBlocked;
+  }
   QueueListener& listener() { return context_.listener; }
   // When the packet at hand is done, and the client has seen the read pointer that says so: who is woken by an
   // interrupt may look at once for room in the ring.
@@ -78,7 +92,8 @@ class PacketQueue : public QueueProcessor {
     reason_ = fmt::format(format, std::forward<Args>(args)...);
     return Outcome::kFault;
   }
-  Outcome memory_fault();  // what memory() says
+  Outcome memory_fault() { return memory_fault(memory_); }
+  Outcome ordering_fault() { return memory_fault(ordering_memory_); }
   Outcome shader_fault(ShaderFault fault);
 
  private:
@@ -100,14 +115,23 @@ class PacketQueue : public QueueProcessor {
   bool read_buffer(uint64_t address, uint32_t count);
   bool retire();
   StepResult stop();
+  // What that memory says.
+  Outcome memory_fault(const GpuMemory& memory);
   // The packet is done; with buffers as deep as `depth` before it.
   void trace_packet(size_t depth);
+  // The packet at hand is about to be executed, or has been: strict mode.
+  void begin_packet();
+  bool check_packet();
 
   QueueSetup setup_;
   const QueueContext context_;
   const std::string engine_;
   const uint32_t bytes_per_count_;
+  Accesses accesses_;  // of the packet at hand
+  std::unique_ptr<MemoryChecker::Queue> order_;
   GpuMemory memory_;
+  GpuMemory ordering_memory_;
+  uint64_t seen_doorbell_ = 0;  // by order_
 
   uint64_t ring_next_ = 0;    // dwords taken from the ring since the queue was made
   uint64_t ring_packet_ = 0;  // where in the ring the packet stands that led here

@@ -1,5 +1,6 @@
 // The PM4 packets that start programs. Registers: amdgpu/gfx11/registers.h.
 #include <algorithm>
+#include <utility>
 
 #include "base/bits.h"
 #include "emulator/card_facts.h"
@@ -94,6 +95,11 @@ PacketQueue::Outcome Pm4Queue::dispatch(std::array<uint32_t, 3> size, uint32_t i
   if (check_dispatch(initiator) == Outcome::kFault) return Outcome::kFault;
   if (std::find(size.begin(), size.end(), 0u) != size.end()) return Outcome::kDone;  // no workgroup at all
   Dispatch dispatch = describe_dispatch(size, initiator);
+  if (order() != nullptr) {
+    shader_accesses_.clear();
+    dispatch.accesses = &shader_accesses_;
+    program_address_ = dispatch.program_address;
+  }
   dispatch.interrupt = [this](uint32_t data) { listener().interrupt(data); };
   if (trace() != nullptr) trace()->begin_dispatch(describe_packet(), &dispatch);
   return run(dispatch);
@@ -104,7 +110,10 @@ PacketQueue::Outcome Pm4Queue::run(const Dispatch& dispatch) {
   auto fault = shader_cores_.run(dispatch, space(), cancellation(), &suspension_);
   if (fault) return shader_fault(std::move(*fault));
   if (suspension_.dispatch != nullptr) return Outcome::kSuspended;
-  return is_cancelled() ? Outcome::kBlocked : Outcome::kDone;  // for ever: nobody shall see it as done
+  if (is_cancelled()) return Outcome::kBlocked;  // for ever: nobody shall see it as done
+  if (order() == nullptr) return Outcome::kDone;
+  const auto wrong = order()->check_dispatch(program_address_, std::exchange(shader_accesses_, {}));
+  return wrong ? fail("{}", *wrong) : Outcome::kDone;
 }
 
 }  // namespace bw::emulator

@@ -71,7 +71,7 @@ PacketQueue::Outcome Pm4Queue::rewind() {
   using Packet = pm4::REWIND;
   if (!has_size_of<Packet>()) return wrong_size<Packet>();
   uint32_t control = 0;
-  if (!memory().load_u32(dword_address(Packet::valid.dword), &control)) return memory_fault();
+  if (!ordering_memory().load_u32(dword_address(Packet::valid.dword), &control)) return ordering_fault();
   return Packet::valid.bits.get(control) != 0 ? Outcome::kDone : Outcome::kBlocked;
 }
 

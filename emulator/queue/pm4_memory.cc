@@ -1,6 +1,7 @@
 // The PM4 packets that write memory at a point of the pipeline, order memory, and raise events. All that they wait for
-// is done by then: this command processor takes one packet at a time and runs a dispatch to its end; and caches are not
-// modelled, so that there is nothing to write back or to invalidate.
+// is done by then: this command processor takes one packet at a time and runs a dispatch to its end; and all memory is
+// coherent, so that there is nothing to write back or to invalidate. Strict mode keeps account of what would have been
+// (emulator/caches).
 #include "amdgpu/gfx11/enums.h"
 #include "base/bits.h"
 #include "emulator/kernel/clock.h"
@@ -62,6 +63,8 @@ PacketQueue::Outcome Pm4Queue::release_mem() {
   if (interrupt > Packet::int_sel__unconditionally_send_int_ctxid) {
     return fail("INT_SEL {} is not implemented", interrupt);
   }
+  const bool has_data = Packet::data_sel.get(data) != Packet::data_sel__none;
+  signal(has_data ? address_at(3) : 0, WorkOrder::Signal::kEndOfPipe);
   const Outcome stored = store_release_data(Packet::data_sel.get(data), address_at(3));
   if (stored != Outcome::kDone) return stored;
   if (interrupt == Packet::int_sel__send_interrupt_only ||
@@ -84,12 +87,12 @@ PacketQueue::Outcome Pm4Queue::store_release_data(uint32_t data_sel, uint64_t ad
     case Packet::data_sel__none:
       return Outcome::kDone;
     case Packet::data_sel__send_32_bit_low:
-      return memory().store_u32(address, dword(5)) ? Outcome::kDone : memory_fault();
+      return ordering_memory().store_u32(address, dword(5)) ? Outcome::kDone : ordering_fault();
     case Packet::data_sel__send_64_bit_data:
-      return memory().store_u64(address, address_at(5)) ? Outcome::kDone : memory_fault();
+      return ordering_memory().store_u64(address, address_at(5)) ? Outcome::kDone : ordering_fault();
     case Packet::data_sel__send_gpu_clock_counter:
     case Packet::data_sel__send_system_clock_counter:
-      return memory().store_u64(address, gpu_clock()) ? Outcome::kDone : memory_fault();
+      return ordering_memory().store_u64(address, gpu_clock()) ? Outcome::kDone : ordering_fault();
     case Packet::data_sel__store_gds_data_to_memory:
       return fail("DATA_SEL {}: the card has no global data share", data_sel);
     case Packet::data_sel__atomic_add32bit_low:
@@ -102,11 +105,18 @@ PacketQueue::Outcome Pm4Queue::store_release_data(uint32_t data_sel, uint64_t ad
 PacketQueue::Outcome Pm4Queue::add_release_data(uint64_t address) {
   const MemoryAtomic add{.op = gfx11::TC_OP::TC_OP_ATOMIC_ADD_32, .source = dword(5)};
   const auto apply = [&](std::byte* host) { apply_atomic(add, host); };
-  return memory().with_word(address, sizeof(uint32_t), Access::kWrite, apply) ? Outcome::kDone : memory_fault();
+  return ordering_memory().with_word(address, sizeof(uint32_t), Access::kWrite, apply) ? Outcome::kDone
+                                                                                       : ordering_fault();
 }
 
 PacketQueue::Outcome Pm4Queue::acquire_mem() {
-  return has_size_of<pm4::ACQUIRE_MEM>() ? Outcome::kDone : wrong_size<pm4::ACQUIRE_MEM>();
+  using Packet = pm4::ACQUIRE_MEM;
+  if (!has_size_of<Packet>()) return wrong_size<Packet>();
+  if (order() == nullptr) return Outcome::kDone;
+  const uint32_t* data = packet().data();
+  if (Packet::gcr_cntl_glv_inv.get(data) != 0 && Packet::gcr_cntl_gl1_inv.get(data) != 0) order()->invalidate_vector();
+  if (Packet::gcr_cntl_glk_inv.get(data) != 0) order()->invalidate_scalar();
+  return Outcome::kDone;
 }
 
 PacketQueue::Outcome Pm4Queue::write_data() {
@@ -123,6 +133,7 @@ PacketQueue::Outcome Pm4Queue::write_data() {
   if (!is_aligned(address_at(2), 4)) return misaligned(address_at(2), 4);
   const bool increments = Packet::addr_incr.get(data) == Packet::addr_incr__increment_address;
   uint64_t address = address_at(2);
+  signal(address, WorkOrder::Signal::kNow);
   for (size_t i = Packet::kDwords; i < packet().size(); ++i) {
     if (!memory().store_u32(address, dword(i))) return memory_fault();
     if (increments) address += sizeof(uint32_t);
@@ -163,6 +174,7 @@ PacketQueue::Outcome Pm4Queue::event_write() {
       return fail("EVENT_TYPE {} is not implemented", event_name(type));
   }
   if (packet().size() != kDwordsWithoutAddress) return fail("{} writes no memory", event_name(type));
+  if (type == VGT_EVENT_TYPE::CS_PARTIAL_FLUSH && order() != nullptr) order()->wait_for_dispatches();
   return Outcome::kDone;
 }
 

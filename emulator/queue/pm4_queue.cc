@@ -63,7 +63,7 @@ std::string Pm4Queue::packet_name() const {
 
 // CP_HQD_PQ_RPTR counts dwords within the ring; kfdtest (PM4Queue) compares it so.
 bool Pm4Queue::publish_read_pointer(uint64_t count_dwords) {
-  return memory().store_u32(setup().read_pointer_address, lo32(count_dwords % ring_dwords()));
+  return ordering_memory().store_u32(setup().read_pointer_address, lo32(count_dwords % ring_dwords()));
 }
 
 PacketQueue::Outcome Pm4Queue::execute() {

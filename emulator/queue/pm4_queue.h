@@ -101,7 +101,9 @@ class Pm4Queue final : public PacketQueue {
   }
 
   ShaderCores& shader_cores_;
-  Suspension suspension_;  // of the dispatch at hand
+  Suspension suspension_;         // of the dispatch at hand
+  Accesses shader_accesses_;      // of the same, in strict mode
+  uint64_t program_address_ = 0;  // of the same
   RegisterFile registers_;
   uint64_t atomic_return_ = 0;  // what the last ATOMIC_MEM with return found
 };

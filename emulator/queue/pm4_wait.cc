@@ -29,7 +29,7 @@ PacketQueue::Outcome Pm4Queue::wait_reg_mem() {
   if (!compare(Packet::function.get(data), value & Packet::mask.get(data), Packet::reference.get(data), &holds)) {
     return fail("unknown FUNCTION {}", Packet::function.get(data));
   }
-  return holds ? Outcome::kDone : Outcome::kBlocked;
+  return end_wait(holds, address_at(2));
 }
 
 // WR_WAIT_WR_REG writes the reference to one register, then waits for another (Linux gfx_v11_0.c,
@@ -69,18 +69,18 @@ PacketQueue::Outcome Pm4Queue::wait_reg_mem64() {
   }
   if (!is_aligned(address_at(2), 8)) return misaligned(address_at(2), 8);
   uint64_t value = 0;
-  if (!memory().load_u64(address_at(2), &value)) return memory_fault();
+  if (!ordering_memory().load_u64(address_at(2), &value)) return ordering_fault();
   bool holds = false;
   if (!compare(Packet::function.get(data), value & address_at(6), address_at(4), &holds)) {
     return fail("unknown FUNCTION {}", Packet::function.get(data));
   }
-  return holds ? Outcome::kDone : Outcome::kBlocked;
+  return end_wait(holds, address_at(2));
 }
 
 PacketQueue::Outcome Pm4Queue::load_polled(bool from_memory, uint64_t address, uint32_t* value) {
   if (from_memory) {
     if (!is_aligned(address, 4)) return misaligned(address, 4);
-    return memory().load_u32(address, value) ? Outcome::kDone : memory_fault();
+    return ordering_memory().load_u32(address, value) ? Outcome::kDone : ordering_fault();
   }
   const RegOffset offset{lo32(address)};
   return registers_.read(offset, value) ? Outcome::kDone : no_register(offset);

@@ -3,8 +3,10 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <stop_token>
 
 #include "emulator/fault_report.h"
@@ -99,7 +101,11 @@ struct QueueSetup {
 
 inline constexpr uint64_t kNoDoorbell = ~uint64_t{0};
 
+class MemoryChecker;
 class QueueTrace;
+
+// Changes a packet before it is executed, and not its size: for tests that leave out what a program relies on.
+using PacketEdit = std::function<void(std::span<uint32_t> packet)>;
 
 // The device around a queue. All of it outlives the queue.
 struct QueueContext {
@@ -107,6 +113,10 @@ struct QueueContext {
   QueueListener& listener;
   // What the queue does, for a trace (emulator/trace); null: nobody asks. It is the listener too, then.
   std::shared_ptr<QueueTrace> trace = nullptr;
+  // Of the card, in strict mode; null: nobody checks.
+  std::shared_ptr<MemoryChecker> checker = nullptr;
+  // Of packets of PM4 and SDMA; none: they are executed as they are.
+  PacketEdit edit_packet = {};
 };
 
 std::unique_ptr<QueueProcessor> make_pm4_queue(const QueueSetup& setup, const QueueContext& context,

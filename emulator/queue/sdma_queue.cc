@@ -1,6 +1,7 @@
 #include "emulator/queue/sdma_queue.h"
 
 #include "amdgpu/gfx11/enums.h"
+#include "amdgpu/gfx11/pm4.h"
 #include "amdgpu/gfx11/registers.h"
 #include "base/bits.h"
 #include "emulator/kernel/clock.h"
@@ -98,14 +99,15 @@ std::string SdmaQueue::packet_name() const {
 }
 
 bool SdmaQueue::publish_read_pointer(uint64_t count_dwords) {
-  return memory().store_u64(setup().read_pointer_address, count_dwords * sizeof(uint32_t));
+  return ordering_memory().store_u64(setup().read_pointer_address, count_dwords * sizeof(uint32_t));
 }
 
 PacketQueue::Outcome SdmaQueue::execute() {
   switch (opcode_of(dword(0))) {
     case Opcode::NOP:
-    case Opcode::GCR_REQ:  // caches are not modelled
       return Outcome::kDone;
+    case Opcode::GCR_REQ:
+      return gcr_req();
     case Opcode::INDIRECT:
       return indirect();
     case Opcode::COND_EXE:
@@ -155,7 +157,23 @@ PacketQueue::Outcome SdmaQueue::cond_exe() {
   return value == Packet::reference.get(data) ? Outcome::kDone : skip_dwords(Packet::exec_count.get(data));
 }
 
+// The shader caches, where strict mode follows them. unverified: that the engine's request reaches all of them.
+PacketQueue::Outcome SdmaQueue::gcr_req() {
+  using Packet = sdma::GCR_REQ;
+  using Gcr = gfx11::pm4::ACQUIRE_MEM;  // has the same bits
+  if (order() == nullptr) return Outcome::kDone;
+  const uint32_t* data = packet().data();
+  const uint32_t control = Packet::gcr_control_15_0.get(data) | Packet::gcr_control_18_16.get(data)
+                                                                    << Packet::gcr_control_15_0.bits.width();
+  if (Gcr::gcr_cntl_glv_inv.bits.get(control) != 0 && Gcr::gcr_cntl_gl1_inv.bits.get(control) != 0) {
+    order()->invalidate_vector();
+  }
+  if (Gcr::gcr_cntl_glk_inv.bits.get(control) != 0) order()->invalidate_scalar();
+  return Outcome::kDone;
+}
+
 PacketQueue::Outcome SdmaQueue::trap() {
+  signal(0, WorkOrder::Signal::kEndOfPipe);
   interrupt_when_done(sdma::TRAP::int_context.get(packet().data()));
   return Outcome::kDone;
 }
@@ -167,12 +185,12 @@ PacketQueue::Outcome SdmaQueue::poll_regmem() {
   if (Packet::mem_poll.get(data) == 0) return poll_register();
   if (!is_aligned(address_at(1), 4)) return misaligned(address_at(1), 4);
   uint32_t value = 0;
-  if (!memory().load_u32(address_at(1), &value)) return memory_fault();
+  if (!ordering_memory().load_u32(address_at(1), &value)) return ordering_fault();
   bool holds = false;
   if (!compare(Packet::func.get(data), value & Packet::mask.get(data), Packet::value.get(data), &holds)) {
     return fail("unknown FUNC {}", Packet::func.get(data));
   }
-  return holds ? Outcome::kDone : Outcome::kBlocked;
+  return end_wait(holds, address_at(1));
 }
 
 // The flush of the host data path is all that a queue may wait for, in whatever way it is asked for (Linux
@@ -203,7 +221,8 @@ PacketQueue::Outcome SdmaQueue::write_untiled() {
 
 PacketQueue::Outcome SdmaQueue::fence() {
   if (!is_aligned(address_at(1), 4)) return misaligned(address_at(1), 4);
-  return memory().store_u32(address_at(1), dword(3)) ? Outcome::kDone : memory_fault();
+  signal(address_at(1), WorkOrder::Signal::kEndOfPipe);
+  return ordering_memory().store_u32(address_at(1), dword(3)) ? Outcome::kDone : ordering_fault();
 }
 
 // The global counter is the card's clock; the engine's own is the same until it is set.

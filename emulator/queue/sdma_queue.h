@@ -28,6 +28,7 @@ class SdmaQueue final : public PacketQueue {
   Outcome indirect();
   Outcome cond_exe();
   Outcome trap();
+  Outcome gcr_req();
   Outcome poll_regmem();
   Outcome poll_register();
 

@@ -13,6 +13,8 @@
 
 namespace bw::emulator {
 
+struct Accesses;  // emulator/caches/access_set.h
+
 // A dispatch as the COMPUTE_* registers and the DISPATCH packet (or an AQL packet) describe it.
 struct Dispatch {
   uint64_t program_address = 0;  // GPU virtual address of the first instruction, multiple of 256
@@ -33,6 +35,8 @@ struct Dispatch {
   std::function<void(uint32_t data)> interrupt;
   // Gets the wave instructions that the dispatch has executed, before run() returns; null: nobody asks.
   uint64_t* instructions = nullptr;
+  // Gets what memory the dispatch has accessed, before run() returns; null: nobody asks. Only the interpreter can tell.
+  Accesses* accesses = nullptr;
 };
 
 enum class ShaderFaultKind : uint8_t {

@@ -3,10 +3,8 @@
 #include <algorithm>
 
 #include "emulator/memory/client_fault.h"
-#include "emulator/shader/buffer_access.h"
-#include "emulator/shader/buffer_format.h"
 #include "emulator/shader/lds_banks.h"
-#include "emulator/shader/memory.h"
+#include "emulator/shader/memory_lanes.h"
 
 namespace bw::emulator {
 namespace {
@@ -14,21 +12,14 @@ namespace {
 using Reach = CountedInstruction::Reach;
 using Direction = CountedInstruction::Direction;
 
-constexpr uint64_t kDwordAligned = ~uint64_t{3};
-
 InstructionCounts times(const InstructionCounts& once, uint64_t executions) {
   InstructionCounts out;
   for (const auto field : kInstructionCountFields) out.*field = once.*field * executions;
   return out;
 }
 
-uint32_t active_lanes(const Wave& wave, unsigned half) {
-  return static_cast<uint32_t>(wave.exec() >> (half * kLanes));
-}
-
 // Lines of 2^shift bytes that [address, address + size_bytes) touch, of addresses in rising order.
-uint64_t count_lines(const std::array<uint64_t, kLanes>& addresses, uint32_t count, uint32_t size_bytes,
-                     unsigned shift) {
+uint64_t count_lines(const LaneArray& addresses, uint32_t count, uint32_t size_bytes, unsigned shift) {
   uint64_t lines = 0, next = 0;  // next: the first line not counted yet
   for (uint32_t i = 0; i < count; ++i) {
     const uint64_t last = (addresses[i] + size_bytes - 1) >> shift;
@@ -119,75 +110,32 @@ void GroupCounter::note_access(Wave& wave, const Step& step, const CountedInstru
         .add(in.bytes, lanes * in.bytes);
     return;
   }
-  uint32_t size_bytes = in.bytes;
-  if (in.reach == Reach::kTypedBuffer) {
-    const uint32_t own_format = step.extra >> kBufferFormatShift;
-    const auto* format = find_buffer_format(own_format != 0 ? own_format : BufferAccess(wave, step).format());
-    if (format == nullptr) return;
-    size_bytes = bw::emulator::size_bytes(*format);
-  }
+  const std::optional<uint32_t> bytes_of_lane = lane_bytes(wave, step, in);
+  if (!bytes_of_lane) return;
+  const uint32_t size_bytes = *bytes_of_lane;
   GlobalTraffic& traffic = traffic_of(dispatch_.memory_, in.direction);
   uint64_t requested = 0;
   for (unsigned half = 0; half < wave.halves; ++half) {
     if (active_lanes(wave, half) == 0) continue;
-    std::array<uint64_t, kLanes> addresses;
-    const bool is_buffer = in.reach == Reach::kBuffer || in.reach == Reach::kTypedBuffer;
-    const uint32_t count = is_buffer ? buffer_addresses(wave, step, size_bytes, half, &addresses)
-                                     : global_addresses(wave, step, in, half, &addresses);
+    LaneArray addresses;
+    uint32_t in_aperture = 0;
+    const uint32_t count = memory_addresses(wave, step, in, size_bytes, half, &addresses, &in_aperture);
+    dispatch_.memory_.flat_aperture_bytes += uint64_t{in_aperture} * in.bytes;
     if (count != 0) note_global(in, size_bytes, addresses, count);
     requested += uint64_t{count} * size_bytes;
   }
   traffic.requested.add(size_bytes, requested);
 }
 
-// As smem.cc has it; the range check of buffers is left out.
 void GroupCounter::note_scalar(const Wave& wave, const Step& step, const CountedInstruction& in) {
-  const int64_t imm = step.imm;
-  const uint64_t offset = (read32(wave, step.src[1]) & kDwordAligned) + (static_cast<uint64_t>(imm) & kDwordAligned);
-  constexpr uint64_t kAddressBits = (uint64_t{1} << 48) - 1;
-  const uint64_t base = wave.s64(step.src[0].index) & kDwordAligned & kAddressBits;
+  const ByteRange range = scalar_range(wave, step, in);
   dispatch_.memory_.scalar_load_bytes += in.bytes;
-  touch(Direction::kLoad, base + offset, base + offset + in.bytes);
-  note_range(Direction::kLoad, base + offset, in.bytes, in.bytes);
+  touch(Direction::kLoad, range.begin, range.end);
+  note_range(Direction::kLoad, range.begin, in.bytes, in.bytes);
 }
 
-uint32_t GroupCounter::global_addresses(Wave& wave, const Step& step, const CountedInstruction& in, unsigned half,
-                                        std::array<uint64_t, kLanes>* addresses) {
-  const bool is_flat = in.reach == Reach::kFlat;
-  LaneAddresses lanes;
-  if (in.is_by_lane) {
-    const uint64_t base =
-        ((step.extra & 2) != 0 ? read64(wave, step.src[2]) : 0) + static_cast<uint64_t>(static_cast<int64_t>(step.imm));
-    for (unsigned l = 0; l < kLanes; ++l) lanes.address[l] = base + (half * kLanes + l) * 4;
-  } else {
-    compute_addresses(wave, step, is_flat ? Space::kFlat : Space::kGlobal, half, &lanes);
-  }
-  const bool mixes = is_flat && any_in_aperture(wave, step, lanes, half);
-  uint32_t count = 0;
-  for (uint32_t active = active_lanes(wave, half); active != 0; active &= active - 1) {
-    const uint64_t address = lanes.address[std::countr_zero(active)];
-    if (mixes && is_in_aperture(step, address)) {
-      dispatch_.memory_.flat_aperture_bytes += in.bytes;
-      continue;
-    }
-    (*addresses)[count++] = address;
-  }
-  return count;
-}
-
-uint32_t GroupCounter::buffer_addresses(Wave& wave, const Step& step, uint32_t size_bytes, unsigned half,
-                                        std::array<uint64_t, kLanes>* addresses) {
-  const BufferAccess access(wave, step);
-  uint32_t count = 0;
-  for (uint32_t active = active_lanes(wave, half); active != 0; active &= active - 1) {
-    const auto lane = static_cast<unsigned>(std::countr_zero(active));
-    if (const auto address = access.address(wave, half, lane, 0, size_bytes)) (*addresses)[count++] = *address;
-  }
-  return count;
-}
-
-void GroupCounter::note_global(const CountedInstruction& in, uint32_t size_bytes,
-                               std::array<uint64_t, kLanes>& addresses, uint32_t count) {
+void GroupCounter::note_global(const CountedInstruction& in, uint32_t size_bytes, LaneArray& addresses,
+                               uint32_t count) {
   const auto end = addresses.begin() + count;
   if (!std::is_sorted(addresses.begin(), end)) std::sort(addresses.begin(), end);
   GlobalTraffic& traffic = traffic_of(dispatch_.memory_, in.direction);

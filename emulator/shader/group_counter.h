@@ -75,11 +75,6 @@ class GroupCounter {
   void describe(const Step& step, DispatchCounter::StepCount* count);
   void note_access(Wave& wave, const Step& step, const CountedInstruction& in);
   void note_scalar(const Wave& wave, const Step& step, const CountedInstruction& in);
-  // Of one half: FLAT and GLOBAL, and buffers.
-  uint32_t global_addresses(Wave& wave, const Step& step, const CountedInstruction& in, unsigned half,
-                            std::array<uint64_t, kLanes>* addresses);
-  uint32_t buffer_addresses(Wave& wave, const Step& step, uint32_t size_bytes, unsigned half,
-                            std::array<uint64_t, kLanes>* addresses);
   void note_global(const CountedInstruction& in, uint32_t size_bytes, std::array<uint64_t, kLanes>& addresses,
                    uint32_t count);
   void note_lds(Wave& wave, const Step& step, const CountedInstruction& in);

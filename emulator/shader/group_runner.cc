@@ -208,6 +208,7 @@ void GroupRunner::start(uint64_t number) {
   wave_count_ = (lanes + dispatch_.wave_size - 1) / dispatch_.wave_size;
   group_.fault.reset();
   if (counter_ != nullptr) counter_->start();
+  if (accesses_ != nullptr) accesses_->start(wave_count_);
   running_ = wave_count_;
   loop_dwords_alone_ = 0;
   const uint32_t host_csr = _mm_getcsr();
@@ -252,15 +253,10 @@ void GroupRunner::run_turn(Wave& wave, BeforeStep before) {
 }
 
 void GroupRunner::run_watched_turn(Wave& wave) {
-  if (strict_ == nullptr) {
-    return run_turn(wave, [&](const Step& step) {
-      counter_->before(wave, step);
-      return true;
-    });
-  }
   run_turn(wave, [&](const Step& step) {
-    if (!strict_->before(wave, step)) return false;
+    if (strict_ != nullptr && !strict_->before(wave, step)) return false;
     if (counter_ != nullptr) counter_->before(wave, step);
+    if (accesses_ != nullptr) accesses_->before(wave, step);
     return true;
   });
 }
@@ -271,11 +267,11 @@ uint32_t GroupRunner::run_turns(const std::atomic<bool>& stop) {
     Wave& wave = waves_[i];
     current_wave_ = i;
     if (wave.stop == Stop::kNone || wave.stop == Stop::kYield) {
-      if (strict_ == nullptr && counter_ == nullptr) {
+      if (is_watched()) {
+        run_watched_turn(wave);
+      } else {
         wave.next = group_.program->resume(wave.next);
         run_turn(wave, [](const Step&) { return true; });
-      } else {
-        run_watched_turn(wave);
       }
       busy += wave.stop != Stop::kYield || !wave.sleeps;
       if (wave.stop == Stop::kEnd) --running_;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "emulator/memory/client_fault.h"
+#include "emulator/shader/access_recorder.h"
 #include "emulator/shader/group_counter.h"
 #include "emulator/shader/program.h"
 #include "emulator/shader/strict.h"
@@ -78,6 +79,8 @@ class GroupRunner {
   std::vector<Row> take_registers() && { return std::move(vgprs_); }
   // From the next workgroup on, what is executed is counted there.
   void count_into(DispatchCounter& counter) { counter_ = std::make_unique<GroupCounter>(counter, *group_.tlb); }
+  // And what is accessed is noted there.
+  void note_into(AccessRecorder& recorder) { accesses_ = std::make_unique<GroupAccesses>(recorder); }
 
   // Begins with workgroup `number`, once the one before has ended.
   void start(uint64_t number);
@@ -109,6 +112,7 @@ class GroupRunner {
   [[gnu::noinline]] void run_turn(Wave& wave, BeforeStep before);
   // A turn whose steps are looked at.
   void run_watched_turn(Wave& wave);
+  bool is_watched() const { return strict_ != nullptr || counter_ != nullptr || accesses_ != nullptr; }
   void fail_client(const ClientFault& fault);
 
   const Dispatch& dispatch_;
@@ -132,8 +136,9 @@ class GroupRunner {
   uint64_t instructions_ = 0;
   const Step* const entry_;
   Tiering* const tiering_;
-  std::unique_ptr<StrictChecker> strict_;  // null: not strict
-  std::unique_ptr<GroupCounter> counter_;  // null: nothing is counted
+  std::unique_ptr<StrictChecker> strict_;    // null: not strict
+  std::unique_ptr<GroupCounter> counter_;    // null: nothing is counted
+  std::unique_ptr<GroupAccesses> accesses_;  // null: nobody asks
 };
 
 }  // namespace bw::emulator

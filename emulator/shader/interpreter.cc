@@ -28,6 +28,7 @@ struct Share {
   Tlb tlb;
   GroupSource source;
   std::unique_ptr<DispatchCounter> counter;  // null: nothing is counted
+  std::unique_ptr<AccessRecorder> accesses;  // null: nobody asks
   Runners running;                           // have begun and not ended
   Runners spare;
   size_t current = 0;  // of those that run, the one whose turn it is
@@ -265,6 +266,9 @@ std::unique_ptr<Share> Interpreter::take_share(Job& job) {
   }
   auto share = std::make_unique<Share>(job.memory, job.next_group, job.shape);
   if (counters_ != nullptr) share->counter = std::make_unique<DispatchCounter>(job.ranges);
+  if (job.dispatch.accesses != nullptr) {
+    share->accesses = std::make_unique<AccessRecorder>(job.dispatch.program_address, share->tlb);
+  }
   share->spare.push_back(make_runner(job, *share, slot));
   return share;
 }
@@ -338,6 +342,7 @@ void Interpreter::end_share(Job& job, Share& share) {
       spare_registers_.push_back(std::move(*runner).take_registers());
     }
   }
+  if (share.accesses != nullptr) job.dispatch.accesses->add(share.accesses->accesses());
   if (share.counter == nullptr) return;
   if (job.counter == nullptr) {
     job.counter = std::move(share.counter);
@@ -365,6 +370,7 @@ std::unique_ptr<GroupRunner> Interpreter::make_runner(Job& job, Share& share, ui
   auto runner = std::make_unique<GroupRunner>(job.dispatch, job.shape, *job.program, share.tlb, borrow_registers(),
                                               slot, checks_, tiering_.get());
   if (share.counter != nullptr) runner->count_into(*share.counter);
+  if (share.accesses != nullptr) runner->note_into(*share.accesses);
   return runner;
 }
 
