@@ -11,6 +11,9 @@
 #include "tools/barewave/bench/bench_report.h"
 #include "tools/barewave/bench/bench_run.h"
 #include "tools/barewave/bench/case_choice.h"
+#include "tools/barewave/bench/hsa_library.h"
+#include "tools/barewave/bench/rocr_cases.h"
+#include "tools/barewave/bench/rocr_compare.h"
 #include "tools/barewave/bench/timed_run.h"
 #include "tools/barewave/commands.h"
 
@@ -25,7 +28,10 @@ struct BenchArguments {
   bool counts = false;
   bool lists = false;
   size_t tuning_candidates = 0;
-  int64_t repetitions = 0;  // 0: as the case says
+  int64_t repetitions = 0;    // 0: as the case says
+  std::string compared_with;  // "rocr" or ""
+  bool is_rocr_side = false;
+  std::string hsa_library = hsa::kLibraryName;
   BenchOutput output = BenchOutput::kText;
 };
 
@@ -79,26 +85,45 @@ Status run_counted(const BenchArguments& arguments, const GlobalOptions& options
 
 // What the JSON says of the device, and in text a line on stderr.
 void describe_machine(const BenchMachine& machine) {
-  benchmark::AddCustomContext("device", machine.is_emulated() ? "emulated" : "real");
+  benchmark::AddCustomContext("device", machine.device_kind());
   benchmark::AddCustomContext("engine", machine.engine());
   benchmark::AddCustomContext("engine_of_host_costs", machine.host_cost_engine());
   benchmark::AddCustomContext("barewave_version", BAREWAVE_VERSION);
 }
 
+// In a process where this runtime opens nothing.
+Status run_rocr_side(const BenchArguments& arguments, const std::vector<TimedCase>& cases) {
+  TimedReport report(arguments.output);
+  BW_RETURN_IF_ERROR(run_rocr_cases(cases, arguments.hsa_library, arguments.repetitions, report).with_context("bench"));
+  return report.finish();
+}
+
 Status run_timed(const BenchArguments& arguments, const GlobalOptions& options) {
   BW_ASSIGN(const std::vector<TimedCase> cases, choose_timed(arguments.filters));
   if (arguments.lists) return list_cases(cases);
+  if (arguments.is_rocr_side) return run_rocr_side(arguments, cases);
   BW_ASSIGN(const std::unique_ptr<BenchMachine> machine, BenchMachine::create(options, arguments.tuning_candidates));
   describe_machine(*machine);
+  std::vector<TimedResult> others;
+  if (!arguments.compared_with.empty()) {
+    const RocrOptions rocr{.library_path = arguments.hsa_library, .repetitions = arguments.repetitions};
+    BW_ASSIGN(others, time_rocr(cases, *machine, rocr));
+    benchmark::AddCustomContext("rocr_device", machine->is_emulated() ? "emulated (shim)" : machine->device_kind());
+  }
   TimedReport report(arguments.output);
   if (arguments.output == BenchOutput::kText) {
-    BW_RETURN_IF_ERROR(write_out(fmt::format("device: {}; engine: {}, for host costs: {}\n",
-                                             machine->is_emulated() ? "emulated" : "real", machine->engine(),
-                                             machine->host_cost_engine())));
+    BW_RETURN_IF_ERROR(write_out(fmt::format("device: {}; engine: {}, for host costs: {}\n", machine->device_kind(),
+                                             machine->engine(), machine->host_cost_engine())));
   }
   for (const TimedCase& one : cases) {
     run_timed_case(one, *machine, arguments.repetitions, report);
     BW_RETURN_IF_ERROR(report.written());
+  }
+  if (!arguments.compared_with.empty()) {
+    report.add(others);
+    if (arguments.output == BenchOutput::kText) {
+      BW_RETURN_IF_ERROR(write_out(comparison_text(report.results(), *machine)));
+    }
   }
   BW_RETURN_IF_ERROR(report.finish());
   return failures(report.failed(), cases.size());
@@ -136,6 +161,19 @@ Command add_bench_command(CLI::App& app) {
       ->add_option("--model", arguments->filters.model_path,
                    "GGUF file for the case decode/MODEL (decode_step): one token through it")
       ->type_name("FILE");
+  command
+      ->add_option(
+          "--compare", arguments->compared_with,
+          "Time the same cases through ROCr's libhsa-runtime64.so.1 as well (dispatch, graph_replay, copy), on "
+          "the same card or, emulated, under the shim; both sides beside each other")
+      ->check(CLI::IsMember({"rocr"}))
+      ->type_name("rocr")
+      ->excludes(counters);
+  command->add_flag("--rocr-only", arguments->is_rocr_side, "Time ROCr's side alone, in this process")
+      ->excludes(counters);
+  command->add_option("--hsa-library", arguments->hsa_library, "The HSA runtime for --compare and --rocr-only")
+      ->type_name("FILE")
+      ->capture_default_str();
   add_tune_option(*command, arguments->tuning_candidates);
   return [arguments](const GlobalOptions& options) {
     return arguments->counts ? run_counted(*arguments, options) : run_timed(*arguments, options);

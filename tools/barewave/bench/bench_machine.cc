@@ -1,10 +1,12 @@
 #include "tools/barewave/bench/bench_machine.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <thread>
 #include <utility>
 
 #include "base/file_cache.h"
+#include "emulator/shim/settings.h"
 #include "tensor/device_executor.h"
 
 namespace bw::tools {
@@ -59,6 +61,11 @@ Result<std::shared_ptr<amdgpu::Device>> BenchMachine::host_cost_device() {
     BW_ASSIGN(host_cost_.chosen, choose_driver(options));
   }
   return open(host_cost_);
+}
+
+std::string BenchMachine::device_kind() const {
+  if (is_emulated()) return "emulated";
+  return std::getenv(emulator::shim::kTreeVariable) != nullptr ? "emulated (shim)" : "real";
 }
 
 std::string BenchMachine::engine() const {

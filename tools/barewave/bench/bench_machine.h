@@ -25,6 +25,8 @@ class BenchMachine {
   Result<std::shared_ptr<amdgpu::Device>> host_cost_device();
 
   bool is_emulated() const { return main_.chosen.is_emulated(); }
+  // "emulated", "real", or "emulated (shim)" where this process is shown an emulated card as if it were real.
+  std::string device_kind() const;
   // Whether programs leave results on device().
   bool executes() const { return engine_ != emulator::ShaderEngine::kNone || !is_emulated(); }
   // "jit", "interpreter", "none" or, of a real card, "hardware".

@@ -48,23 +48,22 @@ std::string text_of(const TimedResult& result) {
 // Keeps what the case has prepared for all runs that Google Benchmark makes while it looks for a number of iterations.
 class Runner {
  public:
-  Runner(const TimedCase& one, BenchMachine& machine) : case_(one), machine_(machine) {}
+  explicit Runner(const BoundCase& one) : case_(one) {}
 
   void operator()(benchmark::State& state) {
     Status status = prepare();
     if (status.is_ok()) status = (*run_)(state);
-    if (!status.is_ok()) state.SkipWithError(machine_.with_fault_reports(std::move(status)).message().c_str());
+    if (!status.is_ok()) state.SkipWithError(case_.explain(std::move(status)).message().c_str());
   }
 
  private:
   Status prepare() {
     if (run_) return Status::ok();
-    BW_ASSIGN(run_, case_.make(machine_));
+    BW_ASSIGN(run_, case_.make());
     return Status::ok();
   }
 
-  const TimedCase& case_;
-  BenchMachine& machine_;
+  const BoundCase& case_;
   std::optional<TimedRun> run_;
 };
 
@@ -159,17 +158,24 @@ Status TimedReport::finish() {
   return written_;
 }
 
-void run_timed_case(const TimedCase& one, BenchMachine& machine, int64_t iterations, TimedReport& report) {
-  auto* registered = benchmark::RegisterBenchmark(one.name.c_str(), Runner(one, machine));
+void run_bound_case(const BoundCase& one, TimedReport& report) {
+  auto* registered = benchmark::RegisterBenchmark(one.name.c_str(), Runner(one));
   registered->UseManualTime()->Unit(benchmark::kNanosecond);
-  if (iterations == 0) iterations = one.iterations;
-  if (iterations != 0) {
-    registered->Iterations(iterations);
+  if (one.iterations != 0) {
+    registered->Iterations(one.iterations);
   } else {
     registered->MinTime(kSeconds);
   }
   benchmark::RunSpecifiedBenchmarks(&report, ".");
   benchmark::ClearRegisteredBenchmarks();  // and what they keep
+}
+
+void run_timed_case(const TimedCase& one, BenchMachine& machine, int64_t iterations, TimedReport& report) {
+  run_bound_case({.name = one.name,
+                  .iterations = iterations != 0 ? iterations : one.iterations,
+                  .make = [&] { return one.make(machine); },
+                  .explain = [&](Status status) { return machine.with_fault_reports(std::move(status)); }},
+                 report);
 }
 
 TimedCase timed_case_of(const BenchCase& one) {

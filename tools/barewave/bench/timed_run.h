@@ -51,8 +51,17 @@ class TimedReport : public benchmark::BenchmarkReporter {
   Status written_;
 };
 
-// Makes the case and runs it. `iterations`: instead of the case's own number; 0: as the case says. Failures are
-// results, too.
+// A case and what it runs on.
+struct BoundCase {
+  std::string name;
+  int64_t iterations = 0;  // 0: for a fifth of a second
+  std::function<Result<TimedRun>()> make;
+  std::function<Status(Status)> explain;  // adds what the machine knows of a failure
+};
+
+// Makes the case and runs it. Failures are results, too.
+void run_bound_case(const BoundCase& one, TimedReport& report);
+// `iterations`: instead of the case's own number; 0: as the case says.
 void run_timed_case(const TimedCase& one, BenchMachine& machine, int64_t iterations, TimedReport& report);
 
 std::string duration_text(double time_ns);
