@@ -167,7 +167,8 @@ Result<Submission> QueueSet::submit(Work work) {
     if (other.queue != work.queue) BW_RETURN_IF_ERROR(append_wait_for(other));
   }
   if (work.previous.queue != work.queue) BW_RETURN_IF_ERROR(append_wait_for(work.previous));
-  BW_RETURN_IF_ERROR(append_copy_wait(work.commands->footprint));
+  const bool has_other_packets = !work.entry.empty();
+  BW_RETURN_IF_ERROR(append_copy_wait(has_other_packets ? MemoryFootprint() : work.commands->footprint));
   lane.frame.append_wait(packets_);
   packets_.insert(packets_.end(), work.patches.begin(), work.patches.end());
   lane.frame.append_acquire(packets_);
@@ -175,7 +176,8 @@ Result<Submission> QueueSet::submit(Work work) {
   packets_.insert(packets_.end(), entry.begin(), entry.end());
   lane.frame.append_signal(packets_, submission.value);
   BW_RETURN_IF_ERROR(make_room(work.queue));
-  push(submission, {.commands = std::move(work.commands), .after = ends_of(work.after)});
+  push(submission,
+       {.commands = std::move(work.commands), .has_other_packets = has_other_packets, .after = ends_of(work.after)});
   return submission;
 }
 
@@ -273,7 +275,7 @@ Submission QueueSet::last_conflict(QueueName queue, const AddressUse& use) const
   for (size_t i = lane.pending.size(); i-- > 0;) {
     const Pending& pending = lane.pending[i];
     if (pending.value <= done) break;
-    if (pending.commands && pending.commands.get() == innocent) continue;
+    if (pending.commands && pending.commands.get() == innocent && !pending.has_other_packets) continue;
     if (pending.conflicts_with(use)) return {queue, pending.value};
     innocent = pending.commands.get();
   }

@@ -91,7 +91,8 @@ class QueueSet {
   struct Pending {
     bool conflicts_with(const AddressUse& use) const {
       if (!what.empty()) return true;
-      return commands ? commands->footprint.conflicts_with(use) : copy.conflicts_with(use);
+      if (commands == nullptr) return copy.conflicts_with(use);
+      return has_other_packets || commands->footprint.conflicts_with(use);
     }
     std::string describe() const {
       if (!what.empty()) return what;
@@ -100,6 +101,7 @@ class QueueSet {
 
     uint64_t value = 0;
     std::shared_ptr<const RecordedCommands> commands = {};  // compute
+    bool has_other_packets = false;                         // beside those of the commands; what they use is not known
     CopyWork copy = {};                                     // SDMA
     std::string what = {};                                  // waits for other GPUs
     std::array<uint64_t, kQueueNames.size()> after{};       // it starts when each queue has come that far

@@ -103,6 +103,17 @@ TEST_F(Transfers, WaitForWorkOfWhichNothingIsKnown) {
   EXPECT_EQ(device_->read(other, 0, back).code(), StatusCode::kTimeout);
 }
 
+// A series of replays reads and copies words beside what its graph uses.
+TEST_F(Transfers, WaitForTheWordsOfASeries) {
+  const Buffer used = vram(4096), word = vram(4096);
+  CommandGraph graph = endless(used, Access::kRead);
+  amdgpu::ReplaySeries series = device_->make_series(1).value();
+  ASSERT_TRUE(device_->fill(word, 0, 4096, 1).is_ok());
+  ASSERT_TRUE(device_->append(series, graph, {.condition = &word}).is_ok());
+  ASSERT_TRUE(device_->submit(series).is_ok());
+  EXPECT_EQ(device_->fill(word, 0, 4096, 0).code(), StatusCode::kTimeout);
+}
+
 TEST_F(Transfers, GoBothWaysAtOnce) {
   const Buffer used = vram(), other = vram();
   const auto data = pattern(3);
