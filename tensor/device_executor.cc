@@ -65,13 +65,15 @@ constexpr uint32_t kGroupsPerStep = 4;
 // workgroups that change with them. It is recorded anew only when a launch gets work or loses all it had.
 class GpuProgram final : public PreparedProgram {
  public:
-  GpuProgram(std::shared_ptr<amdgpu::Device> device, compiler::Program program)
-      : device_(std::move(device)), program_(std::move(program)) {}
+  GpuProgram(std::shared_ptr<amdgpu::Device> device, compiler::Program program,
+             std::shared_ptr<amdgpu::Submission> started)
+      : device_(std::move(device)), program_(std::move(program)), started_(std::move(started)) {}
 
   Status load();
   Status bind(Executor& executor, const ParamBuffers& params);
 
   Status run(const VariableValues& variables) override;
+  Status start(const VariableValues& variables) override;
   Status run_block(const RunBlock& block, const RunCallback& on_run) override;
   const std::vector<std::shared_ptr<DeviceBuffer>>& outputs() const override { return outputs_; }
   ProgramCost cost() const override;
@@ -104,6 +106,7 @@ class GpuProgram final : public PreparedProgram {
 
   std::shared_ptr<amdgpu::Device> device_;
   compiler::Program program_;
+  std::shared_ptr<amdgpu::Submission> started_;  // the last one of the executor
   std::vector<std::unique_ptr<amdgpu::CodeModule>> modules_;
   std::vector<amdgpu::Kernel> kernels_;
   std::vector<std::shared_ptr<GpuBuffer>> buffers_;
@@ -261,12 +264,17 @@ Status GpuProgram::set_parameters() {
 }
 
 Status GpuProgram::run(const VariableValues& variables) {
+  BW_RETURN_IF_ERROR(start(variables));
+  return steps_.empty() ? Status::ok() : device_->wait(*started_);
+}
+
+Status GpuProgram::start(const VariableValues& variables) {
   BW_ASSIGN(const bool has_changed, update(variables));
   if (steps_.empty()) return Status::ok();
   if (has_changed) BW_RETURN_IF_ERROR(record());
   BW_RETURN_IF_ERROR(set_parameters());
-  BW_ASSIGN(const amdgpu::Submission submission, device_->submit(graph_));
-  return device_->wait(submission);
+  BW_ASSIGN(*started_, device_->submit(graph_));
+  return Status::ok();
 }
 
 Result<size_t> GpuProgram::submit_runs(const RunBlock& block, std::span<const VariableValues> runs) {
@@ -365,6 +373,35 @@ Result<std::unique_ptr<Executor>> DeviceExecutor::create(std::shared_ptr<amdgpu:
       new DeviceExecutor(std::move(device), std::move(compiler), options.on_diagnostic));  // NOLINT: private
 }
 
+Result<std::vector<std::unique_ptr<Executor>>> DeviceExecutor::create_several(kfd::KernelDriver& driver, uint32_t count,
+                                                                              const RuntimeOptions& options) {
+  amdgpu::DeviceOptions device_options;
+  device_options.gpu_index = options.gpu_index;
+  if (options.wait_timeout_ns != 0) device_options.wait_timeout_ns = options.wait_timeout_ns;
+  BW_ASSIGN(auto devices, amdgpu::Device::open_several(driver, count, device_options));
+  std::vector<std::unique_ptr<Executor>> executors;
+  for (auto& device : devices) {
+    BW_ASSIGN(std::unique_ptr<Executor> executor, create(std::shared_ptr<amdgpu::Device>(std::move(device)), options));
+    executors.push_back(std::move(executor));
+  }
+  return executors;
+}
+
+Status DeviceExecutor::send(DeviceBuffer& source, Executor& peer, DeviceBuffer& destination) {
+  auto* other = dynamic_cast<DeviceExecutor*>(&peer);
+  if (other == nullptr || source.size_bytes() != destination.size_bytes()) {
+    return error(StatusCode::kInvalidArgument, "sending a buffer of {} bytes to one of {}{}", source.size_bytes(),
+                 destination.size_bytes(), other == nullptr ? " that is on no GPU" : "");
+  }
+  // All buffers of device executors are GpuBuffers.
+  const amdgpu::Buffer& from = static_cast<GpuBuffer&>(source).buffer();
+  const amdgpu::Buffer& to = static_cast<GpuBuffer&>(destination).buffer();
+  BW_RETURN_IF_ERROR(other->device_->share(to));
+  const std::array after = {*started_};
+  BW_ASSIGN(const amdgpu::Submission copied, device_->copy(to, 0, from, 0, from.size_bytes(), after));
+  return other->device_->submit_wait(*device_, copied).status();
+}
+
 Result<std::shared_ptr<DeviceBuffer>> DeviceExecutor::allocate(uint64_t size_bytes) {
   const auto kind =
       device_->info().is_vram_host_visible ? amdgpu::MemoryKind::kVramHostVisible : amdgpu::MemoryKind::kVram;
@@ -379,7 +416,7 @@ Result<std::unique_ptr<PreparedProgram>> DeviceExecutor::prepare(std::span<const
     if (on_diagnostic_ == nullptr || kernel.diagnostic.empty()) continue;
     on_diagnostic_(fmt::format("kernel {}: {}", kernel.name, kernel.diagnostic));
   }
-  auto prepared = std::make_unique<GpuProgram>(device_, std::move(program));
+  auto prepared = std::make_unique<GpuProgram>(device_, std::move(program), started_);
   BW_RETURN_IF_ERROR(prepared->load());
   BW_RETURN_IF_ERROR(prepared->bind(*this, params));
   return std::unique_ptr<PreparedProgram>(std::move(prepared));

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "amdgpu/device.h"
 #include "compiler/compiler.h"
@@ -22,9 +23,15 @@ class DeviceExecutor final : public Executor {
   static Result<std::unique_ptr<Executor>> create(std::shared_ptr<amdgpu::Device> device,
                                                   const RuntimeOptions& options);
 
+  // On `count` GPUs that are opened together: they can send() to each other.
+  static Result<std::vector<std::unique_ptr<Executor>>> create_several(kfd::KernelDriver& driver, uint32_t count,
+                                                                       const RuntimeOptions& options);
+
   Result<std::shared_ptr<DeviceBuffer>> allocate(uint64_t size_bytes) override;
   Result<std::unique_ptr<PreparedProgram>> prepare(std::span<const ir::NodePtr> outputs,
                                                    const ParamBuffers& params) override;
+  Status send(DeviceBuffer& source, Executor& peer, DeviceBuffer& destination) override;
+  Status wait() override { return device_->wait_idle(); }
 
  private:
   DeviceExecutor(std::shared_ptr<amdgpu::Device> device, std::unique_ptr<compiler::Compiler> compiler,
@@ -33,6 +40,8 @@ class DeviceExecutor final : public Executor {
 
   std::shared_ptr<amdgpu::Device> device_;
   std::unique_ptr<compiler::Compiler> compiler_;
+  // The last program that was started; shared with the programs.
+  std::shared_ptr<amdgpu::Submission> started_ = std::make_shared<amdgpu::Submission>();
   std::function<void(const std::string&)> on_diagnostic_;  // may be empty
 };
 

@@ -85,6 +85,9 @@ class PreparedProgram {
   // Runs all kernels and waits for their end. Errors: kInvalidArgument for a variable that is missing or outside its
   // bounds; the device's.
   virtual Status run(const VariableValues& variables) = 0;
+  // As run(), but without waiting where the executor can do so: Executor::wait() does. What is started later sees its
+  // results.
+  virtual Status start(const VariableValues& variables) { return run(variables); }
   // Runs a block and waits for its end. Unless an executor can do better, the host steps in after each run.
   virtual Status run_block(const RunBlock& block, const RunCallback& on_run);
   // One for each output of the graph, in order; overwritten by every run. The output of a store is its param's buffer.
@@ -103,6 +106,15 @@ class Executor {
   // Errors: what the compiler says about the graph, kNotFound for a param without a buffer, the device's.
   virtual Result<std::unique_ptr<PreparedProgram>> prepare(std::span<const ir::NodePtr> outputs,
                                                            const ParamBuffers& params) = 0;
+
+  // Copies a buffer of this executor, when what was started here before has ended, to one of the same size of `peer`,
+  // where what is started later begins when it has arrived. The host does not wait. kUnsupported for executors whose
+  // devices were not opened together.
+  virtual Status send(DeviceBuffer& /*source*/, Executor& /*peer*/, DeviceBuffer& /*destination*/) {
+    return error(StatusCode::kUnsupported, "sending a buffer from an executor that has no peers");
+  }
+  // For all that was started here.
+  virtual Status wait() { return Status::ok(); }
 };
 
 }  // namespace bw::tensor

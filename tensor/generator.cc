@@ -22,17 +22,19 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-Result<TokenId> next_token(Llama& model, std::span<const TokenId> ids, int64_t position, const SamplingOptions& options,
+template <typename Model>
+Result<TokenId> next_token(Model& model, std::span<const TokenId> ids, int64_t position, const SamplingOptions& options,
                            uint64_t step) {
   if (options.temperature == 0) return model.greedy(ids, position);
   BW_ASSIGN(const std::vector<float> logits, model.last_logits(ids, position));
   return sample(logits, options, step);
 }
 
-// A text as it comes into being.
+// A text as it comes into being. Model: Llama or ParallelLlama.
+template <typename Model>
 class Generation {
  public:
-  Generation(Llama& model, const GenerateOptions& options, const TokenCallback& on_token)
+  Generation(Model& model, const GenerateOptions& options, const TokenCallback& on_token)
       : model_(model), options_(options), on_token_(on_token) {}
 
   Status run_on_host(std::span<const TokenId> prompt) {
@@ -96,7 +98,7 @@ class Generation {
     return Status::ok();
   }
 
-  Llama& model_;
+  Model& model_;
   const GenerateOptions& options_;
   const TokenCallback& on_token_;
   GenerateResult result_;
@@ -148,18 +150,35 @@ Result<TokenId> sample(std::span<const float> logits, const SamplingOptions& opt
   return candidates[count - 1].second;
 }
 
-Result<GenerateResult> generate(Llama& model, std::span<const TokenId> prompt, const GenerateOptions& options,
-                                const TokenCallback& on_token) {
+namespace {
+
+Status check_prompt(std::span<const TokenId> prompt, int64_t context) {
   if (prompt.empty()) return error(StatusCode::kInvalidArgument, "generating text: the prompt has no tokens");
   const auto prompt_tokens = static_cast<int64_t>(prompt.size());
-  if (prompt_tokens > model.context()) {
+  if (prompt_tokens > context) {
     return error(StatusCode::kInvalidArgument,
                  "generating text: the prompt has {} tokens, but the context holds {} (shorten the prompt)",
-                 prompt_tokens, model.context());
+                 prompt_tokens, context);
   }
-  Generation generation(model, options, on_token);
+  return Status::ok();
+}
+
+}  // namespace
+
+Result<GenerateResult> generate(Llama& model, std::span<const TokenId> prompt, const GenerateOptions& options,
+                                const TokenCallback& on_token) {
+  BW_RETURN_IF_ERROR(check_prompt(prompt, model.context()));
+  Generation<Llama> generation(model, options, on_token);
   const bool is_on_device = options.block_tokens > 0 && options.sampling.temperature == 0;
   BW_RETURN_IF_ERROR(is_on_device ? generation.run_on_device(prompt) : generation.run_on_host(prompt));
+  return generation.take_result();
+}
+
+Result<GenerateResult> generate(ParallelLlama& model, std::span<const TokenId> prompt, const GenerateOptions& options,
+                                const TokenCallback& on_token) {
+  BW_RETURN_IF_ERROR(check_prompt(prompt, model.context()));
+  Generation<ParallelLlama> generation(model, options, on_token);
+  BW_RETURN_IF_ERROR(generation.run_on_host(prompt));
   return generation.take_result();
 }
 

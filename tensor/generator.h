@@ -9,6 +9,7 @@
 
 #include "base/status.h"
 #include "tensor/models/llama.h"
+#include "tensor/models/parallel_llama.h"
 
 namespace bw::tensor {
 
@@ -45,6 +46,10 @@ using TokenCallback = std::function<bool(TokenId)>;
 // Continues `prompt` (which begins with bos where the model wants one).
 // Errors: kInvalidArgument for an empty prompt or one longer than the context; the model's.
 Result<GenerateResult> generate(Llama& model, std::span<const TokenId> prompt, const GenerateOptions& options,
+                                const TokenCallback& on_token = {});
+
+// The same on several cards; the host chooses each token, whatever options.block_tokens is.
+Result<GenerateResult> generate(ParallelLlama& model, std::span<const TokenId> prompt, const GenerateOptions& options,
                                 const TokenCallback& on_token = {});
 
 // exp of the mean negative log likelihood of each token given those before it in its sequence, over all but the first

@@ -11,9 +11,10 @@ namespace bw::tensor {
 namespace {
 
 Result<WeightMatrix> load_matrix(const gguf::File& file, const std::shared_ptr<Runtime>& runtime,
-                                 const std::string& name, int64_t rows, int64_t columns) {
+                                 const std::string& name, int64_t rows, int64_t columns,
+                                 const MatrixShard& shard = {}) {
   BW_ASSIGN(const gguf::TensorInfo* info, file.require_tensor(name));
-  auto matrix = WeightMatrix::upload(runtime, *info, rows, columns);
+  auto matrix = WeightMatrix::upload(runtime, *info, rows, columns, shard);
   if (!matrix.is_ok()) return std::move(matrix).status().with_context(file.label());
   return matrix;
 }
@@ -52,7 +53,10 @@ Result<std::unique_ptr<Llama>> Llama::load(const gguf::File& file, std::shared_p
     return error(StatusCode::kInvalidArgument, "loading {}: a context of {} (the model has {}) and chunks of {} tokens",
                  file.label(), options.max_context, config.context, options.chunk_tokens);
   }
-  std::unique_ptr<Llama> model(new Llama(config, std::move(runtime)));  // NOLINT: the constructor is private
+  BW_ASSIGN(const LlamaConfig part, config.shard(options.shard_count));
+  std::unique_ptr<Llama> model(new Llama(part, std::move(runtime)));  // NOLINT: the constructor is private
+  model->shard_index_ = options.shard_index;
+  model->shard_count_ = options.shard_count;
   model->context_ = options.max_context == 0 ? config.context : options.max_context;
   model->chunk_tokens_ = std::min(options.chunk_tokens, model->context_);
   BW_RETURN_IF_ERROR(model->load_weights(file));
@@ -82,22 +86,28 @@ Status Llama::load_weights(const gguf::File& file) {
 }
 
 Result<Llama::Layer> Llama::load_layer(const gguf::File& file, int64_t index) {
-  const auto matrix = [&](const char* part, int64_t rows, int64_t columns) {
-    return load_matrix(file, runtime_, fmt::format("blk.{}.{}.weight", index, part), rows, columns);
+  // Heads and columns of the feed-forward part are divided over the shards: outputs of the matrices that make them,
+  // inputs of those that take them. All else is whole.
+  const int64_t shards = shard_count_;
+  const MatrixShard outputs{.axis = MatrixShard::Axis::kRows, .index = shard_index_, .count = shards};
+  const MatrixShard inputs{.axis = MatrixShard::Axis::kColumns, .index = shard_index_, .count = shards};
+  const auto matrix = [&](const char* part, int64_t rows, int64_t columns, const MatrixShard& shard) {
+    return load_matrix(file, runtime_, fmt::format("blk.{}.{}.weight", index, part), rows, columns, shard);
   };
   const auto vector = [&](const char* part) {
     return load_vector(file, runtime_, fmt::format("blk.{}.{}.weight", index, part), config_.dim);
   };
-  const int64_t kv_dim = config_.kv_dim();
+  const int64_t kv_dim = config_.kv_dim() * shards;
+  const int64_t ffn = config_.ffn * shards;
   BW_ASSIGN(Tensor attention_norm, vector("attn_norm"));
-  BW_ASSIGN(WeightMatrix q, matrix("attn_q", config_.dim, config_.dim));
-  BW_ASSIGN(WeightMatrix k, matrix("attn_k", kv_dim, config_.dim));
-  BW_ASSIGN(WeightMatrix v, matrix("attn_v", kv_dim, config_.dim));
-  BW_ASSIGN(WeightMatrix o, matrix("attn_output", config_.dim, config_.dim));
+  BW_ASSIGN(WeightMatrix q, matrix("attn_q", config_.dim, config_.dim, outputs));
+  BW_ASSIGN(WeightMatrix k, matrix("attn_k", kv_dim, config_.dim, outputs));
+  BW_ASSIGN(WeightMatrix v, matrix("attn_v", kv_dim, config_.dim, outputs));
+  BW_ASSIGN(WeightMatrix o, matrix("attn_output", config_.dim, config_.dim, inputs));
   BW_ASSIGN(Tensor ffn_norm, vector("ffn_norm"));
-  BW_ASSIGN(WeightMatrix gate, matrix("ffn_gate", config_.ffn, config_.dim));
-  BW_ASSIGN(WeightMatrix up, matrix("ffn_up", config_.ffn, config_.dim));
-  BW_ASSIGN(WeightMatrix down, matrix("ffn_down", config_.dim, config_.ffn));
+  BW_ASSIGN(WeightMatrix gate, matrix("ffn_gate", ffn, config_.dim, outputs));
+  BW_ASSIGN(WeightMatrix up, matrix("ffn_up", ffn, config_.dim, outputs));
+  BW_ASSIGN(WeightMatrix down, matrix("ffn_down", config_.dim, ffn, inputs));
   const std::vector<int64_t> cache_shape = {context_, config_.kv_heads, config_.head_dim};
   Tensor k_cache = Tensor::empty(runtime_, DType::kF32, cache_shape, fmt::format("k_cache_{}", index));
   Tensor v_cache = Tensor::empty(runtime_, DType::kF32, cache_shape, fmt::format("v_cache_{}", index));

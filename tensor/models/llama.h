@@ -23,6 +23,9 @@ namespace bw::tensor {
 struct LlamaOptions {
   int64_t max_context = 0;     // positions that the cache holds; 0: what the model was trained for
   int64_t chunk_tokens = 128;  // most positions of a step over a prompt; 1: always one by one
+  // A part of the heads and of the feed-forward columns, for parallel_llama.h alone: by itself it computes nothing.
+  int64_t shard_index = 0;
+  int64_t shard_count = 1;
 };
 
 // Belongs to one thread at a time.
@@ -70,6 +73,7 @@ class Llama {
   Status prefill(std::span<const TokenId> ids, int64_t position);
 
  private:
+  friend class ParallelLlama;
   struct Layer {
     Tensor attention_norm;
     WeightMatrix q, k, v, o;
@@ -113,8 +117,10 @@ class Llama {
   Tensor rotate(const Tensor& x, const Tensor& cosine, const Tensor& sine, int64_t tokens) const;
   Tensor feed_forward(const Layer& layer, const Tensor& h) const;
 
-  LlamaConfig config_;
+  LlamaConfig config_;  // of a shard: its own heads and feed-forward columns
   std::shared_ptr<Runtime> runtime_;
+  int64_t shard_index_ = 0;
+  int64_t shard_count_ = 1;
   int64_t context_ = 0;
   int64_t chunk_tokens_ = 1;
   std::vector<Layer> layers_;

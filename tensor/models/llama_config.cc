@@ -89,4 +89,19 @@ Result<LlamaConfig> LlamaConfig::read(const gguf::File& file) {
   return config;
 }
 
+Result<LlamaConfig> LlamaConfig::shard(int64_t count) const {
+  if (count < 1 || kv_heads % count != 0 || heads % count != 0 || ffn % count != 0) {
+    return error(
+        StatusCode::kInvalidArgument,
+        "dividing the model over {} cards: {} heads, {} key-value heads and {} feed-forward columns do not all "
+        "divide by {}",
+        count, heads, kv_heads, ffn, count);
+  }
+  LlamaConfig part = *this;
+  part.heads /= count;
+  part.kv_heads /= count;
+  part.ffn /= count;
+  return part;
+}
+
 }  // namespace bw::tensor

@@ -23,6 +23,9 @@ struct LlamaConfig {
 
   int64_t kv_dim() const { return kv_heads * head_dim; }
 
+  // Of one of `count` equal parts of heads and feed-forward columns. kInvalidArgument if they cannot be divided so.
+  Result<LlamaConfig> shard(int64_t count) const;
+
   // Errors, all with the file and the key: kUnsupported for another architecture or a feature that would change the
   // results (scaled RoPE, experts, other head sizes), kNotFound for missing keys, kInvalidArgument for values that do
   // not fit each other.

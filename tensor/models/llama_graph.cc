@@ -53,7 +53,7 @@ Tensor Llama::attention(const Layer& layer, const Tensor& h, const ir::NodePtr& 
   const Tensor inverse_sum = powers.sum({-1}, Reduced::kKeep).recip();
   const Tensor v_heads = v_cache.permute({1, 2, 0}).reshape({config_.kv_heads, 1, 1, config_.head_dim, end});
   const Tensor mixed = (powers.unsqueeze(3) * v_heads).sum({-1}) * inverse_sum;
-  return mixed.permute({2, 0, 1, 3}).reshape({tokens, config_.dim});
+  return mixed.permute({2, 0, 1, 3}).reshape({tokens, config_.heads * config_.head_dim});
 }
 
 // down(silu(gate(h)) * up(h)); Shazeer, 2020.

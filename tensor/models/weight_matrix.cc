@@ -22,6 +22,20 @@ Status check_shape(const gguf::TensorInfo& info, const std::vector<int64_t>& wan
                shape_text(info.shape), shape_text(wanted));
 }
 
+// The columns of a part, which are not contiguous in the file.
+std::vector<std::byte> columns_of(const gguf::TensorInfo& info, int64_t rows, const MatrixShard& shard) {
+  const size_t row_bytes = info.data.size() / static_cast<size_t>(rows);
+  const size_t part_bytes = row_bytes / static_cast<size_t>(shard.count);
+  std::vector<std::byte> part;
+  part.reserve(part_bytes * static_cast<size_t>(rows));
+  for (int64_t row = 0; row < rows; ++row) {
+    const auto from = info.data.subspan(
+        static_cast<size_t>(row) * row_bytes + static_cast<size_t>(shard.index) * part_bytes, part_bytes);
+    part.insert(part.end(), from.begin(), from.end());
+  }
+  return part;
+}
+
 }  // namespace
 
 WeightMatrix::WeightMatrix(TensorType type, Tensor memory, int64_t rows, int64_t columns)
@@ -32,15 +46,31 @@ WeightMatrix::WeightMatrix(TensorType type, Tensor memory, int64_t rows, int64_t
       block_columns_(gguf::block_elements(type) == 1 ? columns : kBlockColumns) {}
 
 Result<WeightMatrix> WeightMatrix::upload(const std::shared_ptr<Runtime>& runtime, const gguf::TensorInfo& info,
-                                          int64_t rows, int64_t columns) {
+                                          int64_t rows, int64_t columns, const MatrixShard& shard) {
   BW_RETURN_IF_ERROR(check_shape(info, {rows, columns}));
+  const bool is_by_rows = shard.count == 1 || shard.axis == MatrixShard::Axis::kRows;
+  const int64_t unit = is_by_rows ? 1 : gguf::block_elements(info.type);
+  if ((is_by_rows ? rows : columns) % (unit * shard.count) != 0) {
+    return error(StatusCode::kInvalidArgument, "dividing tensor '{}' into {} parts: {} {} are not {} times whole {}",
+                 info.name, shard.count, is_by_rows ? rows : columns, is_by_rows ? "rows" : "columns", shard.count,
+                 is_by_rows ? "rows" : "blocks");
+  }
+  const std::vector<std::byte> part = is_by_rows ? std::vector<std::byte>() : columns_of(info, rows, shard);
+  std::span<const std::byte> bytes = part;
+  if (is_by_rows) {
+    rows /= shard.count;
+    const size_t size = info.data.size() / static_cast<size_t>(shard.count);
+    bytes = info.data.subspan(size * static_cast<size_t>(shard.index), size);
+  } else {
+    columns /= shard.count;
+  }
   DType dtype = DType::kU8;
   std::vector<int64_t> shape = {rows, columns / kBlockColumns, gguf::block_size_bytes(info.type)};
   if (gguf::block_elements(info.type) == 1) {
     dtype = info.type == TensorType::kF16 ? DType::kF16 : DType::kF32;
     shape = {rows, columns};
   }
-  const Tensor memory = Tensor::from_bytes(runtime, dtype, info.data, std::move(shape), std::string(info.name));
+  const Tensor memory = Tensor::from_bytes(runtime, dtype, bytes, std::move(shape), std::string(info.name));
   BW_RETURN_IF_ERROR(memory.status());
   return WeightMatrix(info.type, memory, rows, columns);
 }

@@ -1,6 +1,7 @@
 // Owns: a matrix of weights in GPU memory in the type of its file, as an expression that dequantises where it is used.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 
 #include "tensor/gguf/gguf.h"
@@ -8,13 +9,22 @@
 
 namespace bw::tensor {
 
+// One of `count` equal parts of a matrix.
+struct MatrixShard {
+  enum class Axis : uint8_t { kRows, kColumns };
+  Axis axis = Axis::kRows;
+  int64_t index = 0;
+  int64_t count = 1;
+};
+
 // [rows, columns], rows of blocks: [rows, blocks, block_columns()]. Quantised types have blocks of 32 columns, the
 // others one block that is the whole row.
 class WeightMatrix {
  public:
-  // Uploads the tensor's bytes as they are in the file. Errors: kInvalidArgument unless its shape is [rows, columns].
+  // Uploads the tensor's bytes, or those of a part, as they are in the file. Errors: kInvalidArgument unless its shape
+  // is [rows, columns], or if a part would not have whole rows and blocks.
   static Result<WeightMatrix> upload(const std::shared_ptr<Runtime>& runtime, const gguf::TensorInfo& info,
-                                     int64_t rows, int64_t columns);
+                                     int64_t rows, int64_t columns, const MatrixShard& shard = {});
 
   int64_t rows() const { return rows_; }
   int64_t columns() const { return columns_; }

@@ -74,6 +74,18 @@ TEST(Command, InfoShowsEachCardOfTheMachine) {
   expect_one_error_line(run_barewave({"--device", "emulated", "info", "--gpus", "0"}), "--gpus");
 }
 
+TEST(Generate, GivesTheSameIdsOnTwoCards) {
+  std::vector<std::string> arguments = {"--device", "emulated", "generate", "--model", kModel,   "--prompt",
+                                        "And God",  "--tokens", "12",       "--ids",   "--gpus", "1"};
+  const CommandResult one = run_barewave(arguments);
+  arguments.back() = "2";
+  const CommandResult two = run_barewave(arguments);
+  EXPECT_EQ(two.exit_status, 0) << two.err;
+  EXPECT_EQ(one.out, two.out);
+  arguments.back() = "3";
+  expect_one_error_line(run_barewave(arguments), "over 3 cards");
+}
+
 TEST(Command, RefusesWordsItDoesNotKnow) {
   expect_one_error_line(run_barewave({}), "subcommand");
   expect_one_error_line(run_barewave({"fly"}), "--help");

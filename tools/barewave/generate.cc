@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/file_cache.h"
+#include "tensor/device_executor.h"
 #include "tensor/generator.h"
 #include "tensor/gguf/gguf.h"
 #include "tensor/models/llama.h"
@@ -32,6 +33,7 @@ struct GenerateArguments {
   tensor::SamplingOptions sampling;
   int64_t block_tokens = tensor::GenerateOptions{}.block_tokens;
   bool is_host_loop = false;
+  uint32_t gpus = 1;
   bool print_ids = false;
   size_t tuning_candidates = 0;
   double timeout_seconds = 60;
@@ -63,15 +65,17 @@ class TokenPrinter {
   bool is_first_ = true;
 };
 
-void print_summary(const tensor::GenerateResult& result, const tensor::Llama& model) {
+void print_summary(const tensor::GenerateResult& result, const tensor::ProgramCost& step) {
   const size_t decoded = result.ids.empty() ? 0 : result.ids.size() - 1;
   const double rate = result.decode_seconds > 0 ? static_cast<double>(decoded) / result.decode_seconds : 0;
   fmt::print(stderr, "{} tokens, {:.2f} tokens/s, {} kernels per token, {:.2f} s to the first token{}\n",
-             result.ids.size(), rate, model.step_cost().kernel_count, result.prompt_seconds,
+             result.ids.size(), rate, step.kernel_count, result.prompt_seconds,
              result.reason == tensor::StopReason::kContextFull ? ", stopped: the context is full" : "");
 }
 
-Status generate_text(const GenerateArguments& arguments, const tensor::Tokenizer& tokenizer, tensor::Llama& model) {
+// Model: Llama or ParallelLlama.
+template <typename Model>
+Status generate_text(const GenerateArguments& arguments, const tensor::Tokenizer& tokenizer, Model& model) {
   BW_ASSIGN(std::vector<tensor::TokenId> prompt, tokenizer.encode(*arguments.prompt));
   if (tokenizer.bos()) prompt.insert(prompt.begin(), *tokenizer.bos());
 
@@ -88,7 +92,7 @@ Status generate_text(const GenerateArguments& arguments, const tensor::Tokenizer
             }));
   BW_RETURN_IF_ERROR(std::move(output));
   BW_RETURN_IF_ERROR(printer.finish());
-  print_summary(result, model);
+  print_summary(result, model.step_cost());
   return Status::ok();
 }
 
@@ -121,6 +125,13 @@ Status run_with_model(const GenerateArguments& arguments, Verbosity verbosity, k
   if (verbosity == Verbosity::kVerbose) {
     options.on_diagnostic = [](const std::string& line) { fmt::print(stderr, "barewave: {}\n", line); };
   }
+  if (arguments.gpus > 1) {
+    BW_ASSIGN(auto executors, tensor::DeviceExecutor::create_several(driver, arguments.gpus, options));
+    std::vector<std::shared_ptr<tensor::Runtime>> runtimes;
+    for (auto& executor : executors) runtimes.push_back(tensor::Runtime::create(std::move(executor)));
+    BW_ASSIGN(std::unique_ptr<tensor::ParallelLlama> model, tensor::ParallelLlama::load(file, runtimes));
+    return generate_text(arguments, tokenizer, *model);
+  }
   BW_ASSIGN(std::shared_ptr<tensor::Runtime> runtime, tensor::Runtime::create(driver, options));
   BW_ASSIGN(std::unique_ptr<tensor::Llama> model, load_model(file, runtime));
   if (!arguments.perplexity_path.empty()) return print_perplexity(arguments, *model);
@@ -131,7 +142,12 @@ Status run_generate(const GenerateArguments& arguments, const GlobalOptions& opt
   if (!arguments.prompt && arguments.perplexity_path.empty()) {
     return error(StatusCode::kInvalidArgument, "generate: nothing to do (give --prompt TEXT or --perplexity FILE)");
   }
-  BW_ASSIGN(ChosenDriver chosen, choose_driver(options));
+  if (arguments.gpus > 1 && !arguments.perplexity_path.empty()) {
+    return error(StatusCode::kUnsupported, "generate: perplexity is measured on one card (leave --gpus out)");
+  }
+  DriverOptions driver_options = options;
+  driver_options.card_count = arguments.gpus;
+  BW_ASSIGN(ChosenDriver chosen, choose_driver(driver_options));
   return with_fault_reports(chosen, run_with_model(arguments, options.verbosity, chosen.driver()));
 }
 
@@ -182,6 +198,12 @@ Command add_generate_command(CLI::App& app) {
                     ->type_name("N")
                     ->capture_default_str();
   command->add_flag("--host-loop", arguments->is_host_loop, "Let the host step in after each token")->excludes(block);
+  command
+      ->add_option("--gpus", arguments->gpus,
+                   "Divide the model over so many cards: heads and feed-forward columns must divide by them")
+      ->check(CLI::Range(1u, 7u))
+      ->type_name("N")
+      ->capture_default_str();
   command->add_flag("--ids", arguments->print_ids, "Print token ids instead of text");
   command
       ->add_option("--perplexity", arguments->perplexity_path,
