@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <charconv>
 #include <optional>
 #include <span>
@@ -16,7 +17,7 @@ namespace {
 
 using MachinePtr = std::shared_ptr<RocrMachine>;
 
-constexpr size_t kDepth = 16;  // dispatches on their way, as on this runtime's side
+constexpr size_t kDepth = 16;  // dispatches in a row, as on this runtime's side
 
 std::optional<uint64_t> size_behind(const std::string& name, std::string_view family) {
   if (!name.starts_with(family)) return std::nullopt;
@@ -31,20 +32,24 @@ Result<TimedRun> make_dispatch_host(const MachinePtr& machine) {
   BW_ASSIGN(const std::vector<hsa::Signal> signals, machine->make_signals(kDepth));
   return TimedRun([machine, signals](benchmark::State& state) {
     IterationTimes times(state);
-    size_t next = 0;
+    std::array<double, kDepth> dispatched_ns{};
+    size_t count = 0;
+    const auto finish = [&]() -> Status {
+      for (size_t i = 0; i < count; ++i) BW_RETURN_IF_ERROR(machine->spin_until_done(signals[i]));
+      for (size_t i = 0; i < count; ++i) {
+        times.add(dispatched_ns[i] + IterationTimes::measure([&] { machine->wait(signals[i]); }));
+      }
+      count = 0;
+      machine->wait_for_room(kDepth);
+      return Status::ok();
+    };
     while (state.KeepRunning()) {
-      const hsa::Signal signal = signals[next++ % kDepth];
-      // Of the dispatch that had the signal before, which ends outside of the time; then waiting for it is a call
-      // alone.
-      BW_RETURN_IF_ERROR(machine->spin_until_done(signal));
-      double time_ns = IterationTimes::measure([&] { machine->wait(signal); });
-      machine->wait_for_room(1);
-      time_ns += IterationTimes::measure([&] { machine->dispatch(signal); });
-      times.add(time_ns);
+      dispatched_ns[count] = IterationTimes::measure([&] { machine->dispatch(signals[count]); });
+      if (++count == kDepth) BW_RETURN_IF_ERROR(finish());
     }
+    BW_RETURN_IF_ERROR(finish());
     times.report();
     state.SetLabel("host time; signal, arguments, packet, header, doorbell, active wait for one that has ended");
-    for (const hsa::Signal signal : signals) BW_RETURN_IF_ERROR(machine->spin_until_done(signal));
     return Status::ok();
   });
 }

@@ -1,7 +1,7 @@
 // Handing work to the GPU: what it costs the host, and how long until the host knows of its end.
 //
 // Host costs are the calls alone: submit(), and wait() for a submission that has ended. What the GPU does in between is
-// waited for by spinning, outside of the time, so that submissions follow each other closely without filling the ring.
+// waited for by spinning, outside of the time, after each kDepth submissions in a row.
 #include <fmt/format.h>
 #include <immintrin.h>
 
@@ -24,7 +24,7 @@ using amdgpu::Device;
 using amdgpu::ParameterId;
 using amdgpu::Submission;
 
-// Submissions that may be on their way.
+// Submissions that follow each other closely, without filling the ring.
 constexpr size_t kDepth = 16;
 constexpr int64_t kPatchedKernels = 100;
 constexpr uint32_t kArgumentBytes = 64;
@@ -73,30 +73,42 @@ class EmptyKernel {
   std::vector<ParameterId> parameters;
 };
 
-// Host costs of submissions that `submit` makes, one after the other.
+// Host costs of submissions, in groups that follow each other closely.
 class HostCosts {
  public:
   explicit HostCosts(Device& device) : device_(device) {}
 
-  // Nanoseconds of one more: submit(), and wait() for the one kDepth before.
+  // submit() of one more. Its time with that of its wait() goes to `times`, when the group is complete; null: nowhere.
   template <typename Submit>
-  Result<double> measure(const Submit& submit) {
+  Status measure(const Submit& submit, IterationTimes* times) {
     Result<Submission> made = Submission{};
-    Status ended = Status::ok();
-    double time_ns = IterationTimes::measure([&] { made = submit(); });
+    const double time_ns = IterationTimes::measure([&] { made = submit(); });
     BW_RETURN_IF_ERROR(made.status());
-    Submission& oldest = on_their_way_[next_++ % kDepth];
-    BW_RETURN_IF_ERROR(spin_until_done(oldest));
-    time_ns += IterationTimes::measure([&] { ended = device_.wait(oldest); });
-    BW_RETURN_IF_ERROR(ended);
-    oldest = made.value();
-    return time_ns;
+    group_[count_++] = {made.value(), time_ns, times};
+    return count_ == kDepth ? finish() : Status::ok();
   }
 
-  // Until nothing is on its way.
-  Status drain() { return device_.wait_idle(); }
+  // Ends the group: spins until the card has done its part, then waits for each.
+  Status finish() {
+    if (count_ == 0) return Status::ok();
+    BW_RETURN_IF_ERROR(spin_until_done(group_[count_ - 1].submission));
+    for (size_t i = 0; i < count_; ++i) {
+      Status ended = Status::ok();
+      const double wait_ns = IterationTimes::measure([&] { ended = device_.wait(group_[i].submission); });
+      BW_RETURN_IF_ERROR(ended);
+      if (group_[i].times != nullptr) group_[i].times->add(group_[i].time_ns + wait_ns);
+    }
+    count_ = 0;
+    return Status::ok();
+  }
 
  private:
+  struct Submitted {
+    Submission submission;
+    double time_ns = 0;
+    IterationTimes* times = nullptr;
+  };
+
   // Looks at the timeline, but in the end asks the device, which knows of faults and of hangs.
   Status spin_until_done(Submission submission) {
     constexpr int kLooks = 100'000;
@@ -108,21 +120,19 @@ class HostCosts {
   }
 
   Device& device_;
-  std::array<Submission, kDepth> on_their_way_{};
-  size_t next_ = 0;
+  std::array<Submitted, kDepth> group_;
+  size_t count_ = 0;
 };
 
 template <typename Submit>
 Status time_host_costs(benchmark::State& state, Device& device, uint64_t kernel_count, const Submit& submit) {
   HostCosts costs(device);
-  for (size_t i = 0; i < 2 * kDepth; ++i) BW_RETURN_IF_ERROR(costs.measure(submit).status());
+  for (size_t i = 0; i < 2 * kDepth; ++i) BW_RETURN_IF_ERROR(costs.measure(submit, nullptr));
   IterationTimes times(state);
-  while (state.KeepRunning()) {
-    BW_ASSIGN(const double time_ns, costs.measure(submit));
-    times.add(time_ns);
-  }
+  while (state.KeepRunning()) BW_RETURN_IF_ERROR(costs.measure(submit, &times));
+  BW_RETURN_IF_ERROR(costs.finish());
   times.report(kernel_count);
-  return costs.drain();
+  return Status::ok();
 }
 
 std::string host_cost_label(const BenchMachine& machine) {
@@ -191,7 +201,7 @@ Result<TimedRun> make_replay(BenchMachine& machine, int64_t kernels) {
 Status time_patches(benchmark::State& state, Replayed& replayed) {
   Device& device = *replayed.kernel->device;
   HostCosts costs(device);
-  IterationTimes patched(state), unpatched(state);
+  IterationTimes patched(state), unpatched(state, IterationTimes::Of::kBeside);
   uint32_t value = 0;
   const auto change_and_submit = [&]() -> Result<Submission> {
     ++value;
@@ -201,16 +211,15 @@ Status time_patches(benchmark::State& state, Replayed& replayed) {
     return device.submit(replayed.graph);
   };
   while (state.KeepRunning()) {
-    BW_ASSIGN(const double plain_ns, costs.measure([&] { return device.submit(replayed.graph); }));
-    BW_ASSIGN(const double patched_ns, costs.measure(change_and_submit));
-    unpatched.add(plain_ns);
-    patched.add(patched_ns);  // and this is the iteration's
+    BW_RETURN_IF_ERROR(costs.measure([&] { return device.submit(replayed.graph); }, &unpatched));
+    BW_RETURN_IF_ERROR(costs.measure(change_and_submit, &patched));
   }
+  BW_RETURN_IF_ERROR(costs.finish());
   patched.report();
   state.counters["unpatched_p50"] = unpatched.median_ns();
   state.counters["p50_per_parameter"] =
       (patched.median_ns() - unpatched.median_ns()) / static_cast<double>(replayed.kernel->parameters.size());
-  return costs.drain();
+  return Status::ok();
 }
 
 Result<TimedRun> make_patched_replay(BenchMachine& machine, int64_t parameters) {

@@ -24,7 +24,10 @@ class IterationTimes {
  public:
   using Clock = std::chrono::steady_clock;
 
-  explicit IterationTimes(benchmark::State& state) : state_(state) {}
+  // kBeside: times that are not those of the state's iterations.
+  enum class Of : uint8_t { kIterations, kBeside };
+
+  explicit IterationTimes(benchmark::State& state, Of of = Of::kIterations) : state_(state), of_(of) {}
 
   // Nanoseconds that `action` takes, with one reading of the clock (some 20 ns).
   template <typename Action>
@@ -37,7 +40,7 @@ class IterationTimes {
   // The iteration that is on its way took so long.
   void add(double time_ns) {
     times_ns_.push_back(time_ns);
-    state_.SetIterationTime(time_ns * 1e-9);
+    if (of_ == Of::kIterations) state_.SetIterationTime(time_ns * 1e-9);
   }
   // Counters p50 and p99, in nanoseconds, and for `parts` above 1 their p50 for each (kernel, parameter), too.
   void report(uint64_t parts = 1);
@@ -47,6 +50,7 @@ class IterationTimes {
   double quantile(double part);
 
   benchmark::State& state_;
+  Of of_;
   std::vector<double> times_ns_;
 };
 
