@@ -54,13 +54,17 @@ class Generation {
   Status run_on_device(std::span<const TokenId> prompt) {
     TokenId last = prompt.back();
     auto position = static_cast<int64_t>(prompt.size()) - 1;
-    if (position > 0) BW_RETURN_IF_ERROR(model_.prefill(prompt.first(prompt.size() - 1), 0));
+    if (position > 0) BW_RETURN_IF_ERROR(model_.prefill(prompt.first(prompt.size() - 1), 0, options_.sampling));
     while (wants_more()) {
       if (position == model_.context()) return end(StopReason::kContextFull);
       const int64_t wanted = options_.max_tokens - static_cast<int64_t>(result_.ids.size());
       const int64_t count = std::min({options_.block_tokens, wanted, model_.context() - position});
-      const Llama::Decoding decoding{
-          .last = last, .position = position, .count = static_cast<size_t>(count), .stop_token = options_.eos};
+      const Llama::Decoding decoding{.last = last,
+                                     .position = position,
+                                     .count = static_cast<size_t>(count),
+                                     .stop_token = options_.eos,
+                                     .sampling = options_.sampling,
+                                     .draw = result_.ids.size()};
       BW_RETURN_IF_ERROR(model_.decode(decoding, [&](TokenId id) {
         last = id;
         if (!is_over_) add(id);
@@ -116,7 +120,7 @@ double negative_log_likelihood(std::span<const float> logits, TokenId id) {
 
 }  // namespace
 
-Result<TokenId> sample(std::span<const float> logits, const SamplingOptions& options, uint64_t step) {
+Status check(const SamplingOptions& options) {
   if (!(options.temperature >= 0) || !std::isfinite(options.temperature)) {
     return error(StatusCode::kInvalidArgument, "sampling: the temperature is {}, not a number from 0 on",
                  options.temperature);
@@ -124,6 +128,11 @@ Result<TokenId> sample(std::span<const float> logits, const SamplingOptions& opt
   if (!(options.top_p > 0 && options.top_p <= 1)) {
     return error(StatusCode::kInvalidArgument, "sampling: top-p is {}, not in (0, 1]", options.top_p);
   }
+  return Status::ok();
+}
+
+Result<TokenId> sample(std::span<const float> logits, const SamplingOptions& options, uint64_t step) {
+  BW_RETURN_IF_ERROR(check(options));
   std::vector<std::pair<double, TokenId>> candidates;
   for (size_t id = 0; id < logits.size(); ++id) {
     if (std::isfinite(logits[id])) candidates.emplace_back(logits[id], static_cast<TokenId>(id));
@@ -134,6 +143,7 @@ Result<TokenId> sample(std::span<const float> logits, const SamplingOptions& opt
   if (options.temperature == 0) return candidates.front().second;
 
   const double largest = candidates.front().first;
+  if (options.top_k != 0 && options.top_k < candidates.size()) candidates.resize(options.top_k);
   double total = 0;
   for (auto& [weight, id] : candidates) {
     weight = std::exp((weight - largest) / options.temperature);
@@ -168,9 +178,9 @@ Status check_prompt(std::span<const TokenId> prompt, int64_t context) {
 Result<GenerateResult> generate(Llama& model, std::span<const TokenId> prompt, const GenerateOptions& options,
                                 const TokenCallback& on_token) {
   BW_RETURN_IF_ERROR(check_prompt(prompt, model.context()));
+  BW_RETURN_IF_ERROR(check(options.sampling));
   Generation<Llama> generation(model, options, on_token);
-  const bool is_on_device = options.block_tokens > 0 && options.sampling.temperature == 0;
-  BW_RETURN_IF_ERROR(is_on_device ? generation.run_on_device(prompt) : generation.run_on_host(prompt));
+  BW_RETURN_IF_ERROR(options.block_tokens > 0 ? generation.run_on_device(prompt) : generation.run_on_host(prompt));
   return generation.take_result();
 }
 

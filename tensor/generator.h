@@ -8,16 +8,11 @@
 #include <vector>
 
 #include "base/status.h"
+#include "tensor/generation/sampling_options.h"
 #include "tensor/models/llama.h"
 #include "tensor/models/parallel_llama.h"
 
 namespace bw::tensor {
-
-struct SamplingOptions {
-  double temperature = 0;  // 0: always the most likely token
-  double top_p = 1;        // only the most likely tokens that together reach this probability
-  uint64_t seed = 0;
-};
 
 // Draws from the distribution that `logits` give. The draw depends on the seed and `step` only, so that a run can be
 // repeated, and resumed anywhere. Errors: kInvalidArgument for options out of range or no finite logit.

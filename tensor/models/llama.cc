@@ -203,7 +203,7 @@ Status Llama::check(std::span<const TokenId> ids, int64_t position) const {
 
 Status Llama::run_step(Step& step, std::span<const TokenId> ids, int64_t position) {
   BW_RETURN_IF_ERROR(step.ids.buffer()->write(0, std::as_bytes(ids)));
-  return step.program->run({{"pos", position}});
+  return step.program->run({{"pos", position}, {"draw", 0}});
 }
 
 Status Llama::run(std::span<const TokenId> ids, int64_t position, std::vector<float>* logits) {
@@ -248,7 +248,7 @@ Result<TokenId> Llama::greedy(std::span<const TokenId> ids, int64_t position) {
 }
 
 const PreparedProgram* Llama::single_step() const {
-  if (loop_) return loop_->step.program.get();
+  if (last_loop_ != nullptr) return last_loop_->step.program.get();
   const auto found = steps_.find(1);
   return found == steps_.end() ? nullptr : found->second.program.get();
 }

@@ -5,6 +5,7 @@
 // sequence stands is the variable "pos", so that a program is compiled once. Weights stay in the file's type.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -13,6 +14,8 @@
 #include <span>
 #include <vector>
 
+#include "tensor/generation/sampling_graph.h"
+#include "tensor/generation/sampling_options.h"
 #include "tensor/models/llama_config.h"
 #include "tensor/models/weight_matrix.h"
 #include "tensor/tensor.h"
@@ -64,13 +67,15 @@ class Llama {
     int64_t position = 0;                    // of `last`
     size_t count = 1;                        // steps, with one submission
     std::optional<TokenId> stop_token = {};  // the steps after one that chose it are left out
+    SamplingOptions sampling = {};
+    uint64_t draw = 0;  // number of the first token, of which with the seed the draw depends
   };
   using DecodeCallback = std::function<void(TokenId)>;
   // Calls `on_token` with each token as it is known, while later steps go on. The cache must hold all positions before.
   // Errors as logits().
   Status decode(const Decoding& decoding, const DecodeCallback& on_token);
-  // Puts the positions of `ids` into the cache, for decode().
-  Status prefill(std::span<const TokenId> ids, int64_t position);
+  // Puts the positions of `ids` into the cache, for decode() with these options.
+  Status prefill(std::span<const TokenId> ids, int64_t position, const SamplingOptions& sampling = {});
 
  private:
   friend class ParallelLlama;
@@ -87,11 +92,19 @@ class Llama {
     std::unique_ptr<PreparedProgram> program;  // outputs: logits [T, vocabulary] f32, best token [1] i32 where T = 1
   };
 
-  // A step over one position that feeds itself (llama_decode.cc). Programs have the variable "pos".
+  // A step over one position that feeds itself (llama_decode.cc). Variables: "pos" and, of those that sample, "draw".
   struct Loop {
     Step step;          // its ids are also where the chosen token goes
     Tensor go_on;       // [1] i32: 0 once the stop token was chosen
     Tensor stop_token;  // [1] i32; below 0: none
+    SamplingInputs sampling;
+  };
+  // Which kind of choice a loop makes; each is a program.
+  struct LoopKind {
+    bool samples = false;
+    bool has_top_k = false;
+    bool has_top_p = false;
+    auto operator<=>(const LoopKind&) const = default;
   };
 
   Llama(LlamaConfig config, std::shared_ptr<Runtime> runtime) : config_(config), runtime_(std::move(runtime)) {}
@@ -106,7 +119,9 @@ class Llama {
   Status run(std::span<const TokenId> ids, int64_t position, std::vector<float>* logits);
   Status check(std::span<const TokenId> ids, int64_t position) const;
   Status run_step(Step& step, std::span<const TokenId> ids, int64_t position);
-  Result<Loop*> loop();
+  static LoopKind kind_of(const SamplingOptions& options);
+  Result<Loop*> loop(const LoopKind& kind);
+  Result<Tensor> choose(const LoopKind& kind, const Tensor& logits, Loop& loop);
   // Of decode() if it was called, else of the host's steps; null before the first.
   const PreparedProgram* single_step() const;
 
@@ -129,7 +144,8 @@ class Llama {
   Tensor rope_cosine_;             // [context, head_dim / 2, 1] f32
   Tensor rope_sine_;               // [context, head_dim / 2, 2] f32: -sin for the first of a pair, sin for the second
   std::map<int64_t, Step> steps_;  // by T
-  std::optional<Loop> loop_;
+  std::map<LoopKind, Loop> loops_;
+  const Loop* last_loop_ = nullptr;
 };
 
 }  // namespace bw::tensor

@@ -84,6 +84,17 @@ TEST_F(DeviceLoop, BlocksOfAnySizeGiveTheTokensOfTheHostLoop) {
   }
 }
 
+TEST_F(DeviceLoop, SampledTokensAreThoseOfTheHostLoop) {
+  const SamplingOptions samplings[] = {{.temperature = 0.9, .seed = 7},
+                                       {.temperature = 1, .top_k = 40, .seed = 8},
+                                       {.temperature = 0.8, .top_k = 100, .top_p = 0.95, .seed = 9}};
+  for (const SamplingOptions& sampling : samplings) {
+    const GenerateResult want = run({.max_tokens = 24, .sampling = sampling, .block_tokens = 0});
+    const GenerateResult got = run({.max_tokens = 24, .sampling = sampling, .block_tokens = 16});
+    EXPECT_EQ(got.ids, want.ids) << "seed " << sampling.seed;
+  }
+}
+
 TEST_F(DeviceLoop, AStopTokenEndsABlockEarly) {
   const std::vector<TokenId> ids = run({.max_tokens = 20, .block_tokens = 0}).ids;
   for (const size_t end : {size_t{0}, size_t{1}, size_t{7}, size_t{15}, size_t{16}}) {

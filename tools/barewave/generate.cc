@@ -19,6 +19,7 @@
 #include "tensor/runtime.h"
 #include "tensor/tokenizer/tokenizer.h"
 #include "tools/barewave/commands.h"
+#include "tools/barewave/interrupt.h"
 #include "tools/barewave/progress_bar.h"
 #include "tools/barewave/token_ids_file.h"
 
@@ -86,9 +87,10 @@ Status generate_text(const GenerateArguments& arguments, const tensor::Tokenizer
   options.block_tokens = arguments.is_host_loop ? 0 : arguments.block_tokens;
   TokenPrinter printer(tokenizer, arguments.print_ids);
   Status output;
+  const InterruptCatcher interrupts;
   BW_ASSIGN(const tensor::GenerateResult result, tensor::generate(model, prompt, options, [&](tensor::TokenId id) {
               output = printer.push(id);
-              return output.is_ok();
+              return output.is_ok() && !InterruptCatcher::was_interrupted();
             }));
   BW_RETURN_IF_ERROR(std::move(output));
   BW_RETURN_IF_ERROR(printer.finish());
@@ -180,6 +182,10 @@ Command add_generate_command(CLI::App& app) {
   command->add_option("--temperature", arguments->sampling.temperature, "0: always the most likely token")
       ->check(CLI::Range(0.0, 1000.0))
       ->type_name("T")
+      ->capture_default_str();
+  command->add_option("--top-k", arguments->sampling.top_k, "Sample from so many of the most likely tokens; 0: all")
+      ->check(whole_number())
+      ->type_name("K")
       ->capture_default_str();
   command
       ->add_option("--top-p", arguments->sampling.top_p,

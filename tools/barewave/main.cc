@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "tools/barewave/commands.h"
+#include "tools/barewave/interrupt.h"
 
 namespace bw::tools {
 namespace {
@@ -114,7 +115,7 @@ int run(int argc, char** argv) {
     }
     Status status = starts_program ? Status::ok() : begin_trace(&options);
     if (status.is_ok()) status = command(options);
-    if (status.is_ok()) return 0;
+    if (status.is_ok()) return InterruptCatcher::was_interrupted() ? kInterruptedExitCode : 0;
     fmt::print(stderr, "barewave: {}\n", status.message());
     return 1;
   }
