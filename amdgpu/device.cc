@@ -88,9 +88,13 @@ Result<std::vector<std::unique_ptr<Device>>> Device::open_several(kfd::KernelDri
   auto session = std::make_shared<DriverSession>(std::move(process));
   BW_ASSIGN(const std::vector<kfd::Node> nodes, find_nodes(driver, options.gpu_index, count));
   // Before anything is bound to them.
-  for (const kfd::Node& node : nodes) BW_RETURN_IF_ERROR(read_device_info(session->process(), node).status());
+  std::vector<DeviceInfo> infos;
+  for (const kfd::Node& node : nodes) {
+    BW_ASSIGN(DeviceInfo info, read_device_info(session->process(), node));
+    infos.push_back(std::move(info));
+  }
   BW_RETURN_IF_ERROR(session->open(nodes));
-  return reopen(std::move(session), options);
+  return make(std::move(session), std::move(infos), options);
 }
 
 std::shared_ptr<DriverSession> Device::session() const {
@@ -100,11 +104,20 @@ std::shared_ptr<DriverSession> Device::session() const {
 Result<std::vector<std::unique_ptr<Device>>> Device::reopen(std::shared_ptr<DriverSession> session,
                                                             const DeviceOptions& options) {
   if (session == nullptr) return error(StatusCode::kInvalidArgument, "opening GPUs anew without a session");
+  std::vector<DeviceInfo> infos;
+  for (const std::unique_ptr<kfd::Gpu>& gpu : session->gpus()) {
+    BW_ASSIGN(DeviceInfo info, read_device_info(session->process(), gpu->node()));
+    infos.push_back(std::move(info));
+  }
+  return make(std::move(session), std::move(infos), options);
+}
+
+Result<std::vector<std::unique_ptr<Device>>> Device::make(std::shared_ptr<DriverSession> session,
+                                                          std::vector<DeviceInfo> infos, const DeviceOptions& options) {
   std::vector<std::unique_ptr<Device>> devices;
-  for (const std::unique_ptr<kfd::Gpu>& opened : session->gpus()) {
-    kfd::Gpu& gpu = *opened;
-    BW_ASSIGN(DeviceInfo info, read_device_info(session->process(), gpu.node()));
-    auto impl = std::make_unique<Impl>(std::move(info), session, gpu);
+  for (size_t i = 0; i < infos.size(); ++i) {
+    kfd::Gpu& gpu = *session->gpus()[i];
+    auto impl = std::make_unique<Impl>(std::move(infos[i]), session, gpu);
     BW_ASSIGN(impl->queues, QueueSet::create(*session, gpu, impl->info,
                                              {.wait_timeout_ns = options.wait_timeout_ns,
                                               .spin_ns = options.spin_ns,

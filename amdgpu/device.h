@@ -168,6 +168,9 @@ class Device {
  private:
   struct Impl;
   explicit Device(std::unique_ptr<Impl> impl);
+  // One for each GPU of the session, in its order.
+  static Result<std::vector<std::unique_ptr<Device>>> make(std::shared_ptr<DriverSession> session,
+                                                           std::vector<DeviceInfo> infos, const DeviceOptions& options);
   static Status check_complete(const CommandGraph& graph);
   void send_all_after_recovery(CommandGraph& graph);
   std::unique_ptr<Impl> impl_;

@@ -1,5 +1,5 @@
 // Owns: the open driver with the GPUs of this process that are in use, and the page of events that they share: what all
-// memory and all queues stand on. Not here: what is done with a GPU (device.h) and several at once (device_group.h).
+// memory and all queues stand on. Not here: what is done with a GPU (device.h).
 //
 // The driver knows one address space and one page of events for a process, whatever the number of its GPUs (amdkfd,
 // kfd_process and kfd_event_page_set), so cards that shall reach each other's memory belong to one session.

@@ -89,9 +89,14 @@ void HardwareQueue::start_after(uint64_t value) {
   word_at(pointers_, kTimelineOffset).store(value, std::memory_order_release);
 }
 
+bool HardwareQueue::has_reached(uint64_t value) {
+  if (known_completed_ < value) known_completed_ = completed();
+  return known_completed_ >= value;
+}
+
 void HardwareQueue::retire() {
-  const uint64_t done = completed();
-  while (!in_flight_.is_empty() && in_flight_.front().value <= done) in_flight_.pop();
+  known_completed_ = completed();
+  while (!in_flight_.is_empty() && in_flight_.front().value <= known_completed_) in_flight_.pop();
 }
 
 uint32_t HardwareQueue::padding_for(uint32_t count_dwords) const {
@@ -100,8 +105,14 @@ uint32_t HardwareQueue::padding_for(uint32_t count_dwords) const {
   return wrap_ == Wrap::kAtPackets && count_dwords > until_end ? until_end : 0;
 }
 
+// The timeline is looked at only where it must be: each look takes its cache line from the GPU.
 bool HardwareQueue::has_room(uint32_t count_dwords) {
+  if (fits(count_dwords)) return true;
   retire();
+  return fits(count_dwords);
+}
+
+bool HardwareQueue::fits(uint32_t count_dwords) const {
   if (in_flight_.is_full()) return false;
   const uint64_t begin = in_flight_.is_empty() ? written_dwords_ : in_flight_.front().begin_dwords;
   const uint64_t used = written_dwords_ - begin;
@@ -133,6 +144,7 @@ void HardwareQueue::write_zeros(uint32_t count_dwords) {
 void HardwareQueue::push(std::span<const uint32_t> packets) {
   const auto count_dwords = static_cast<uint32_t>(packets.size());
   BW_CHECK(has_room(count_dwords));
+  if (in_flight_.size() >= kRetiredAtOnce) retire();
   in_flight_.push({++submitted_, written_dwords_});
   write_zeros(padding_for(count_dwords));
   write(packets);

@@ -36,6 +36,8 @@ class HardwareQueue {
 
   // Values of the timeline: the last that the GPU has reached, and the last that was handed out.
   uint64_t completed() const;
+  // Whether the timeline is there, without a look at memory that the GPU writes where that was known already.
+  bool has_reached(uint64_t value);
   uint64_t submitted() const { return submitted_; }
   // Lets the timeline of a queue that has done nothing yet begin after `value`.
   void start_after(uint64_t value);
@@ -45,6 +47,9 @@ class HardwareQueue {
 
   // The most dwords that one push can take.
   uint32_t capacity_dwords() const { return ring_dwords_ / 2; }
+  // What has ended is forgotten when there is that much of it, or no room.
+  static constexpr size_t kRetiredAtOnce = 64;
+
   // The most submissions that can be under way.
   size_t max_in_flight() const { return ring_dwords_ / kLeastSubmissionDwords; }
   // Whether the ring has room for that many dwords now.
@@ -76,6 +81,8 @@ class HardwareQueue {
   static Result<HardwareQueue> create_memory(kfd::Gpu& gpu, uint32_t ring_size_bytes, std::span<kfd::Gpu* const> peers);
   kfd::QueueRequest request() const;
   void retire();
+  // By what is known of the submissions before.
+  bool fits(uint32_t count_dwords) const;
   uint32_t padding_for(uint32_t count_dwords) const;
   void write(std::span<const uint32_t> packets);
   void write_zeros(uint32_t count_dwords);
@@ -90,6 +97,7 @@ class HardwareQueue {
   uint32_t ring_dwords_ = 0;
   uint64_t written_dwords_ = 0;
   uint64_t submitted_ = 0;
+  uint64_t known_completed_ = 0;  // at least so far it had come when somebody looked
   RingQueue<InFlight> in_flight_;
 };
 

@@ -142,6 +142,8 @@ class QueueSet {
   // Raises the timeline of a copy queue and wakes sleepers.
   void append_signal(SdmaBuilder& builder, Submission submission) const;
   void retire(Lane& lane);
+  // What a wait for that queue ends with.
+  Status let_go(QueueName queue);
   // Null if all that was submitted has ended.
   static const Pending* first_running(const Lane& lane);
   Status sleep(uint64_t timeout_ns);

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <string_view>
 
 namespace bw::amdgpu {
 
@@ -17,6 +18,20 @@ inline constexpr std::array kQueueNames = {QueueName::kCompute, QueueName::kComp
                                            QueueName::kSdma2};
 inline constexpr bool is_compute(QueueName queue) {
   return queue == QueueName::kCompute || queue == QueueName::kCompute2;
+}
+
+inline constexpr std::string_view name_of(QueueName queue) {
+  switch (queue) {
+    case QueueName::kCompute:
+      return "compute";
+    case QueueName::kCompute2:
+      return "second compute";
+    case QueueName::kSdma:
+      return "copy";
+    case QueueName::kSdma2:
+      return "download";
+  }
+  return "";
 }
 
 // Work of one queue ends in order. The default value is always done.

@@ -34,8 +34,9 @@ class RingQueue {
   void pop() {
     BW_CHECK(!is_empty());
     slots_[begin_] = T();
-    begin_ = begin_ + 1 == slots_.size() ? 0 : begin_ + 1;
     --size_;
+    // An empty queue begins anew where it is in the processor's caches.
+    begin_ = size_ == 0 || begin_ + 1 == slots_.size() ? 0 : begin_ + 1;
   }
   void clear() {
     while (!is_empty()) pop();
