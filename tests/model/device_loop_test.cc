@@ -27,6 +27,11 @@ void* allocate(size_t size_bytes) {
   return memory;
 }
 
+// Not inlined: compilers would warn of memory from `new` that is freed.
+[[gnu::noinline]] void release(void* memory) noexcept {
+  std::free(memory);
+}
+
 }  // namespace
 
 void* operator new(size_t size_bytes) {
@@ -36,16 +41,16 @@ void* operator new[](size_t size_bytes) {
   return allocate(size_bytes);
 }
 void operator delete(void* memory) noexcept {
-  std::free(memory);
+  release(memory);
 }
 void operator delete[](void* memory) noexcept {
-  std::free(memory);
+  release(memory);
 }
 void operator delete(void* memory, size_t) noexcept {
-  std::free(memory);
+  release(memory);
 }
 void operator delete[](void* memory, size_t) noexcept {
-  std::free(memory);
+  release(memory);
 }
 
 namespace bw::tensor {
