@@ -101,25 +101,25 @@ TEST(LoopsCode, VectorMatrixProductsLoad128BitsOfNeighbouringColumns) {
   }
 }
 
-TEST(LoopsCode, QuantisedBlocksAreLoadedWhole) {
+// Of a vector times a matrix in Q8_0's blocks: a scale in f16, and 32 bytes.
+std::string assembly_of_quantised_product() {
   Inputs inputs;
   const Value x = inputs.param(DType::kF32, {1, 1024});
   const Value memory = inputs.param(DType::kU8, {512, 32, 34});
   const Value scale = memory.bitcast(DType::kF16).shrink({0, 0, 0}, {512, 32, 1}).cast(DType::kF32);
   const Value quants = memory.bitcast(DType::kI8).shrink({0, 0, 2}, {512, 32, 34}).cast(DType::kF32);
-  const std::string assembly = assembly_of(x.linear((quants * scale).reshape({512, 1024})));
+  return assembly_of(x.linear((quants * scale).reshape({512, 1024})));
+}
+
+TEST(LoopsCode, QuantisedBlocksAreLoadedWhole) {
+  const std::string assembly = assembly_of_quantised_product();
   const LoadedBytes bytes = loaded_bytes(assembly);
   EXPECT_GE(bytes.by_128_bits * 10, bytes.all * 9);
   EXPECT_EQ(count(assembly, "global_load_u8") + count(assembly, "global_load_i8"), 0u);
 }
 
 TEST(LoopsCode, ScalesAreTakenOutOfTheSumsOfQuantisedBlocks) {
-  Inputs inputs;
-  const Value x = inputs.param(DType::kF32, {1, 1024});
-  const Value memory = inputs.param(DType::kU8, {512, 32, 34});
-  const Value scale = memory.bitcast(DType::kF16).shrink({0, 0, 0}, {512, 32, 1}).cast(DType::kF32);
-  const Value quants = memory.bitcast(DType::kI8).shrink({0, 0, 2}, {512, 32, 34}).cast(DType::kF32);
-  const std::string assembly = assembly_of(x.linear((quants * scale).reshape({512, 1024})));
+  const std::string assembly = assembly_of_quantised_product();
   EXPECT_LT(count(assembly, "v_mul_f32") + count(assembly, "v_dual_mul_f32"), 8u);
 }
 

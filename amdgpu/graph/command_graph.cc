@@ -1,6 +1,5 @@
 #include "amdgpu/graph/command_graph.h"
 
-#include <algorithm>
 #include <cstring>
 
 #include "base/bits.h"
@@ -33,9 +32,7 @@ Status CommandGraph::set(ParameterId parameter, const Buffer& buffer, uint64_t o
                  parameter.index, offset_bytes, buffer.size_bytes(), known.most);
   }
   const uint64_t begin = buffer.gpu_addr().value + offset_bytes;
-  const auto next = std::upper_bound(fixed_ranges_.begin(), fixed_ranges_.end(), begin,
-                                     [](uint64_t address, const AddressUse& range) { return address < range.end; });
-  if (next != fixed_ranges_.end() && next->begin < begin + known.most) {
+  if (fixed_.conflicts_with({.begin = begin, .end = begin + known.most, .access = Access::kWrite})) {
     return error(StatusCode::kInvalidArgument,
                  "setting parameter {} of a command graph to memory at {:#x}, which the graph uses otherwise",
                  parameter.index, begin);

@@ -12,6 +12,7 @@
 #include "amdgpu/graph/buffer_use.h"
 #include "amdgpu/graph/replay_series.h"
 #include "amdgpu/memory.h"
+#include "amdgpu/memory_footprint.h"
 #include "amdgpu/submission.h"
 
 namespace bw::amdgpu {
@@ -95,7 +96,7 @@ class CommandGraph {
   std::vector<uint32_t> changed_;
   std::vector<uint32_t> patches_;
   std::vector<BufferPin> pins_;
-  std::vector<AddressUse> fixed_ranges_;  // of the buffers that are no parameters; sorted, apart
+  MemoryFootprint fixed_;  // of the buffers that are no parameters
   Buffer timestamps_;
   std::vector<std::string> node_names_;  // with timestamps
   uint64_t recovery_count_ = 0;          // of the device, when it was last submitted

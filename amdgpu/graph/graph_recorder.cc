@@ -257,17 +257,20 @@ Result<CommandGraph> GraphRecorder::finish() {
   set_footprint();
   BW_ASSIGN(graph_.commands_, recorder_.finish());
   BW_RETURN_IF_ERROR(make_sites(graph_, graph_.commands_));
-  take_fixed_ranges(graph_);
   return std::move(graph_);
 }
 
 // Which memory a pointer parameter stands for is known only when the graph is submitted.
 void GraphRecorder::set_footprint() {
+  std::vector<AddressUse> fixed;
+  for (const Node& node : nodes_) {
+    std::copy_if(node.uses.begin(), node.uses.end(), std::back_inserter(fixed),
+                 [](const AddressUse& use) { return use.begin < kPointerSpace; });
+  }
+  graph_.fixed_ = MemoryFootprint::of(fixed);
   const auto& parameters = graph_.parameters_;
   if (std::any_of(parameters.begin(), parameters.end(), [](const auto& known) { return known.is_pointer; })) return;
-  std::vector<AddressUse> uses;
-  for (const Node& node : nodes_) uses.insert(uses.end(), node.uses.begin(), node.uses.end());
-  recorder_.set_footprint(MemoryFootprint::of(uses));
+  recorder_.set_footprint(graph_.fixed_);
 }
 
 // A packet for each place that a parameter fills; the value is put in when it is sent.
@@ -296,22 +299,6 @@ Status GraphRecorder::make_sites(CommandGraph& graph, const CommandBuffer& comma
   graph.patches_.reserve(most_dwords);
   graph.changed_.reserve(graph.parameters_.size());
   return Status::ok();
-}
-
-void GraphRecorder::take_fixed_ranges(CommandGraph& graph) const {
-  std::vector<AddressUse> ranges;
-  for (const Node& node : nodes_) {
-    std::copy_if(node.uses.begin(), node.uses.end(), std::back_inserter(ranges),
-                 [](const AddressUse& use) { return use.begin < kPointerSpace; });
-  }
-  std::sort(ranges.begin(), ranges.end(), [](const auto& a, const auto& b) { return a.begin < b.begin; });
-  for (const AddressUse& range : ranges) {
-    if (!graph.fixed_ranges_.empty() && range.begin <= graph.fixed_ranges_.back().end) {
-      graph.fixed_ranges_.back().end = std::max(graph.fixed_ranges_.back().end, range.end);
-    } else {
-      graph.fixed_ranges_.push_back(range);
-    }
-  }
 }
 
 }  // namespace bw::amdgpu

@@ -99,7 +99,6 @@ class GraphRecorder {
   void emit_all(std::span<const Freshness> freshness);
   void set_footprint();
   Status make_sites(CommandGraph& graph, const CommandBuffer& commands) const;
-  void take_fixed_ranges(CommandGraph& graph) const;
 
   std::shared_ptr<MemoryManager> memory_;
   CommandRecorder recorder_;
