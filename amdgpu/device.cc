@@ -279,7 +279,8 @@ void Device::send_all_after_recovery(CommandGraph& graph) {
 Result<ReplaySeries> Device::make_series(size_t capacity) {
   if (capacity == 0) return error(StatusCode::kInvalidArgument, "making a series of 0 replays");
   ReplaySeries series;
-  BW_ASSIGN(series.slots_, allocate(MemoryKind::kGtt, capacity * ReplaySeries::kSlotBytes));
+  BW_ASSIGN(series.slots_, allocate(MemoryKind::kGtt, ReplaySeries::memory_bytes(capacity)));
+  series.set_wanted(1);
   return series;
 }
 
@@ -291,6 +292,7 @@ Status Device::append(ReplaySeries& series, CommandGraph& graph, const Replay& r
     series.pins_.clear();
     series.count_ = 0;
     series.is_submitted_ = false;
+    series.set_wanted(1);
   }
   if (series.count_ == series.capacity() || (series.count_ > 0 && series.commands_ != graph.commands_.commands_)) {
     return error(StatusCode::kInvalidArgument, "appending replay {} to a series for {} of one graph", series.count_ + 1,

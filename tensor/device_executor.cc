@@ -290,7 +290,7 @@ Result<size_t> GpuProgram::submit_runs(const RunBlock& block, std::span<const Va
     if (status.code() == StatusCode::kUnsupported && count > 0) break;
     BW_RETURN_IF_ERROR(status);
   }
-  BW_RETURN_IF_ERROR(device_->submit(series_).status());
+  BW_ASSIGN(*started_, device_->submit(series_));
   return count;
 }
 
@@ -304,7 +304,9 @@ Status GpuProgram::run_block(const RunBlock& block, const RunCallback& on_run) {
     for (size_t i = 0; i < count; ++i) {
       BW_ASSIGN(const bool has_run, device_->wait_replay(series_, i));
       if (!has_run) return Status::ok();
-      on_run(series_.result(i));
+      if (on_run(series_.result(i))) continue;
+      series_.cancel();
+      return device_->wait(*started_);
     }
     begin += count;
   }

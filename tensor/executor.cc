@@ -10,7 +10,7 @@ Status PreparedProgram::run_block(const RunBlock& block, const RunCallback& on_r
     BW_RETURN_IF_ERROR(run(variables));
     uint32_t result = 0;
     BW_RETURN_IF_ERROR(block.result->read(0, std::as_writable_bytes(std::span(&result, 1))));
-    on_run(result);
+    if (!on_run(result)) break;
   }
   return Status::ok();
 }

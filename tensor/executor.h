@@ -74,8 +74,9 @@ struct RunBlock {
   DeviceBuffer* result = nullptr;
 };
 
-// Called as each run has ended, while later ones go on.
-using RunCallback = std::function<void(uint32_t result)>;
+// Called as each run has ended, while later ones go on. False: those that have not begun are left out, and it is not
+// called again.
+using RunCallback = std::function<bool(uint32_t result)>;
 
 // A program that was compiled and loaded once, bound to its buffers, to be run any number of times.
 class PreparedProgram {

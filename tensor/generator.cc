@@ -67,7 +67,8 @@ class Generation {
                                      .draw = result_.ids.size()};
       BW_RETURN_IF_ERROR(model_.decode(decoding, [&](TokenId id) {
         last = id;
-        if (!is_over_) add(id);
+        add(id);
+        return !is_over_;
       }));
       position += count;
     }

@@ -1,8 +1,10 @@
 #include "amdgpu/graph/replay_series.h"
 
+#include <atomic>
 #include <cstddef>
 #include <span>
 
+#include "amdgpu/gfx11/pm4.h"
 #include "amdgpu/graph/command_graph.h"
 #include "amdgpu/pm4_builder.h"
 
@@ -24,6 +26,14 @@ uint32_t ReplaySeries::result(size_t replay) const {
   return slot(replay)->result;
 }
 
+void ReplaySeries::set_wanted(uint32_t value) {
+  std::atomic_ref(*reinterpret_cast<uint32_t*>(slots_.host().data())).store(value, std::memory_order_release);
+}
+
+void ReplaySeries::cancel() {
+  set_wanted(0);
+}
+
 Status CommandGraph::append_to(ReplaySeries& series, const Replay& replay) {
   Pm4Builder begin;
   // What the packets before have changed, and what the kernels of the replay before have written. unverified: whether
@@ -38,17 +48,18 @@ Status CommandGraph::append_to(ReplaySeries& series, const Replay& replay) {
   BW_ASSIGN(const std::vector<uint32_t> tail, end.finish());
   const std::span<const uint32_t> changes = patches();
 
+  // unverified: that the micro engine of a compute queue reads the words no earlier than the packets before it end.
+  const size_t replayed = changes.size() + acquire.size() + commands_.commands_->entry.size() + tail.size();
+  Pm4Builder conditions;
+  const size_t both = replay.condition == nullptr ? 0 : gfx11::pm4::COND_EXEC::kDwords;
+  conditions.emit_cond_exec(series.slots_.gpu_addr(), static_cast<uint32_t>(replayed + both));
   if (replay.condition != nullptr) {
-    // unverified: that the micro engine of a compute queue reads the word no earlier than the packets before it end.
-    const size_t skipped = changes.size() + acquire.size() + commands_.commands_->entry.size() + tail.size();
-    Pm4Builder condition;
-    condition.emit_cond_exec(replay.condition->gpu_addr(), static_cast<uint32_t>(skipped));
-    BW_ASSIGN(const std::vector<uint32_t> packets, condition.finish());
-    series.packets_.insert(series.packets_.end(), packets.begin(), packets.end());
+    conditions.emit_cond_exec(replay.condition->gpu_addr(), static_cast<uint32_t>(replayed));
   }
+  BW_ASSIGN(const std::vector<uint32_t> decision, conditions.finish());
   for (const std::span<const uint32_t> part :
-       {changes, std::span<const uint32_t>(acquire), std::span<const uint32_t>(commands_.commands_->entry),
-        std::span<const uint32_t>(tail)}) {
+       {std::span<const uint32_t>(decision), changes, std::span<const uint32_t>(acquire),
+        std::span<const uint32_t>(commands_.commands_->entry), std::span<const uint32_t>(tail)}) {
     series.packets_.insert(series.packets_.end(), part.begin(), part.end());
   }
   for (const Buffer* word : {replay.condition, replay.result}) {

@@ -30,7 +30,8 @@ struct Replay {
 };
 
 // Move-only. Belongs to one thread at a time. The GPU writes a replay's result and then its serial number; the host
-// reads the serial number with acquire, then the result.
+// reads the serial number with acquire, then the result. The host alone writes the word "wanted"; the GPU reads it
+// before each replay.
 class ReplaySeries {
  public:
   ReplaySeries() = default;
@@ -39,10 +40,12 @@ class ReplaySeries {
 
   bool is_valid() const { return slots_.is_valid(); }
   size_t size() const { return count_; }
-  size_t capacity() const { return slots_.size_bytes() / kSlotBytes; }
+  size_t capacity() const { return (slots_.size_bytes() - kWantedBytes) / kSlotBytes; }
   uint64_t size_dwords() const { return packets_.size(); }
   // What the replay's `result` was when it had ended; only after wait_replay() has said that it has.
   uint32_t result(size_t replay) const;
+  // Replays that have not begun are left out; the one under way goes on. Any time until the series is begun anew.
+  void cancel();
 
  private:
   friend class Device;
@@ -53,11 +56,15 @@ class ReplaySeries {
     uint32_t serial = 0;  // 0: not yet
   };
   static constexpr size_t kSlotBytes = sizeof(Slot);
+  // At the begin of the memory: 0 once cancel() was called.
+  static constexpr size_t kWantedBytes = sizeof(Slot);
+  static size_t memory_bytes(size_t capacity) { return kWantedBytes + capacity * kSlotBytes; }
 
-  Slot* slot(size_t replay) const { return reinterpret_cast<Slot*>(slots_.host().data()) + replay; }
-  GpuAddr slot_address(size_t replay) const { return slots_.gpu_addr() + replay * kSlotBytes; }
+  void set_wanted(uint32_t value);
+  Slot* slot(size_t replay) const { return reinterpret_cast<Slot*>(slots_.host().data() + kWantedBytes) + replay; }
+  GpuAddr slot_address(size_t replay) const { return slots_.gpu_addr() + kWantedBytes + replay * kSlotBytes; }
 
-  Buffer slots_;                   // for the host, one for each replay
+  Buffer slots_;                   // the word "wanted", then one slot for each replay, for the host
   std::vector<uint32_t> packets_;  // of the replays so far
   std::vector<BufferPin> pins_;    // of conditions and results
   std::shared_ptr<const RecordedCommands> commands_;

@@ -115,6 +115,26 @@ TEST_F(ReplaySeriesTest, TheRestIsLeftOutWhenTheConditionFalls) {
   EXPECT_EQ(series_.result(0), 1020u);
 }
 
+TEST_F(ReplaySeriesTest, TheRestIsLeftOutWhenTheHostCancels) {
+  series_ = device_->make_series(8).value();
+  const auto run = gpu_.on_dispatch;
+  gpu_.on_dispatch = [&](const auto& dispatch) {
+    run(dispatch);
+    if (seen_.size() == 2) series_.cancel();
+  };
+  for (uint64_t i = 10; i < 16; ++i) ASSERT_TRUE(append(i).is_ok());
+  submit();
+  EXPECT_THAT(seen_, ElementsAre(10, 11));
+  EXPECT_TRUE(device_->wait_replay(series_, 1).value());
+  EXPECT_FALSE(device_->wait_replay(series_, 2).value());
+
+  // What comes next is wanted, with or without a condition.
+  ASSERT_TRUE(graph_.set(parameter_, 20).is_ok());
+  ASSERT_TRUE(device_->append(series_, graph_, {}).is_ok());
+  submit();
+  EXPECT_THAT(seen_, ElementsAre(10, 11, 20));
+}
+
 TEST_F(ReplaySeriesTest, RefusesWhatIsNoSeriesOfOneGraphWithinTheRing) {
   EXPECT_THAT(device_->make_series(0).status().message(), HasSubstr("0 replays"));
   series_ = device_->make_series(2).value();

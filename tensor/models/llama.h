@@ -70,8 +70,9 @@ class Llama {
     SamplingOptions sampling = {};
     uint64_t draw = 0;  // number of the first token, of which with the seed the draw depends
   };
-  using DecodeCallback = std::function<void(TokenId)>;
-  // Calls `on_token` with each token as it is known, while later steps go on. The cache must hold all positions before.
+  using DecodeCallback = std::function<bool(TokenId)>;
+  // Calls `on_token` with each token as it is known, while later steps go on, until it says false: steps that have not
+  // begun by then are left out. The cache must hold all positions before.
   // Errors as logits().
   Status decode(const Decoding& decoding, const DecodeCallback& on_token);
   // Puts the positions of `ids` into the cache, for decode() with these options.

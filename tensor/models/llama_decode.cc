@@ -106,7 +106,7 @@ Status Llama::decode(const Decoding& decoding, const DecodeCallback& on_token) {
   }
   return loop->step.program->run_block(
       {.runs = runs, .go_on = loop->go_on.buffer().get(), .result = loop->step.ids.buffer().get()},
-      [&](uint32_t token) { on_token(static_cast<TokenId>(token)); });
+      [&](uint32_t token) { return on_token(static_cast<TokenId>(token)); });
 }
 
 }  // namespace bw::tensor

@@ -122,6 +122,19 @@ TEST_F(DeviceLoop, EndsWhereTheContextIsFullOrTheCallerHasEnough) {
   EXPECT_EQ(stopped.reason, StopReason::kCaller);
 }
 
+TEST_F(DeviceLoop, WhoHasEnoughDoesNotWaitForTheRestOfABlock) {
+  constexpr int64_t kBlock = 56;
+  const auto count_instructions = [&](const TokenCallback& on_token) {
+    const uint64_t before = emulated_->instruction_count();
+    run({.max_tokens = kBlock, .block_tokens = kBlock}, on_token);
+    return emulated_->instruction_count() - before;
+  };
+  const uint64_t whole = count_instructions({});
+  // A token's time, and what it takes until the host has noticed.
+  EXPECT_LT(count_instructions([](TokenId) { return false; }), whole / 2);
+  EXPECT_GT(count_instructions({}), whole / 2);
+}
+
 TEST_F(DeviceLoop, BetweenTheTokensOfABlockNothingIsAllocatedAndTheDriverNotCalled) {
   constexpr size_t kBlock = 32;
   run({.max_tokens = kBlock, .block_tokens = kBlock});
@@ -135,6 +148,7 @@ TEST_F(DeviceLoop, BetweenTheTokensOfABlockNothingIsAllocatedAndTheDriverNotCall
   const Llama::Decoding decoding{.last = 7, .position = static_cast<int64_t>(kPrompt.size()), .count = kBlock};
   const Status status = model_->decode(decoding, [&](TokenId) {
     counts.push_back({allocation_count, driver_->call_count()});
+    return true;
   });
   ASSERT_TRUE(status.is_ok()) << status.message();
   ASSERT_EQ(counts.size(), kBlock);
