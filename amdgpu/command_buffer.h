@@ -89,8 +89,13 @@ class CommandRecorder {
   // Writes it when the command processor comes by.
   void write_timestamp_now(GpuAddr address);
 
-  // What the recording reads and writes, where the caller knows all of it.
-  void set_footprint(MemoryFootprint footprint) { commands_->footprint = std::move(footprint); }
+  // What the recording reads and writes, where the caller knows all of it, and what keeps that memory.
+  void set_footprint(MemoryFootprint footprint, std::vector<BufferPin> pins) {
+    commands_->footprint = std::move(footprint);
+    commands_->pins = std::move(pins);
+  }
+  // What pointers stand for, beside the footprint.
+  void set_pointers(std::shared_ptr<PointerTargets> pointers) { commands_->pointers = std::move(pointers); }
 
   size_t dispatch_count() const { return commands_->dispatches.size(); }
   // The packets and arguments in GPU memory. The recorder is used up.

@@ -240,9 +240,18 @@ GraphRecorder Device::record_graph(const GraphOptions& options) {
 
 Status Device::check_complete(const CommandGraph& graph) {
   if (!graph.is_valid()) return error(StatusCode::kInvalidArgument, "submitting a command graph that has no commands");
-  if (graph.unset_pointer_count_ == 0) return Status::ok();
-  return error(StatusCode::kInvalidArgument, "submitting a command graph with {} pointer parameters that were not set",
-               graph.unset_pointer_count_);
+  if (graph.pointers_ == nullptr) return Status::ok();
+  if (graph.unset_pointer_count_ > 0) {
+    return error(StatusCode::kInvalidArgument,
+                 "submitting a command graph with {} pointer parameters that were not set", graph.unset_pointer_count_);
+  }
+  if (graph.changed_.empty()) return Status::ok();
+  if (const auto both = graph.pointers_->find_overlap()) {
+    return error(StatusCode::kInvalidArgument,
+                 "submitting a command graph whose pointer parameters {} and {} overlap, and one is written through",
+                 both->first, both->second);
+  }
+  return Status::ok();
 }
 
 Result<Submission> Device::submit(CommandGraph& graph, std::span<const Submission> after, QueueName queue) {
@@ -289,12 +298,13 @@ Status Device::append(ReplaySeries& series, CommandGraph& graph, const Replay& r
   if (series.is_submitted_) {
     BW_RETURN_IF_ERROR(wait(series.last_));
     series.packets_.clear();
-    series.pins_.clear();
+    series.kept_->pins.clear();
     series.count_ = 0;
     series.is_submitted_ = false;
     series.set_wanted(1);
   }
-  if (series.count_ == series.capacity() || (series.count_ > 0 && series.commands_ != graph.commands_.commands_)) {
+  if (series.count_ == series.capacity() ||
+      (series.count_ > 0 && series.kept_->commands != graph.commands_.commands_)) {
     return error(StatusCode::kInvalidArgument, "appending replay {} to a series for {} of one graph", series.count_ + 1,
                  series.capacity());
   }
@@ -304,7 +314,7 @@ Status Device::append(ReplaySeries& series, CommandGraph& graph, const Replay& r
   }
   send_all_after_recovery(graph);
   series.graph_ = &graph;
-  series.commands_ = graph.commands_.commands_;
+  series.kept_->commands = graph.commands_.commands_;
   *series.slot(series.count_) = {};
   const size_t size_before = series.packets_.size();
   BW_RETURN_IF_ERROR(graph.append_to(series, replay));
@@ -323,11 +333,14 @@ Result<Submission> Device::submit(ReplaySeries& series, QueueName queue) {
     return error(StatusCode::kInvalidArgument, "submitting a series without replays since the last submission");
   }
   CommandGraph& graph = *series.graph_;
-  BW_ASSIGN(series.last_,
-            impl_->queues->submit(
-                {.commands = series.commands_, .queue = queue, .previous = graph.last_, .entry = series.packets_}));
+  // The commands, and with them all that the series keeps.
+  const std::shared_ptr<const RecordedCommands> commands(series.kept_, series.kept_->commands.get());
+  BW_ASSIGN(
+      series.last_,
+      impl_->queues->submit({.commands = commands, .queue = queue, .previous = graph.last_, .entry = series.packets_}));
   series.is_submitted_ = true;
   graph.last_ = series.last_;
+  if (graph.pointers_ != nullptr) graph.pointers_->was_submitted(series.last_);
   graph.send_all();  // some replays may be left out, and their changes with them
   return series.last_;
 }

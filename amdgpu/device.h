@@ -81,9 +81,9 @@ class Device {
   // Pinned memory of the host, which the copy engine reaches: write() and read() copy straight from and to it.
   Result<Buffer> allocate_host(uint64_t size_bytes) { return allocate(MemoryKind::kGtt, size_bytes); }
   // Returns when the data is in the buffer (write) or out of it (read), for all later submissions. Waits for those
-  // submissions made before that use the memory: graphs without pointer parameters and copies are known to use what
-  // they name, all else may use everything. But small writes to memory that the host reaches do not wait for kernels:
-  // whoever overwrites what a submission still uses waits for it first.
+  // submissions made before that use the memory: graphs and copies are known to use what they name, all else (command
+  // buffers, direct dispatches, series) may use everything. But small writes to memory that the host reaches do not
+  // wait for kernels: whoever overwrites what a submission still uses waits for it first.
   Status write(const Buffer& buffer, uint64_t offset_bytes, std::span<const std::byte> data);
   Status read(const Buffer& buffer, uint64_t offset_bytes, std::span<std::byte> data);
   // As write(), but returns when the data has been taken: it may then be changed, and the next pieces be prepared while

@@ -60,7 +60,7 @@ Status QueueSet::recover() {
   fault_ = error(StatusCode::kDeviceFault, "the queues could not be created again after a fault");
   for (Lane& old : lanes_) {
     old.queue.stop();
-    old.pending.clear();
+    while (!old.pending.is_empty()) pop(old);
   }
   awaited_copy_ = {};
   deadlines_.clear();
@@ -88,7 +88,16 @@ Result<Submission> QueueSet::next(QueueName queue) {
 
 void QueueSet::retire(Lane& lane) {
   const uint64_t done = lane.queue.completed();
-  while (!lane.pending.is_empty() && lane.pending.front().value <= done) lane.pending.pop();
+  while (!lane.pending.is_empty() && lane.pending.front().value <= done) pop(lane);
+}
+
+void QueueSet::pop(Lane& lane) {
+  const Pending& pending = lane.pending.front();
+  if (pending.commands != nullptr && pending.commands->pointers != nullptr) {
+    const QueueName queue = kQueueNames[static_cast<size_t>(&lane - lanes_)];
+    pending.commands->pointers->was_ended({queue, pending.value});
+  }
+  lane.pending.pop();
 }
 
 Status QueueSet::make_room(QueueName queue) {
@@ -127,7 +136,7 @@ Result<Submission> QueueSet::submit(Work work) {
   }
   if (work.previous.queue != work.queue) BW_RETURN_IF_ERROR(append_wait_for(work.previous));
   const bool has_other_packets = !work.entry.empty();
-  BW_RETURN_IF_ERROR(append_copy_wait(has_other_packets ? MemoryFootprint() : work.commands->footprint));
+  BW_RETURN_IF_ERROR(append_copy_wait(has_other_packets ? nullptr : work.commands.get(), submission));
   lane.frame.append_wait(packets_);
   packets_.insert(packets_.end(), work.patches.begin(), work.patches.end());
   lane.frame.append_acquire(packets_);
@@ -155,7 +164,7 @@ Result<Submission> QueueSet::submit(const DirectDispatch& dispatch, std::span<co
   }
   const uint64_t place = submission.value % kArgumentPlaces * kPlaceBytes;
   packets_.clear();
-  BW_RETURN_IF_ERROR(append_copy_wait(dispatch.commands_->footprint));
+  BW_RETURN_IF_ERROR(append_copy_wait(dispatch.commands_.get(), submission));
   lane.frame.append_wait(packets_);
   lane.frame.append_acquire(packets_);
   const size_t begin = packets_.size();
@@ -208,7 +217,7 @@ Status QueueSet::append_wait_for(Submission other) {
   return Status::ok();
 }
 
-Status QueueSet::append_copy_wait(const MemoryFootprint& footprint) {
+Status QueueSet::append_copy_wait(const RecordedCommands* commands, Submission submission) {
   if (awaited_copy_.value == 0) return Status::ok();
   if (is_done(awaited_copy_)) {
     awaited_copy_ = {};
@@ -220,8 +229,8 @@ Status QueueSet::append_copy_wait(const MemoryFootprint& footprint) {
     const Pending& pending = lane.pending[i];
     if (pending.value <= done) break;
     if (pending.value > awaited_copy_.value) continue;
-    const auto uses = pending.copy.uses();
-    if (std::ranges::any_of(uses, [&](const AddressUse& use) { return footprint.conflicts_with(use); })) {
+    const auto conflicts = [&](const AddressUse& use) { return commands->conflicts_with(use, submission); };
+    if (commands == nullptr || std::ranges::any_of(pending.copy.uses(), conflicts)) {
       return append_wait_for({awaited_copy_.queue, pending.value});
     }
   }
@@ -237,8 +246,10 @@ Submission QueueSet::last_conflict(QueueName queue, const AddressUse& use) const
     const Pending& pending = lane.pending[i];
     if (pending.value <= done) break;
     if (pending.commands && pending.commands.get() == innocent && !pending.has_other_packets) continue;
-    if (pending.conflicts_with(use)) return {queue, pending.value};
-    innocent = pending.commands.get();
+    if (pending.conflicts_with(use, queue)) return {queue, pending.value};
+    // Pointers may stand for other memory each time.
+    const bool uses_the_same = pending.commands != nullptr && pending.commands->pointers == nullptr;
+    innocent = uses_the_same ? pending.commands.get() : nullptr;
   }
   return {queue, 0};
 }

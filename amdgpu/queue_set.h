@@ -89,10 +89,10 @@ class QueueSet {
 
  private:
   struct Pending {
-    bool conflicts_with(const AddressUse& use) const {
+    bool conflicts_with(const AddressUse& use, QueueName queue) const {
       if (!what.empty()) return true;
       if (commands == nullptr) return copy.conflicts_with(use);
-      return has_other_packets || commands->footprint.conflicts_with(use);
+      return has_other_packets || commands->conflicts_with(use, {queue, value});
     }
     std::string describe() const {
       if (!what.empty()) return what;
@@ -131,8 +131,8 @@ class QueueSet {
   const Lane& lane(QueueName queue) const { return lanes_[static_cast<size_t>(queue)]; }
   // The submission that the next push to a queue will be; fails after a fault and at the end of the timeline.
   Result<Submission> next(QueueName queue);
-  // Waits for copies that these commands must see, at the begin of `packets_`.
-  Status append_copy_wait(const MemoryFootprint& footprint);
+  // Waits for copies that these commands must see, at the begin of `packets_`. Null: it is not known what they use.
+  Status append_copy_wait(const RecordedCommands* commands, Submission submission);
   Status append_wait_for(Submission other);
   Submission last_conflict(QueueName queue, const AddressUse& use) const;
   // Waits until the ring has room for `packets_`.
@@ -142,6 +142,8 @@ class QueueSet {
   // Raises the timeline of a copy queue and wakes sleepers.
   void append_signal(SdmaBuilder& builder, Submission submission) const;
   void retire(Lane& lane);
+  // The oldest submission has ended, or was given up.
+  void pop(Lane& lane);
   // What a wait for that queue ends with.
   Status let_go(QueueName queue);
   // Null if all that was submitted has ended.

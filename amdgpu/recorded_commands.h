@@ -10,8 +10,10 @@
 #include <string>
 #include <vector>
 
+#include "amdgpu/graph/pointer_targets.h"
 #include "amdgpu/memory.h"
 #include "amdgpu/memory_footprint.h"
+#include "amdgpu/submission.h"
 
 namespace bw::amdgpu {
 
@@ -24,7 +26,7 @@ struct Scratch {
   uint32_t bytes_per_lane = 0;
 };
 
-// Immutable but for the bytes of the arguments.
+// Immutable but for the bytes of the arguments and what pointers stand for. Submissions that are under way keep it.
 struct RecordedCommands {
   struct Dispatch {
     std::string kernel_name;
@@ -45,8 +47,16 @@ struct RecordedCommands {
   std::vector<Dispatch> dispatches;
   std::vector<std::shared_ptr<const Buffer>> code;  // kept alive
   std::vector<std::shared_ptr<const Scratch>> scratch;
-  MemoryFootprint footprint;  // of what the kernels and copies use
+  MemoryFootprint footprint;    // of what the kernels and copies use, beside pointers
+  std::vector<BufferPin> pins;  // of that memory
+  // Of a graph with pointer parameters. Belongs to the thread of the graph, as all that asks for it.
+  std::shared_ptr<PointerTargets> pointers;
 
+  // Whether `user`, a submission of these commands, may use memory so that it and `use` must not happen at the same
+  // time.
+  bool conflicts_with(const AddressUse& use, Submission user) const {
+    return footprint.conflicts_with(use) || (pointers != nullptr && pointers->conflicts_with(use, user));
+  }
   uint32_t started_step_count() const;
   // The kernels that may be running, by the progress word: "kernel add (dispatch 3 of 60)".
   std::string describe_running() const;

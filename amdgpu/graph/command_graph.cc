@@ -32,13 +32,15 @@ Status CommandGraph::set(ParameterId parameter, const Buffer& buffer, uint64_t o
                  parameter.index, offset_bytes, buffer.size_bytes(), known.most);
   }
   const uint64_t begin = buffer.gpu_addr().value + offset_bytes;
-  if (fixed_.conflicts_with({.begin = begin, .end = begin + known.most, .access = Access::kWrite})) {
+  const Access access = known.is_written ? Access::kReadWrite : Access::kRead;
+  const AddressUse use{.begin = begin, .end = begin + known.most, .access = access};
+  if (commands_.commands_->footprint.conflicts_with(use)) {
     return error(StatusCode::kInvalidArgument,
                  "setting parameter {} of a command graph to memory at {:#x}, which the graph uses otherwise",
                  parameter.index, begin);
   }
   if (known.value == 0) --unset_pointer_count_;
-  known.pin = BufferPin(buffer);
+  if (known.value != begin) pointers_->set(parameter.index, use, BufferPin(buffer), last_);
   change(parameter.index, begin);
   return Status::ok();
 }

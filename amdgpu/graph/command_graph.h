@@ -55,7 +55,9 @@ class CommandGraph {
   // kInvalidArgument for a value outside the bounds it was declared with, a pointer parameter, or an unknown one.
   Status set(ParameterId parameter, uint64_t value);
   // The memory that stands in for a pointer parameter. kInvalidArgument if it is smaller than declared, or overlaps
-  // memory that the graph uses otherwise: the order of nodes is right only if it does not.
+  // memory that the graph uses otherwise, unless both are only read: the order of nodes is right only if it does not.
+  // (Whether it overlaps that of other pointers shows when the graph is submitted.) Replays that are under way
+  // keep the memory that they were submitted with.
   Status set(ParameterId parameter, const Buffer& buffer, uint64_t offset_bytes = 0);
 
   // Of the last replay that has ended; empty unless recorded with timestamps.
@@ -74,7 +76,7 @@ class CommandGraph {
     bool is_changed = false;
     std::vector<uint32_t> packets = {};          // one WRITE_DATA for each place
     std::vector<uint32_t> value_positions = {};  // in dwords, of the value in each
-    BufferPin pin = {};                          // of what stands in for a pointer
+    bool is_written = false;                     // the memory of a pointer
   };
 
   void change(uint32_t index, uint64_t value);
@@ -95,8 +97,7 @@ class CommandGraph {
   size_t unset_pointer_count_ = 0;
   std::vector<uint32_t> changed_;
   std::vector<uint32_t> patches_;
-  std::vector<BufferPin> pins_;
-  MemoryFootprint fixed_;  // of the buffers that are no parameters
+  std::shared_ptr<PointerTargets> pointers_;  // of the commands; null without pointer parameters
   Buffer timestamps_;
   std::vector<std::string> node_names_;  // with timestamps
   uint64_t recovery_count_ = 0;          // of the device, when it was last submitted

@@ -18,6 +18,10 @@ AddressUse pointer_use(ParameterId parameter, uint64_t size_bytes, Access access
   return {.begin = begin, .end = begin + size_bytes, .access = access};
 }
 
+size_t parameter_of(const AddressUse& pointer_use) {
+  return (pointer_use.begin - kPointerSpace) >> kPointerSpaceShift;
+}
+
 constexpr uint64_t kTimestampBytes = 2 * sizeof(uint64_t);  // of a node: start and end
 
 }  // namespace
@@ -67,7 +71,7 @@ std::optional<AddressUse> GraphRecorder::resolve(const BufferUse& use) {
   }
   const uint64_t begin = use.buffer->gpu_addr().value + use.offset_bytes;
   const uint64_t size = use.size_bytes == 0 ? all - use.offset_bytes : use.size_bytes;
-  graph_.pins_.emplace_back(*use.buffer);
+  pins_.emplace_back(*use.buffer);
   return AddressUse{.begin = begin, .end = begin + size, .access = use.access};
 }
 
@@ -77,6 +81,13 @@ Status GraphRecorder::check(const ParameterUse& use, const KernelLaunch& launch)
                  graph_.parameters_.size());
   }
   const CommandGraph::Parameter& parameter = graph_.parameters_[use.parameter.index];
+  const auto is_declared = [&](const KernelLaunch::PointerUse& known) {
+    return known.parameter.index == use.parameter.index;
+  };
+  if (parameter.is_pointer && std::ranges::none_of(launch.pointers, is_declared)) {
+    return error(StatusCode::kInvalidArgument, "it takes pointer parameter {} without saying how it uses the memory",
+                 use.parameter.index);
+  }
   if (use.place == ParameterUse::Place::kWorkgroupCount) {
     if (use.offset < 3 && parameter.size_bytes == 4) return Status::ok();
     return error(StatusCode::kInvalidArgument, "parameter {} of {} bytes cannot be the workgroups along axis {}",
@@ -267,10 +278,17 @@ void GraphRecorder::set_footprint() {
     std::copy_if(node.uses.begin(), node.uses.end(), std::back_inserter(fixed),
                  [](const AddressUse& use) { return use.begin < kPointerSpace; });
   }
-  graph_.fixed_ = MemoryFootprint::of(fixed);
-  const auto& parameters = graph_.parameters_;
-  if (std::any_of(parameters.begin(), parameters.end(), [](const auto& known) { return known.is_pointer; })) return;
-  recorder_.set_footprint(graph_.fixed_);
+  if (graph_.timestamps_.is_valid()) pins_.emplace_back(graph_.timestamps_);
+  recorder_.set_footprint(MemoryFootprint::of(fixed), std::move(pins_));
+  std::vector<CommandGraph::Parameter>& parameters = graph_.parameters_;
+  for (const Node& node : nodes_) {
+    for (const AddressUse& use : node.uses) {
+      if (use.begin >= kPointerSpace && writes(use.access)) parameters[parameter_of(use)].is_written = true;
+    }
+  }
+  if (std::none_of(parameters.begin(), parameters.end(), [](const auto& known) { return known.is_pointer; })) return;
+  graph_.pointers_ = std::make_shared<PointerTargets>();
+  recorder_.set_pointers(graph_.pointers_);
 }
 
 // A packet for each place that a parameter fills; the value is put in when it is sent.

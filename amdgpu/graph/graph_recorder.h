@@ -108,6 +108,7 @@ class GraphRecorder {
   uint32_t least_level_ = 0;
   uint32_t level_count_ = 0;
   std::vector<Node> nodes_;
+  std::vector<BufferPin> pins_;  // of all buffers that nodes name
   CommandGraph graph_;
 };
 

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <initializer_list>
 #include <span>
 
 #include "amdgpu/gfx11/pm4.h"
@@ -62,9 +63,10 @@ Status CommandGraph::append_to(ReplaySeries& series, const Replay& replay) {
         std::span<const uint32_t>(commands_.commands_->entry), std::span<const uint32_t>(tail)}) {
     series.packets_.insert(series.packets_.end(), part.begin(), part.end());
   }
-  for (const Buffer* word : {replay.condition, replay.result}) {
-    if (word != nullptr) series.pins_.emplace_back(*word);
+  for (const Buffer* word : std::initializer_list<const Buffer*>{&series.slots_, replay.condition, replay.result}) {
+    if (word != nullptr) series.kept_->pins.emplace_back(*word);
   }
+  if (pointers_ != nullptr) pointers_->was_appended();
   patches_were_sent();
   ++series.count_;
   return Status::ok();

@@ -66,8 +66,12 @@ class ReplaySeries {
 
   Buffer slots_;                   // the word "wanted", then one slot for each replay, for the host
   std::vector<uint32_t> packets_;  // of the replays so far
-  std::vector<BufferPin> pins_;    // of conditions and results
-  std::shared_ptr<const RecordedCommands> commands_;
+  // Submissions that are under way hold it, so that a series may be dropped before they end.
+  struct Kept {
+    std::shared_ptr<const RecordedCommands> commands;
+    std::vector<BufferPin> pins;  // of the slots, conditions and results
+  };
+  std::shared_ptr<Kept> kept_ = std::make_shared<Kept>();
   CommandGraph* graph_ = nullptr;  // of the replays since the last submission
   size_t count_ = 0;
   Submission last_;

@@ -94,6 +94,30 @@ TEST_F(Transfers, WaitForKernelsThatUseTheirMemory) {
   EXPECT_TRUE(device_->wait_for_users(used).is_ok());
 }
 
+// Memory that stands in for a pointer parameter counts for the replays that have it.
+TEST_F(Transfers, WaitForWhatPointersStandFor) {
+  const Buffer first = vram(1 << 20), second = vram(1 << 20), other = vram(1 << 20);
+  auto recorder = device_->record_graph();
+  const amdgpu::ParameterId pointer = recorder.pointer(1 << 20);
+  const amdgpu::KernelLaunch::PointerUse uses[] = {{pointer, Access::kReadWrite}};
+  recorder.launch({.kernel = module_->kernel("nap").value(),
+                   .workgroup_size = {64, 1, 1},
+                   .arguments = {},
+                   .uses = {},
+                   .pointers = uses});
+  CommandGraph graph = recorder.finish().value();
+  ASSERT_TRUE(graph.set(pointer, first).is_ok());
+  ASSERT_TRUE(device_->submit(graph).is_ok());
+  ASSERT_TRUE(graph.set(pointer, second).is_ok());
+  const auto data = pattern(8, 1 << 20);
+  ASSERT_TRUE(device_->write(other, 0, data).is_ok());
+  expect_holds(other, data);
+  ASSERT_TRUE(device_->write(second, 0, data).is_ok());  // no replay has it yet
+  EXPECT_EQ(device_->fill(first, 0, 4096, 0).code(), StatusCode::kTimeout);
+  ASSERT_TRUE(device_->submit(graph).is_ok());
+  EXPECT_EQ(device_->fill(second, 0, 4096, 0).code(), StatusCode::kTimeout);
+}
+
 // Of a command buffer it is not known what its kernels use.
 TEST_F(Transfers, WaitForWorkOfWhichNothingIsKnown) {
   const Buffer other = vram(4096);
