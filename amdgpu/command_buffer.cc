@@ -72,9 +72,12 @@ bool CommandRecorder::count_command() {
 }
 
 void CommandRecorder::barrier(Barrier barrier) {
-  if (!status_.is_ok() || !has_work_since_barrier_) return;
-  builder_.emit_cs_partial_flush();
-  if (barrier == Barrier::kVisible) builder_.emit_acquire_mem(Acquire::kFromDevice);
+  if (!status_.is_ok() || (!has_work_since_barrier_ && !has_waited_since_barrier_)) return;
+  if (has_work_since_barrier_) builder_.emit_cs_partial_flush();
+  if (barrier == Barrier::kVisible) {
+    builder_.emit_acquire_mem(has_waited_since_barrier_ ? Acquire::kFromPeer : Acquire::kFromDevice);
+    has_waited_since_barrier_ = false;
+  }
   mark_boundary();
   has_work_since_barrier_ = false;
   begins_group_ = true;
@@ -91,6 +94,29 @@ void CommandRecorder::fill(GpuAddr destination, uint64_t size_bytes, uint32_t va
   if (!status_.is_ok() || size_bytes == 0 || !count_command()) return;
   begin_work();
   builder_.emit_dma_fill(destination, size_bytes, value);
+  mark_boundary();
+}
+
+void CommandRecorder::signal(GpuAddr word, uint32_t value) {
+  if (!status_.is_ok() || !count_command()) return;
+  value_positions_.push_back(builder_.size_dwords() + gfx11::pm4::RELEASE_MEM::data_lo.dword);
+  builder_.emit_release_mem({.data = ReleaseData::k32Bit, .address = word, .value = value});
+  mark_boundary();
+}
+
+void CommandRecorder::wait_for(GpuAddr word, Compare compare, uint32_t value) {
+  if (!status_.is_ok() || !count_command()) return;
+  begin_step();
+  if (!commands_->steps.empty()) commands_->waiting_steps.push_back(commands_->steps.size() - 1);
+  value_positions_.push_back(builder_.size_dwords() + gfx11::pm4::WAIT_REG_MEM::reference.dword);
+  builder_.emit_wait_reg_mem(word, compare, value, ~0u);
+  mark_boundary();
+  has_waited_since_barrier_ = true;
+}
+
+void CommandRecorder::store(GpuAddr word, uint32_t value) {
+  if (!status_.is_ok() || !count_command()) return;
+  builder_.emit_write_data(word, std::array{value}, WriteConfirm::kWait);
   mark_boundary();
 }
 
@@ -248,6 +274,10 @@ void CommandRecorder::write_progress(uint32_t started_count) {
 
 void CommandRecorder::begin_work() {
   has_work_since_barrier_ = true;
+  begin_step();
+}
+
+void CommandRecorder::begin_step() {
   if (!begins_group_ || limits_.groups_per_step == 0) return;
   begins_group_ = false;
   if (groups_in_step_ == 0) {
@@ -329,6 +359,8 @@ Status CommandRecorder::place_packets(std::span<const uint32_t> packets) {
   // From the last to the first, so that each knows the address of the next.
   std::vector<uint32_t> call;
   size_t dispatch = workgroup_count_positions_.size();
+  size_t value = value_positions_.size();
+  commands_->value_addresses.resize(value);
   auto end = static_cast<uint32_t>(packets.size());
   for (size_t i = begins.size(); i-- > 0;) {
     const uint32_t begin = begins[i];
@@ -339,6 +371,10 @@ Status CommandRecorder::place_packets(std::span<const uint32_t> packets) {
     for (; dispatch > 0 && workgroup_count_positions_[dispatch - 1] >= begin; --dispatch) {
       const uint64_t offset = (workgroup_count_positions_[dispatch - 1] - begin) * sizeof(uint32_t);
       commands_->dispatches[dispatch - 1].workgroup_count_address = memory.gpu_addr() + offset;
+    }
+    for (; value > 0 && value_positions_[value - 1] >= begin; --value) {
+      commands_->value_addresses[value - 1] =
+          memory.gpu_addr() + (value_positions_[value - 1] - begin) * sizeof(uint32_t);
     }
     Pm4Builder builder;
     builder.emit_indirect_buffer(memory.gpu_addr(), static_cast<uint32_t>(chunk.size()),

@@ -50,7 +50,8 @@ class CommandBuffer {
 // What follows a barrier starts when all before it has ended ...
 enum class Barrier : uint8_t {
   kOrder,    // ... and only overwrites what was read or written before
-  kVisible,  // ... and sees what was written before
+  kVisible,  // ... and sees what was written before; after a wait_for(), also what others had written before they
+             // signalled
 };
 
 // Where a kernel begins: at its first instruction, or before it with an invalidation of the near caches of its waves
@@ -84,6 +85,12 @@ class CommandRecorder {
   // of fill() are multiples of 4.
   void copy(GpuAddr destination, GpuAddr source, uint64_t size_bytes);
   void fill(GpuAddr destination, uint64_t size_bytes, uint32_t value);
+  // Stores `value` in a word of memory once all before has ended and can be seen by other queues and devices.
+  void signal(GpuAddr word, uint32_t value);
+  // What follows begins when the word compares with `value`; barrier() in between lets it see what others wrote before.
+  void wait_for(GpuAddr word, Compare compare, uint32_t value);
+  // By the command processor; what follows begins when it has arrived.
+  void store(GpuAddr word, uint32_t value);
   // Writes the 64-bit GPU clock (DeviceInfo::clock_hz) once all before has ended. `address` is a multiple of 8.
   void write_timestamp(GpuAddr address);
   // Writes it when the command processor comes by.
@@ -121,6 +128,8 @@ class CommandRecorder {
   // False, with an error, if the recording has as many commands as it can.
   bool count_command();
   void begin_work();
+  // What follows belongs to a step of the progress word.
+  void begin_step();
   void write_progress(uint32_t started_count);
   // Only those that the recording has not set to these values already.
   void set_registers(gfx11::RegOffset first, std::span<const uint32_t> values);
@@ -138,6 +147,7 @@ class CommandRecorder {
   std::shared_ptr<RecordedCommands> commands_;
   std::vector<uint32_t> boundaries_;                 // in dwords, rising
   std::vector<uint32_t> workgroup_count_positions_;  // of each dispatch, in dwords
+  std::vector<uint32_t> value_positions_;            // of each signal and wait, in dwords
   std::vector<std::byte> last_arguments_;            // of the last dispatch, whole
   uint32_t user_data_position_ = 0;                  // of the last dispatch, in dwords
   uint64_t argument_chunk_used_bytes_ = 0;
@@ -145,6 +155,7 @@ class CommandRecorder {
   uint32_t command_count_ = 0;
   bool begins_group_ = true;
   bool has_work_since_barrier_ = false;
+  bool has_waited_since_barrier_ = false;  // for others
 };
 
 }  // namespace bw::amdgpu

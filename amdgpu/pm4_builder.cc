@@ -137,8 +137,8 @@ void Pm4Builder::emit_acquire_mem(Acquire acquire) {
   set(P::gcr_cntl_glk_inv, 1);
   set(P::gcr_cntl_glv_inv, 1);
   set(P::gcr_cntl_gl1_inv, 1);
-  if (acquire == Acquire::kFromHost) {
-    set(P::gcr_cntl_gli_inv, P::gcr_cntl_gli_inv__all);
+  if (acquire == Acquire::kFromHost) set(P::gcr_cntl_gli_inv, P::gcr_cntl_gli_inv__all);
+  if (acquire != Acquire::kFromDevice) {
     set(P::gcr_cntl_gl2_inv, 1);
     set(P::gcr_cntl_gl2_wb, 1);
   }

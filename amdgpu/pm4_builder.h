@@ -18,7 +18,8 @@ enum class Compare : uint8_t { kAlways, kLess, kLessEqual, kEqual, kNotEqual, kG
 // Which caches ACQUIRE_MEM makes forget what they hold.
 enum class Acquire : uint8_t {
   kFromDevice,  // another kernel of this device wrote: shader caches (L0, L1, scalar, metadata); L2 is shared and stays
-  kFromHost,    // the host or another device wrote: also the instruction caches and L2
+  kFromPeer,    // another device wrote data: also L2
+  kFromHost,    // the host or another device wrote data or code: also the instruction caches
 };
 
 // What RELEASE_MEM does with the caches before it signals.

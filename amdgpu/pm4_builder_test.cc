@@ -52,8 +52,10 @@ TEST(Pm4Builder, ReleaseMemWrites64BitsAndTheClock) {
 TEST(Pm4Builder, AcquireMemCoversAllAddresses) {
   Pm4Builder builder;
   builder.emit_acquire_mem(Acquire::kFromDevice);
+  builder.emit_acquire_mem(Acquire::kFromPeer);
   builder.emit_acquire_mem(Acquire::kFromHost);
-  EXPECT_THAT(finish(builder), ElementsAre(0xc0065800, 0, ~0u, 0xff, 0, 0, 0, 0x3f0,  //
+  EXPECT_THAT(finish(builder), ElementsAre(0xc0065800, 0, ~0u, 0xff, 0, 0, 0, 0x3f0,   //
+                                           0xc0065800, 0, ~0u, 0xff, 0, 0, 0, 0xc3f0,  //
                                            0xc0065800, 0, ~0u, 0xff, 0, 0, 0, 0xc3f1));
 }
 

@@ -22,7 +22,11 @@ std::string RecordedCommands::describe_running() const {
   const uint32_t started = started_step_count();
   if (started == 0 || started > steps.size())
     return fmt::format("none of {} dispatches was started", dispatches.size());
-  return describe(steps[started - 1], started < steps.size() ? steps[started] : dispatches.size());
+  const size_t first = steps[started - 1];
+  const size_t end = started < steps.size() ? steps[started] : dispatches.size();
+  if (!std::ranges::binary_search(waiting_steps, started - 1)) return describe(first, end);
+  constexpr std::string_view kWait = "a wait for the signal of another queue or device";
+  return first == end ? std::string(kWait) : fmt::format("{}, or {}", describe(first, end), kWait);
 }
 
 std::string RecordedCommands::describe(size_t first, size_t end) const {

@@ -42,9 +42,11 @@ struct RecordedCommands {
   uint64_t packet_count_dwords = 0;
   // The command processor writes here how many steps it has started; 0 at the begin of each submission. May be absent.
   Buffer progress;
-  std::vector<size_t> steps;  // the first dispatch of each
+  std::vector<size_t> steps;          // the first dispatch of each
+  std::vector<size_t> waiting_steps;  // those that wait for other queues or devices, rising
   std::vector<Buffer> argument_chunks;
   std::vector<Dispatch> dispatches;
+  std::vector<GpuAddr> value_addresses;             // of the values of signals and waits, within the packets
   std::vector<std::shared_ptr<const Buffer>> code;  // kept alive
   std::vector<std::shared_ptr<const Scratch>> scratch;
   MemoryFootprint footprint;    // of what the kernels and copies use, beside pointers

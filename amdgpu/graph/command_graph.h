@@ -10,17 +10,13 @@
 
 #include "amdgpu/command_buffer.h"
 #include "amdgpu/graph/buffer_use.h"
+#include "amdgpu/graph/graph_signals.h"
 #include "amdgpu/graph/replay_series.h"
 #include "amdgpu/memory.h"
 #include "amdgpu/memory_footprint.h"
 #include "amdgpu/submission.h"
 
 namespace bw::amdgpu {
-
-// Of one graph; made by GraphRecorder.
-struct ParameterId {
-  uint32_t index = ~0u;
-};
 
 // When a node ran, in ticks of DeviceInfo::clock_hz. `start`: when the command processor came to it; `end`: when it and
 // all before it had ended.

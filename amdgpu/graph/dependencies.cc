@@ -101,6 +101,8 @@ std::vector<Freshness> freshness_of(std::span<const CachedReader> nodes) {
         if (writes(use.access) && use.begin < use.end) written.add(use.begin, use.end);
       }
     }
+    const auto level = nodes.subspan(begin, end - begin);
+    if (std::ranges::any_of(level, [](const CachedReader& node) { return node.waits_for_others; })) written.clear();
   }
   return freshness;
 }

@@ -56,6 +56,7 @@ struct CachedReader {
   std::span<const AddressUse> uses;
   bool reads_near_caches = true;  // a kernel; not a copy
   bool can_acquire_by_itself = false;
+  bool waits_for_others = false;  // the whole device is invalidated after its level
 };
 
 // Of each node, which come in the order of their levels. What was written before the first level is up to the

@@ -108,9 +108,9 @@ bool GraphRecorder::can_add() {
   return false;
 }
 
-void GraphRecorder::add(Node node) {
+void GraphRecorder::add(Node node, uint32_t least_level) {
   if (!status_.is_ok()) return;
-  node.level = dependencies_.place(node.uses, least_level_);
+  node.level = dependencies_.place(node.uses, std::max(least_level, least_level_));
   level_count_ = std::max(level_count_, node.level + 1);
   nodes_.push_back(std::move(node));
 }
@@ -184,6 +184,75 @@ void GraphRecorder::barrier() {
   least_level_ = level_count_;
 }
 
+bool GraphRecorder::add_signal_uses(Node& node, const SignalWord& word, std::optional<ParameterId> parameter,
+                                    std::span<const BufferUse> uses, Access access) {
+  const auto place = resolve({word.buffer, access, word.offset_bytes, sizeof(uint32_t)});
+  if (!place) return false;
+  if (place->begin % sizeof(uint32_t) != 0) {
+    fail(error(StatusCode::kInvalidArgument, "its word is at offset {}, not a multiple of 4", word.offset_bytes));
+    return false;
+  }
+  node.uses.push_back(*place);
+  for (const BufferUse& use : uses) {
+    if (const auto addresses = resolve(use)) node.uses.push_back(*addresses);
+  }
+  if (!parameter) return true;
+  node.value_parameter = parameter;
+  const auto& known = graph_.parameters_;
+  if (parameter->index < known.size() && !known[parameter->index].is_pointer &&
+      known[parameter->index].size_bytes == sizeof(uint32_t)) {
+    node.value = static_cast<uint32_t>(known[parameter->index].value);
+    return true;
+  }
+  fail(
+      error(StatusCode::kInvalidArgument, "parameter {} of {} is no value of 4 bytes", parameter->index, known.size()));
+  return false;
+}
+
+void GraphRecorder::signal(const GraphSignal& signal) {
+  if (!can_add()) return;
+  Node node;
+  node.kind = Node::Kind::kSignal;
+  node.value = signal.value;
+  if (!add_signal_uses(node, signal.word, signal.parameter, signal.publishes, Access::kWrite)) return;
+  add(std::move(node), std::max(least_signal_level_, signal.publishes.empty() ? level_count_ : 0));
+  if (!status_.is_ok()) return;
+  least_signal_level_ = least_wait_level_ = nodes_.back().level;
+}
+
+void GraphRecorder::wait(const GraphWait& wait) {
+  if (!can_add()) return;
+  Node node;
+  node.kind = Node::Kind::kWait;
+  node.value = wait.value;
+  node.compare = wait.compare;
+  node.reset = wait.reset;
+  const Access access = wait.reset ? Access::kReadWrite : Access::kRead;
+  if (!add_signal_uses(node, wait.word, wait.parameter, wait.arrives, access)) return;
+  add(std::move(node), least_wait_level_);
+  if (!status_.is_ok()) return;
+  least_wait_level_ = nodes_.back().level;
+  // Within a level signals come before waits.
+  least_signal_level_ = nodes_.back().level + 1;
+  if (wait.arrives.empty()) least_level_ = nodes_.back().level + 1;
+}
+
+const char* GraphRecorder::Node::name() const {
+  switch (kind) {
+    case Kind::kLaunch:
+      return kernel->info.name.c_str();
+    case Kind::kCopy:
+      return "copy";
+    case Kind::kFill:
+      return "fill";
+    case Kind::kSignal:
+      return "signal";
+    case Kind::kWait:
+      return "wait";
+  }
+  return "";
+}
+
 bool GraphRecorder::fits_at_once(const Node& node) const {
   uint64_t workgroups = 1;
   Dim3 most = node.workgroup_count;
@@ -207,7 +276,8 @@ std::vector<Freshness> GraphRecorder::find_freshness() const {
     readers.push_back({.level = node.level,
                        .uses = node.uses,
                        .reads_near_caches = is_launch,
-                       .can_acquire_by_itself = has_stub && fits_at_once(node)});
+                       .can_acquire_by_itself = has_stub && fits_at_once(node),
+                       .waits_for_others = node.kind == Node::Kind::kWait});
   }
   return freshness_of(readers);
 }
@@ -225,6 +295,13 @@ void GraphRecorder::emit(const Node& node, Freshness freshness) {
     case Node::Kind::kFill:
       recorder_.fill(GpuAddr{node.uses[0].begin}, size, node.value);
       break;
+    case Node::Kind::kSignal:
+      recorder_.signal(GpuAddr{node.uses[0].begin}, node.value);
+      break;
+    case Node::Kind::kWait:
+      recorder_.wait_for(GpuAddr{node.uses[0].begin}, node.compare, node.value);
+      if (node.reset) recorder_.store(GpuAddr{node.uses[0].begin}, *node.reset);
+      break;
   }
 }
 
@@ -236,7 +313,10 @@ void GraphRecorder::emit_all(std::span<const Freshness> freshness) {
   uint32_t level = 0;
   for (size_t i = 0; i < nodes_.size(); ++i) {
     const Node& node = nodes_[i];
-    if (node.level != level) recorder_.barrier(acquires[node.level] ? Barrier::kVisible : Barrier::kOrder);
+    const bool has_waited = i > 0 && nodes_[i - 1].kind == Node::Kind::kWait;
+    if (node.level != level) {
+      recorder_.barrier(acquires[node.level] || has_waited ? Barrier::kVisible : Barrier::kOrder);
+    }
     level = node.level;
     if (!options_.has_timestamps) {
       emit(node, freshness[i]);
@@ -246,8 +326,7 @@ void GraphRecorder::emit_all(std::span<const Freshness> freshness) {
     recorder_.write_timestamp_now(timestamps);
     emit(node, freshness[i]);
     recorder_.write_timestamp(timestamps + sizeof(uint64_t));
-    const char* other = node.kind == Node::Kind::kCopy ? "copy" : "fill";
-    graph_.node_names_.push_back(node.kind == Node::Kind::kLaunch ? node.kernel->info.name : other);
+    graph_.node_names_.emplace_back(node.name());
   }
   graph_.acquire_count_ = static_cast<size_t>(std::count(acquires.begin(), acquires.end(), true));
   graph_.acquiring_kernel_count_ =
@@ -257,8 +336,10 @@ void GraphRecorder::emit_all(std::span<const Freshness> freshness) {
 Result<CommandGraph> GraphRecorder::finish() {
   BW_RETURN_IF_ERROR(status_);
   status_ = error(StatusCode::kInvalidArgument, "the recorder was already finished");
-  // By level, and within a level as recorded.
-  std::stable_sort(nodes_.begin(), nodes_.end(), [](const Node& a, const Node& b) { return a.level < b.level; });
+  // By level, and within a level as recorded, but for signals and waits.
+  std::stable_sort(nodes_.begin(), nodes_.end(), [](const Node& a, const Node& b) {
+    return std::pair(a.level, a.phase()) < std::pair(b.level, b.phase());
+  });
   if (options_.has_timestamps && !nodes_.empty()) {
     BW_ASSIGN(graph_.timestamps_, memory_->allocate(MemoryKind::kGtt, nodes_.size() * kTimestampBytes));
   }
@@ -291,25 +372,35 @@ void GraphRecorder::set_footprint() {
   recorder_.set_pointers(graph_.pointers_);
 }
 
-// A packet for each place that a parameter fills; the value is put in when it is sent.
+// A packet that fills a place; the value is put in when it is sent.
+Status GraphRecorder::add_site(CommandGraph::Parameter& parameter, GpuAddr place) {
+  Pm4Builder builder;
+  const std::array<uint32_t, 2> no_value{};
+  builder.emit_write_data(place, std::span(no_value).first(parameter.size_bytes / sizeof(uint32_t)),
+                          WriteConfirm::kWait);
+  BW_ASSIGN(const std::vector<uint32_t> packet, builder.finish());
+  parameter.value_positions.push_back(
+      static_cast<uint32_t>(parameter.packets.size() + gfx11::pm4::WRITE_DATA::kDwords));
+  parameter.packets.insert(parameter.packets.end(), packet.begin(), packet.end());
+  return Status::ok();
+}
+
+// For each place that a parameter fills.
 Status GraphRecorder::make_sites(CommandGraph& graph, const CommandBuffer& commands) const {
   size_t dispatch = 0;
+  size_t value = 0;
   for (const Node& node : nodes_) {
+    if (node.kind == Node::Kind::kSignal || node.kind == Node::Kind::kWait) {
+      const GpuAddr place = commands.commands_->value_addresses[value++];
+      if (node.value_parameter) BW_RETURN_IF_ERROR(add_site(graph.parameters_[node.value_parameter->index], place));
+    }
     if (node.kind != Node::Kind::kLaunch) continue;
     const RecordedCommands::Dispatch& recorded = commands.commands_->dispatches[dispatch++];
     for (const ParameterUse& use : node.parameters) {
-      CommandGraph::Parameter& parameter = graph.parameters_[use.parameter.index];
-      const GpuAddr address = use.place == ParameterUse::Place::kArgument
-                                  ? recorded.arguments_address + use.offset
-                                  : recorded.workgroup_count_address + use.offset * sizeof(uint32_t);
-      Pm4Builder builder;
-      const std::array<uint32_t, 2> no_value{};
-      builder.emit_write_data(address, std::span(no_value).first(parameter.size_bytes / sizeof(uint32_t)),
-                              WriteConfirm::kWait);
-      BW_ASSIGN(const std::vector<uint32_t> packet, builder.finish());
-      parameter.value_positions.push_back(
-          static_cast<uint32_t>(parameter.packets.size() + gfx11::pm4::WRITE_DATA::kDwords));
-      parameter.packets.insert(parameter.packets.end(), packet.begin(), packet.end());
+      BW_RETURN_IF_ERROR(add_site(graph.parameters_[use.parameter.index],
+                                  use.place == ParameterUse::Place::kArgument
+                                      ? recorded.arguments_address + use.offset
+                                      : recorded.workgroup_count_address + use.offset * sizeof(uint32_t)));
     }
   }
   size_t most_dwords = 0;

@@ -67,13 +67,21 @@ class GraphRecorder {
   void fill(const BufferUse& destination, uint32_t value);
   // What follows begins after all before, whether or not they use the same memory.
   void barrier();
+  // Signals and waits happen in the order in which they are recorded, so that graphs which wait for each other can be
+  // told to signal first.
+  void signal(const GraphSignal& signal);
+  void wait(const GraphWait& wait);
 
   // The recorder is used up.
   Result<CommandGraph> finish();
 
  private:
   struct Node {
-    enum class Kind : uint8_t { kLaunch, kCopy, kFill };
+    enum class Kind : uint8_t { kLaunch, kCopy, kFill, kSignal, kWait };
+    // Where it goes within its level: others are told as early, and waited for as late as can be.
+    int phase() const { return kind == Kind::kSignal ? 0 : kind == Kind::kWait ? 2 : 1; }
+    const char* name() const;
+
     Kind kind = Kind::kLaunch;
     uint32_t level = 0;
     std::vector<AddressUse> uses;
@@ -84,13 +92,21 @@ class GraphRecorder {
     std::vector<std::byte> arguments;
     std::vector<ParameterUse> parameters;
     // kCopy, kFill: uses[0] is the destination
-    uint32_t value = 0;
+    uint32_t value = 0;  // also of kSignal and kWait
+    // kSignal, kWait: uses[0] is the word
+    Compare compare = Compare::kAlways;
+    std::optional<uint32_t> reset;
+    std::optional<ParameterId> value_parameter;
   };
 
   std::optional<AddressUse> resolve(const BufferUse& use);
   Status check(const ParameterUse& use, const KernelLaunch& launch) const;
   bool can_add();
-  void add(Node node);
+  void add(Node node) { add(std::move(node), least_level_); }
+  void add(Node node, uint32_t least_level);
+  // Of a signal or a wait: its word, its value and what it publishes or lets in.
+  bool add_signal_uses(Node& node, const SignalWord& word, std::optional<ParameterId> parameter,
+                       std::span<const BufferUse> uses, Access access);
   void fail(Status status);
   // Whether all its waves start at once, whatever its parameters.
   bool fits_at_once(const Node& node) const;
@@ -98,6 +114,7 @@ class GraphRecorder {
   void emit(const Node& node, Freshness freshness);
   void emit_all(std::span<const Freshness> freshness);
   void set_footprint();
+  static Status add_site(CommandGraph::Parameter& parameter, GpuAddr place);
   Status make_sites(CommandGraph& graph, const CommandBuffer& commands) const;
 
   std::shared_ptr<MemoryManager> memory_;
@@ -107,6 +124,8 @@ class GraphRecorder {
   DependencyTracker dependencies_;
   uint32_t least_level_ = 0;
   uint32_t level_count_ = 0;
+  uint32_t least_signal_level_ = 0;
+  uint32_t least_wait_level_ = 0;
   std::vector<Node> nodes_;
   std::vector<BufferPin> pins_;  // of all buffers that nodes name
   CommandGraph graph_;

@@ -202,6 +202,7 @@ uint32_t FakeGpu::execute_pm4(Queue& queue, std::span<const uint32_t> packets) {
     return static_cast<uint32_t>(packets.size());
   }
   opcodes_.push_back(static_cast<uint32_t>(opcode));
+  if (on_packet) on_packet(packets.first(size));
   switch (opcode) {
     case pm4::Opcode::SET_SH_REG:
       for (uint32_t i = 2; i < size; ++i) {

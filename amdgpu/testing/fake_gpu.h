@@ -30,6 +30,8 @@ class FakeGpu {
     std::array<uint32_t, 3> workgroup_count{};
     uint32_t initiator = 0;
   };
+  // Called with each packet of a compute queue, wherever it stands.
+  std::function<void(std::span<const uint32_t>)> on_packet;
   // Called for each dispatch.
   std::function<void(const Dispatch&)> on_dispatch;
   // Before the dispatch of that number (from 0, over the life of the GPU) the compute queue stops for good ...

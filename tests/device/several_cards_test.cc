@@ -49,6 +49,15 @@ struct Card {
     BW_ASSIGN(const amdgpu::CommandBuffer commands, recorder.finish());
     return device->submit(commands, {}, queue);
   }
+  void add_one_node(amdgpu::GraphRecorder& recorder, const Buffer& out, const Buffer& in) const {
+    const uint64_t arguments[] = {out.gpu_addr().value, in.gpu_addr().value};
+    const amdgpu::BufferUse uses[] = {{&out, amdgpu::Access::kWrite}, {&in, amdgpu::Access::kRead}};
+    recorder.launch({.kernel = add_one,
+                     .workgroup_count = {kCount / 32, 1, 1},
+                     .workgroup_size = {32, 1, 1},
+                     .arguments = std::as_bytes(std::span(arguments)),
+                     .uses = uses});
+  }
   // A graph of one handshake: see amdgpu/testdata/handshake.s.
   amdgpu::CommandGraph meeting(const Buffer& mine, const Buffer& other) const {
     struct {
@@ -74,12 +83,14 @@ struct Machine {
   std::vector<Card> cards;
 };
 
-Machine open_machine(uint32_t card_count, emulator::ShaderEngine engine = emulator::ShaderEngine::kJitAtOnce) {
+Machine open_machine(uint32_t card_count, emulator::ShaderEngine engine = emulator::ShaderEngine::kJitAtOnce,
+                     emulator::Strictness strictness = emulator::Strictness::kOff) {
   emulator::EmulatedOptions options;
   options.card_count = card_count;
   options.vram_bytes = uint64_t{1} << 30;
   options.worker_threads = 2;
   options.engine = engine;
+  options.strictness = strictness;
   Machine machine;
   machine.driver = emulator::EmulatedDriver::create(std::move(options)).value();
   auto devices = Device::open_several(*machine.driver, card_count, {.wait_timeout_ns = kTimeoutNs}).value();
@@ -177,6 +188,86 @@ TEST(SeveralCards, WorkAtTheSameTime) {
     expect_ok(first.device->wait(a));
     expect_ok(second.device->wait(b));
   }
+}
+
+// Each card adds 1 to what the one before it has, and tells the next. All replays are queued before the first can end.
+TEST(SeveralCards, GraphsTellEachOtherHowFarTheyAre) {
+  constexpr uint32_t kCards = 3;
+  constexpr uint32_t kRounds = 40;
+  for (const auto engine : {emulator::ShaderEngine::kInterpreter, emulator::ShaderEngine::kJitAtOnce}) {
+    Machine machine = open_machine(kCards, engine, emulator::Strictness::kOn);
+    std::vector<Buffer> values;
+    std::vector<Buffer> words;
+    for (const Card& card : machine.cards) {
+      values.push_back(card.filled(0));
+      words.push_back(card.filled(0, MemoryKind::kVramHostVisible));
+      expect_ok(card.device->share(values.back()));
+      expect_ok(card.device->share(words.back()));
+    }
+    std::vector<amdgpu::CommandGraph> graphs;
+    std::vector<amdgpu::ParameterId> awaited(kCards);
+    std::vector<amdgpu::ParameterId> told(kCards);
+    for (uint32_t i = 0; i < kCards; ++i) {
+      const Buffer& from = values[(i + kCards - 1) % kCards];
+      amdgpu::GraphRecorder recorder = machine.cards[i].device->record_graph();
+      awaited[i] = recorder.parameter(4, 0);
+      told[i] = recorder.parameter(4, 0);
+      const amdgpu::BufferUse arrives[] = {{&from, amdgpu::Access::kWrite}, {&values[i], amdgpu::Access::kRead}};
+      recorder.wait({.word = {&words[i]}, .parameter = awaited[i], .arrives = arrives});
+      machine.cards[i].add_one_node(recorder, values[i], from);
+      const amdgpu::BufferUse published[] = {{&values[i], amdgpu::Access::kRead}};
+      recorder.signal({.word = {&words[(i + 1) % kCards]}, .parameter = told[i], .publishes = published});
+      graphs.push_back(recorder.finish().value());
+    }
+    std::vector<Submission> last(kCards);
+    for (uint32_t round = 1; round <= kRounds; ++round) {
+      for (uint32_t i = kCards; i-- > 0;) {
+        expect_ok(graphs[i].set(awaited[i], i == 0 ? round - 1 : round));
+        expect_ok(graphs[i].set(told[i], round));
+        last[i] = machine.cards[i].device->submit(graphs[i]).value();
+      }
+    }
+    for (uint32_t i = 0; i < kCards; ++i) expect_ok(machine.cards[i].device->wait(last[i]));
+    for (uint32_t i = 0; i < kCards; ++i) machine.cards[i].expect_all(values[i], (kRounds - 1) * kCards + i + 1);
+  }
+}
+
+// As cards that add up their parts: each has its own word for each time they meet, which is reset when it was seen, so
+// that replays are all the same.
+TEST(SeveralCards, GraphsThatMeetAgainAndAgainNeedNoParameters) {
+  constexpr uint32_t kRounds = 60;
+  constexpr uint32_t kMeetings = 2;  // with one, a card could be told of the next round before it has seen the last
+  Machine machine = open_machine(2, emulator::ShaderEngine::kJitAtOnce, emulator::Strictness::kOn);
+  Buffer values[2][kMeetings + 1];
+  Buffer words[2];
+  for (size_t i = 0; i < 2; ++i) {
+    for (Buffer& value : values[i]) {
+      value = machine.cards[i].filled(0);
+      expect_ok(machine.cards[i].device->share(value));
+    }
+    words[i] = machine.cards[i].filled(0, MemoryKind::kVramHostVisible);
+    expect_ok(machine.cards[i].device->share(words[i]));
+  }
+  // values[0] of either = what the other has in values[2] + 1 by way of values[1], and so on.
+  amdgpu::CommandGraph graphs[2];
+  for (size_t i = 0; i < 2; ++i) {
+    amdgpu::GraphRecorder recorder = machine.cards[i].device->record_graph();
+    machine.cards[i].add_one_node(recorder, values[i][0], values[i][kMeetings]);
+    for (uint64_t at = 0; at < kMeetings; ++at) {
+      const amdgpu::BufferUse published[] = {{&values[i][at], amdgpu::Access::kRead}};
+      const amdgpu::BufferUse arrives[] = {{&values[1 - i][at], amdgpu::Access::kWrite}};
+      recorder.signal({.word = {&words[1 - i], at * 4}, .publishes = published});
+      recorder.wait({.word = {&words[i], at * 4}, .reset = 0, .arrives = arrives});
+      machine.cards[i].add_one_node(recorder, values[i][at + 1], values[1 - i][at]);
+    }
+    graphs[i] = recorder.finish().value();
+  }
+  Submission last[2];
+  for (uint32_t round = 0; round < kRounds; ++round) {
+    for (size_t i = 0; i < 2; ++i) last[i] = machine.cards[i].device->submit(graphs[i]).value();
+  }
+  for (size_t i = 0; i < 2; ++i) expect_ok(machine.cards[i].device->wait(last[i]));
+  for (size_t i = 0; i < 2; ++i) machine.cards[i].expect_all(values[i][kMeetings], kRounds * (kMeetings + 1));
 }
 
 // Of a peer's memory that was not shared the card knows nothing.
