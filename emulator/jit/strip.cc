@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <utility>
 
 namespace bw::emulator::jit {
 
@@ -302,21 +303,30 @@ void StripBuilder::give_up_if(Value* truth) {
 }
 
 Value* StripBuilder::mode_flag(unsigned bit) {
-  Value* address =
-      before_.CreateConstInBoundsGEP1_64(before_.getInt8Ty(), frame_.wave, offsetof(Wave, mode) + offsetof(Mode, bits));
-  Value* bits = before_.CreateAlignedLoad(before_.getInt32Ty(), address, llvm::Align(4));
+  Value* bits = mode_word(offsetof(Mode, bits));
   Value* flag = before_.CreateICmpNE(before_.CreateAnd(bits, frame_.number32(1u << bit)), frame_.number32(0));
   return before_.CreateVectorSplat(frame_.lanes, flag);
 }
 
+void StripBuilder::give_up_all_if(Value* truth) {
+  give_up_all_ = give_up_all_ == nullptr ? truth : before_.CreateOr(give_up_all_, truth);
+}
+
+Value* StripBuilder::mode_word(size_t offset) {
+  Value* address = before_.CreateConstInBoundsGEP1_64(before_.getInt8Ty(), frame_.wave, offsetof(Wave, mode) + offset);
+  return before_.CreateAlignedLoad(before_.getInt32Ty(), address, llvm::Align(4));
+}
+
 void StripBuilder::need_equal_controls() {
-  if (give_up_all_ != nullptr) return;
-  const auto load = [&](size_t offset) {
-    Value* address =
-        before_.CreateConstInBoundsGEP1_64(before_.getInt8Ty(), frame_.wave, offsetof(Wave, mode) + offset);
-    return before_.CreateAlignedLoad(before_.getInt32Ty(), address, llvm::Align(4));
-  };
-  give_up_all_ = before_.CreateICmpNE(load(offsetof(Mode, csr32)), load(offsetof(Mode, csr64)));
+  if (std::exchange(needs_equal_controls_, true)) return;
+  give_up_all_if(before_.CreateICmpNE(mode_word(offsetof(Mode, csr32)), mode_word(offsetof(Mode, csr64))));
+}
+
+void StripBuilder::need_nearest_rounding() {
+  if (std::exchange(needs_nearest_rounding_, true)) return;
+  constexpr uint32_t kRounding = 3;  // the lowest field of MODE
+  Value* rounding = before_.CreateAnd(mode_word(offsetof(Mode, bits)), frame_.number32(kRounding));
+  give_up_all_if(before_.CreateICmpNE(rounding, frame_.number32(0)));
 }
 
 }  // namespace bw::emulator::jit

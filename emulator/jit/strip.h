@@ -82,6 +82,7 @@ class StripBuilder {
   // As above, if `condition` (uniform) holds for the wave's MODE.
   llvm::Value* mode_flag(unsigned bit);  // a splat: the MODE bit is set
   void need_equal_controls();            // the strip computes f16 or f64 under the control of f32
+  void need_nearest_rounding();          // of f32
 
  private:
   llvm::Value* constant_row(const Source& source, unsigned dword, bool is_visible);
@@ -98,6 +99,10 @@ class StripBuilder {
   void apply_dpp8(const Step& step);
   llvm::Value* shuffle(unsigned number, const std::vector<int>& from, llvm::Value* exists, bool fetch_inactive);
   llvm::Value* settled(unsigned number);
+  // `truth`: one for the whole wave, made ahead of the loop.
+  void give_up_all_if(llvm::Value* truth);
+  // A word of the wave's Mode, loaded there too.
+  llvm::Value* mode_word(size_t offset);
   void begin_loop();
   llvm::Value* collect_nans();
   void finish_piece();
@@ -118,6 +123,8 @@ class StripBuilder {
   llvm::Value* exec_ = nullptr;     // of this piece, a truth value a lane
   llvm::Value* enabled_ = nullptr;  // by DPP, of the step in the making; none: all lanes
   llvm::Value* give_up_all_ = nullptr;
+  bool needs_equal_controls_ = false;
+  bool needs_nearest_rounding_ = false;
   std::map<unsigned, llvm::Value*> scalars_;
   std::map<unsigned, llvm::Value*> scalar_masks_;
   std::map<unsigned, llvm::Value*> current_;   // VGPR to its value now

@@ -23,21 +23,47 @@ Value* fused(B& b, Value* x, Value* y, Value* z) {
   return b.ir().CreateIntrinsic(llvm::Intrinsic::fma, {b.floats()}, {x, y, z});
 }
 
+// The smaller or larger of two that are no NaNs; of zeros -0 is the smaller.
+template <bool kMin>
+Value* extreme(B& b, Value* x, Value* y) {
+  llvm::IRBuilder<>& ir = b.ir();
+  Value* p = ir.CreateBitCast(x, b.i32s());
+  Value* q = ir.CreateBitCast(y, b.i32s());
+  Value* equal = kMin ? ir.CreateOr(p, q) : ir.CreateAnd(p, q);
+  Value* first = kMin ? ir.CreateFCmpOLT(x, y) : ir.CreateFCmpOGT(x, y);
+  return ir.CreateBitCast(ir.CreateSelect(ir.CreateFCmpOEQ(x, y), equal, ir.CreateSelect(first, p, q)), b.floats());
+}
+
+// Denormals to zero of the same sign, where MODE flushes sources.
+Value* as_source(B& b, Value* value) {
+  llvm::IRBuilder<>& ir = b.ir();
+  constexpr unsigned kAllowInput32 = 4;
+  Value* bits = ir.CreateBitCast(value, b.i32s());
+  Value* is_small = ir.CreateICmpEQ(ir.CreateAnd(bits, b.splat(0x7f800000)), b.splat(0));
+  Value* flushes = ir.CreateAnd(is_small, ir.CreateNot(b.mode_flag(kAllowInput32)));
+  return ir.CreateBitCast(ir.CreateSelect(flushes, ir.CreateAnd(bits, b.splat(0x80000000)), bits), b.floats());
+}
+
 template <bool kMin>
 void emit_extreme(B& b, const Step& s) {
   llvm::IRBuilder<>& ir = b.ir();
   Value* x = b.f32(s, 0);
   Value* y = b.f32(s, 1);
   b.give_up_if(ir.CreateFCmpUNO(x, y));
-  Value* p = ir.CreateBitCast(x, b.i32s());
-  Value* q = ir.CreateBitCast(y, b.i32s());
-  Value* equal = kMin ? ir.CreateOr(p, q) : ir.CreateAnd(p, q);
-  Value* first = kMin ? ir.CreateFCmpOLT(x, y) : ir.CreateFCmpOGT(x, y);
-  Value* out = ir.CreateSelect(ir.CreateFCmpOEQ(x, y), equal, ir.CreateSelect(first, p, q));
-  constexpr unsigned kAllowInput32 = 4;
-  Value* is_small = ir.CreateICmpEQ(ir.CreateAnd(out, b.splat(0x7f800000)), b.splat(0));
-  Value* flushes = ir.CreateAnd(is_small, ir.CreateNot(b.mode_flag(kAllowInput32)));
-  b.put_u32(s.dst, ir.CreateSelect(flushes, ir.CreateAnd(out, b.splat(0x80000000)), out));
+  b.put_u32(s.dst, ir.CreateBitCast(as_source(b, extreme<kMin>(b, x, y)), b.i32s()));
+}
+
+// kOuter(kInner(x, y), z)
+template <bool kMinInside, bool kMinOutside>
+void emit_extreme3(B& b, const Step& s) {
+  llvm::IRBuilder<>& ir = b.ir();
+  Value* x = as_source(b, b.f32(s, 0));
+  Value* y = as_source(b, b.f32(s, 1));
+  Value* z = as_source(b, b.f32(s, 2));
+  b.give_up_if(ir.CreateFCmpUNO(x, y));
+  b.give_up_if(ir.CreateFCmpUNO(z, z));
+  Value* result = extreme<kMinOutside>(b, extreme<kMinInside>(b, x, y), z);
+  b.put_u32(s.dst, ir.CreateBitCast(result, b.i32s()));
 }
 
 template <llvm::Intrinsic::ID kRounding>
@@ -73,6 +99,10 @@ void add_float_ops(Table& t, const HandlerTable& h) {
   }};
   t[h[Op::v_min_f32]] = {emit_extreme<true>};
   t[h[Op::v_max_f32]] = {emit_extreme<false>};
+  t[h[Op::v_min3_f32]] = {emit_extreme3<true, true>};
+  t[h[Op::v_max3_f32]] = {emit_extreme3<false, false>};
+  t[h[Op::v_minmax_f32]] = {emit_extreme3<true, false>};
+  t[h[Op::v_maxmin_f32]] = {emit_extreme3<false, true>};
   t[h[Op::v_fma_mix_f32]] = {[](B& b, const Step& s) {
     Value* x = mix_source(b, s, 0);
     Value* y = mix_source(b, s, 1);

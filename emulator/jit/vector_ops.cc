@@ -6,7 +6,8 @@ namespace {
 VectorOpTable make_table() {
   VectorOpTable table;
   const HandlerTable& h = handlers();
-  for (auto add : {add_integer_ops, add_bit_ops, add_mask_ops, add_float_ops, add_double_ops, add_convert_ops})
+  for (auto add :
+       {add_integer_ops, add_bit_ops, add_mask_ops, add_float_ops, add_double_ops, add_convert_ops, add_function_ops})
     add(table, h);
   table.erase(nullptr);
   return table;

@@ -26,6 +26,7 @@ void add_mask_ops(VectorOpTable& table, const HandlerTable& handlers);
 void add_float_ops(VectorOpTable& table, const HandlerTable& handlers);
 void add_double_ops(VectorOpTable& table, const HandlerTable& handlers);
 void add_convert_ops(VectorOpTable& table, const HandlerTable& handlers);
+void add_function_ops(VectorOpTable& table, const HandlerTable& handlers);
 
 // Operations without modifiers on dwords: a lambda F(strip, sources...).
 template <class F>
