@@ -52,6 +52,7 @@ uint64_t limit_of(Reference::Kind kind, const CodeImage& image) {
       return static_cast<uint64_t>(HostCall::kCount);
     case Reference::Kind::kStep:
     case Reference::Kind::kFastHandler:
+    case Reference::Kind::kFastLoad:
       return image.step_count;
     case Reference::Kind::kStrip:
       return image.strips.size();

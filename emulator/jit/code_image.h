@@ -19,6 +19,7 @@ struct Reference {
     kHostCall,     // a function of host_calls.h
     kStep,         // a step of the program, by its number
     kFastHandler,  // the fast handler of that step (fast_handlers.h)
+    kFastLoad,     // the fast load of that step (fast_loads.h)
     kStrip,        // a record of a strip
     kResumePoint,
   };

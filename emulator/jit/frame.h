@@ -37,6 +37,7 @@ struct Frame {
   llvm::Value* pointer(HostCall call) { return pointer(Reference::Kind::kHostCall, static_cast<uint32_t>(call)); }
   llvm::Value* pointer(const Step& step) { return pointer(Reference::Kind::kStep, flow.numbers.at(&step)); }
   llvm::Value* fast_handler(const Step& step) { return pointer(Reference::Kind::kFastHandler, flow.numbers.at(&step)); }
+  llvm::Value* fast_load(const Step& step) { return pointer(Reference::Kind::kFastLoad, flow.numbers.at(&step)); }
   // A number that the compiler does not see.
   llvm::Value* hidden(uint32_t value);
   llvm::ConstantInt* number32(uint32_t value) { return ir.getInt32(value); }

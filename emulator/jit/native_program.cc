@@ -1,6 +1,7 @@
 #include "emulator/jit/native_program.h"
 
 #include "emulator/jit/fast_handlers.h"
+#include "emulator/jit/fast_loads.h"
 #include "emulator/jit/host_calls.h"
 
 namespace bw::emulator::jit {
@@ -76,6 +77,12 @@ Status NativeProgram::resolve(const CodeImage& image, const ControlFlow& flow) {
       case Reference::Kind::kFastHandler: {
         const Handler fast = fast_handler_of(flow.steps[value]->run);
         if (fast == nullptr) return error(StatusCode::kDataLoss, "step {} has no fast handler", value);
+        table_.push_back(address_of(reinterpret_cast<const void*>(fast)));
+        break;
+      }
+      case Reference::Kind::kFastLoad: {
+        const LoadHandler fast = fast_load_of(flow.steps[value]->run);
+        if (fast == nullptr) return error(StatusCode::kDataLoss, "step {} has no fast load", value);
         table_.push_back(address_of(reinterpret_cast<const void*>(fast)));
         break;
       }

@@ -7,7 +7,9 @@
 #include <map>
 #include <vector>
 
+#include "emulator/jit/address_memo.h"
 #include "emulator/jit/fast_handlers.h"
+#include "emulator/jit/fast_loads.h"
 #include "emulator/jit/scalar_ops.h"
 #include "emulator/jit/strip.h"
 #include "emulator/shader/handlers.h"
@@ -33,6 +35,8 @@ class ProgramBuilder {
   bool emit_step(const Step* step);
   void emit_calls(const Step* first, const Step* end);
   void emit_fast_handler(const Step& step);
+  void emit_fast_load(const Step& step);
+  void leave_if_stopped();
   void leave_unless(Value* goes_on);
   void emit_branch(const Step& step);
   void emit_jump(const Step& step, const Step* target);
@@ -56,7 +60,9 @@ class ProgramBuilder {
   // Steps to be left to the handlers, not emitted yet; of strip_ and these at most one has any.
   const Step* calls_begin_ = nullptr;
   const Step* calls_end_ = nullptr;
-  uint64_t count_ = 0;  // instructions that Wave::instructions does not have yet
+  AddressMemo addresses_;
+  Value* lane_offsets_ = nullptr;  // LaneOffsets for each place of addresses_
+  uint64_t count_ = 0;             // instructions that Wave::instructions does not have yet
 };
 
 // The number of the resume point that brings a wave back into the function at `step`, a leader.
@@ -82,6 +88,10 @@ void ProgramBuilder::build() {
   frame_.vgprs = ir.CreateLoad(ir.getPtrTy(), frame_.wave_field(offsetof(Wave, vgprs)));
   frame_.table = ir.CreateLoad(ir.getPtrTy(), field(offsetof(ResumePoint, table)));
   Value* number = ir.CreateAlignedLoad(ir.getInt32Ty(), field(offsetof(Step, imm)), llvm::Align(4));
+  auto* places = llvm::ArrayType::get(ir.getInt8Ty(), AddressMemo::kPlaces * sizeof(LaneOffsets));
+  llvm::AllocaInst* offsets = ir.CreateAlloca(places);
+  offsets->setAlignment(llvm::Align(alignof(LaneOffsets)));
+  lane_offsets_ = offsets;
   const Step* entry = frame_.flow.leaders.front();
   dispatch_ = ir.CreateSwitch(number, leaders_.at(entry));
   resume_point(entry);
@@ -90,6 +100,7 @@ void ProgramBuilder::build() {
 
 void ProgramBuilder::emit_block(const Step* first) {
   frame_.ir.SetInsertPoint(leaders_.at(first));
+  addresses_.forget_all();
   for (const Step* step = first;;) {
     if (!emit_step(step)) return;
     ++step;
@@ -120,8 +131,9 @@ bool ProgramBuilder::emit_step(const Step* step) {
     return true;
   }
   if (scalar == nullptr || !can_pass_strip(*step)) flush_strip();
+  const bool is_load = flow == Flow::kNext && fast_load_of(step->run) != nullptr;
   const Handler fast = flow == Flow::kNext ? fast_handler_of(step->run) : nullptr;
-  if (scalar == nullptr && fast == nullptr && (flow == Flow::kNext || flow == Flow::kNothing)) {
+  if (scalar == nullptr && fast == nullptr && !is_load && (flow == Flow::kNext || flow == Flow::kNothing)) {
     if (calls_end_ == nullptr) calls_begin_ = step;
     calls_end_ = step + 1;
     return true;
@@ -134,6 +146,8 @@ bool ProgramBuilder::emit_step(const Step* step) {
     case Flow::kNext:
       if (scalar != nullptr)
         scalar(frame_, *step);
+      else if (is_load)
+        emit_fast_load(*step);
       else
         emit_fast_handler(*step);
       return true;
@@ -176,6 +190,7 @@ void ProgramBuilder::flush_calls() {
 void ProgramBuilder::flush_strip() {
   if (strip_.empty()) return;
   StripBuilder(frame_, strip_).build();
+  for (const Step* step : strip_) addresses_.forget(step->dst, 2);  // some write a pair
   strip_.clear();
 }
 
@@ -244,6 +259,7 @@ bool ProgramBuilder::can_pass_strip(const Step& step) const {
 // Has the interpreter's handlers execute steps, and leaves if one stops the wave or sends it elsewhere.
 void ProgramBuilder::emit_calls(const Step* first, const Step* end) {
   flush_count();
+  addresses_.forget_all();
   llvm::IRBuilder<>& ir = frame_.ir;
   auto* type = llvm::FunctionType::get(ir.getInt1Ty(), {ir.getPtrTy(), ir.getPtrTy(), ir.getInt32Ty()}, false);
   Value* count = frame_.number32(static_cast<uint32_t>(end - first));
@@ -256,9 +272,29 @@ void ProgramBuilder::emit_calls(const Step* first, const Step* end) {
 // What such a handler executes may fault, but does not send the wave elsewhere.
 void ProgramBuilder::emit_fast_handler(const Step& step) {
   flush_count();
+  addresses_.forget_all();
   llvm::IRBuilder<>& ir = frame_.ir;
   auto* type = llvm::FunctionType::get(ir.getVoidTy(), {ir.getPtrTy(), ir.getPtrTy()}, false);
   ir.CreateCall(type, frame_.fast_handler(step), {frame_.wave, frame_.pointer(step)});
+  leave_if_stopped();
+}
+
+void ProgramBuilder::emit_fast_load(const Step& step) {
+  flush_count();
+  llvm::IRBuilder<>& ir = frame_.ir;
+  const AddressMemo::Place place = addresses_.use(step.src[0].index, has_address_pair(step));
+  Value* offsets = ir.CreateConstInBoundsGEP1_64(ir.getInt8Ty(), lane_offsets_, place.number * sizeof(LaneOffsets));
+  auto* type =
+      llvm::FunctionType::get(ir.getVoidTy(), {ir.getPtrTy(), ir.getPtrTy(), ir.getPtrTy(), ir.getInt1Ty()}, false);
+  llvm::CallInst* call = ir.CreateCall(type, frame_.fast_load(step),
+                                       {frame_.wave, frame_.pointer(step), offsets, ir.getInt1(place.is_known)});
+  call->addParamAttr(3, llvm::Attribute::ZExt);
+  addresses_.forget(step.dst, loaded_registers(step));
+  leave_if_stopped();
+}
+
+void ProgramBuilder::leave_if_stopped() {
+  llvm::IRBuilder<>& ir = frame_.ir;
   Value* stop = ir.CreateLoad(ir.getInt8Ty(), frame_.wave_field(offsetof(Wave, stop)));
   leave_unless(ir.CreateICmpEQ(stop, ir.getInt8(static_cast<uint8_t>(Stop::kNone))));
 }

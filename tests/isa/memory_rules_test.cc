@@ -254,5 +254,89 @@ TEST_F(MemoryRules, ScalarBufferLoadsAreInRangeAsFarAsTheirFirstByteIs) {
   EXPECT_EQ((std::array{got[0], got[1], got[2], got[3]}), (std::array{100u, 101u, 0u, 0u}));
 }
 
+// Loads by the same address register follow each other directly; between them the register changes in every way that
+// there is: by arithmetic, by a load, by an exchange of lanes, and for some lanes only.
+TEST_F(MemoryRules, LoadsFollowTheirAddressRegister) {
+  const uint64_t memory = gpu_.allocate(4096 * 4);
+  uint32_t* words = gpu_.at<uint32_t>(memory);
+  for (uint32_t i = 0; i < 1024; ++i) words[i] = i;
+  words[1000] = 40;  // an address
+  run(R"(
+      v_and_b32 v1, 7, v0
+      v_lshlrev_b32 v1, 4, v1
+      v_mov_b32 v20, 0
+      global_load_b128 v[2:5], v1, s[0:1]
+      global_load_b128 v[6:9], v1, s[0:1] offset:256
+      s_waitcnt vmcnt(0)
+      v_add_nc_u32 v20, v4, v7
+      v_add_nc_u32 v1, 16, v1
+      global_load_b32 v2, v1, s[0:1]
+      s_waitcnt vmcnt(0)
+      v_add_nc_u32 v20, v20, v2
+      s_mov_b32 exec_lo, 0xff00ff0f
+      global_load_b64 v[2:3], v1, s[0:1] offset:64
+      s_waitcnt vmcnt(0)
+      v_add_nc_u32 v20, v20, v3
+      v_mov_b32 v1, 0
+      s_mov_b32 exec_lo, -1
+      global_load_b32 v2, v1, s[0:1] offset:8
+      s_waitcnt vmcnt(0)
+      v_add_nc_u32 v20, v20, v2
+      v_mov_b32 v1, 0
+      global_load_b32 v1, v1, s[0:1] offset:4000
+      s_waitcnt vmcnt(0)
+      global_load_b32 v2, v1, s[0:1]
+      v_writelane_b32 v1, 80, 3
+      global_load_b32 v3, v1, s[0:1]
+      global_load_u16 v4, v1, s[0:1] offset:4
+      s_waitcnt vmcnt(0)
+      v_add3_u32 v20, v20, v2, v3
+      v_add_nc_u32 v20, v20, v4
+      v_lshlrev_b32 v0, 2, v0
+      global_store_b32 v0, v20, s[0:1] offset:4092
+      s_endpgm)",
+      memory);
+  for (uint32_t l = 0; l < 32; ++l) {
+    const bool is_active = (0xff00ff0fu >> l & 1) != 0;
+    const uint32_t quad = 4 * (l % 8), next = quad + 4;
+    uint32_t expected = (quad + 2) + (64 + quad + 1) + next;
+    if (is_active) expected += next + 16 + 1;
+    expected += (is_active ? 0 : next) + 2;
+    expected += 10 + (l == 3 ? 20 + 21 : 10 + 11);
+    EXPECT_EQ(words[1023 + l], expected) << "lane " << l;
+  }
+}
+
+// The two halves of a wave64 have patterns of their own, and LDS is read at two addresses at once.
+TEST_F(MemoryRules, LoadsOfPatternsThatRepeat) {
+  const uint64_t memory = gpu_.allocate(4096);
+  run(R"(
+      v_lshlrev_b32 v1, 2, v0
+      v_mul_u32_u24 v2, 3, v0
+      ds_store_b32 v1, v2
+      ds_store_b32 v1, v0 offset:256
+      v_and_b32 v3, 15, v0
+      v_cmp_gt_u32 vcc, 32, v0
+      v_cndmask_b32 v3, 1, v3, vcc
+      v_lshlrev_b32 v3, 2, v3
+      s_waitcnt lgkmcnt(0)
+      ds_load_2addr_b32 v[4:5], v3 offset0:65 offset1:1
+      ds_load_b64 v[6:7], v3 offset:8
+      s_waitcnt lgkmcnt(0)
+      v_lshlrev_b32 v4, 8, v4
+      v_lshlrev_b32 v6, 16, v6
+      v_lshlrev_b32 v7, 24, v7
+      v_or3_b32 v4, v4, v5, v6
+      v_or_b32 v4, v4, v7
+      global_store_b32 v1, v4, s[0:1]
+      s_endpgm)",
+      memory, 64, 64);
+  for (uint32_t l = 0; l < 64; ++l) {
+    const uint32_t at = l < 32 ? l % 16 : 1;
+    const uint32_t expected = (at + 1) << 8 | (at + 1) * 3 | (at + 2) * 3 << 16 | (at + 3) * 3 << 24;
+    EXPECT_EQ(gpu_.at<uint32_t>(memory)[l], expected) << "lane " << l;
+  }
+}
+
 }  // namespace
 }  // namespace bw::test
