@@ -1,6 +1,6 @@
 // Owns: an HSA runtime for tests of `barewave bench --compare rocr`: one CPU, one GPU whose kernels end when the
-// doorbell rings, memory of the host. It holds callers to the rules that it can check, and ends the process where they
-// are broken. Not here: anything that computes.
+// doorbell rings without computing anything, memory of the host, code objects that it does not look into. It holds
+// callers to the rules that it can check, and ends the process where they are broken. Not here: anything that computes.
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -29,6 +29,11 @@ struct Signal {
   Queue* rings;  // of doorbells
 };
 
+// The descriptor of any kernel of a loaded code object.
+std::byte loaded_kernel[64];
+constexpr uint64_t kReader = 5, kExecutable = 6, kSymbol = 7;
+bool is_frozen = false;
+
 void must(bool holds, const char* what) {
   if (holds) return;
   std::fprintf(stderr, "fake HSA runtime: %s\n", what);
@@ -52,11 +57,17 @@ void execute(Queue& queue, uint64_t last) {
   for (; queue.read_index <= last; ++queue.read_index) {
     std::byte* packet = static_cast<std::byte*>(queue.base_address) + queue.read_index % queue.size * 64;
     must((field<uint16_t>(packet, 0) & 0xff) == 2, "a packet that is no kernel dispatch");
-    must(field<uint32_t>(packet, 12) == 64 && field<uint16_t>(packet, 4) == 64, "another grid than of one workgroup");
     const auto kernel = field<uint64_t>(packet, 32);
     must(kernel != 0 && field<uint64_t>(packet, 40) != 0, "no kernel, or no arguments");
     const auto* descriptor = reinterpret_cast<const std::byte*>(kernel);
-    must(field<uint32_t>(descriptor + field<int64_t>(descriptor, 16), 0) == 0xbfb00000, "no empty kernel");
+    if (descriptor == loaded_kernel) {
+      must(field<uint64_t>(reinterpret_cast<const std::byte*>(field<uint64_t>(packet, 40)), 0) != 0, "no buffer");
+      const auto group = field<uint16_t>(packet, 4);
+      must(group != 0 && field<uint32_t>(packet, 12) % group == 0, "a grid of broken workgroups");
+    } else {
+      must(field<uint32_t>(packet, 12) == 64 && field<uint16_t>(packet, 4) == 64, "another grid than of one workgroup");
+      must(field<uint32_t>(descriptor + field<int64_t>(descriptor, 16), 0) == 0xbfb00000, "no empty kernel");
+    }
     if (const auto completion = field<uint64_t>(packet, 56)) --signal_at(completion)->value;
     std::memset(packet, 0, 2);
     packet[0] = std::byte{1};  // HSA_PACKET_TYPE_INVALID
@@ -145,6 +156,47 @@ int64_t hsa_signal_wait_scacquire(uint64_t signal, uint32_t condition, int64_t v
 }
 Code hsa_memory_copy(void* destination, const void* source, size_t size) {
   std::memcpy(destination, source, size);
+  return 0;
+}
+Code hsa_code_object_reader_create_from_memory(const void* code_object, size_t size, uint64_t* reader) {
+  must(size > 4 && std::memcmp(code_object, "\177ELF", 4) == 0, "a code object that is no ELF file");
+  *reader = kReader;
+  return 0;
+}
+Code hsa_code_object_reader_destroy(uint64_t reader) {
+  must(reader == kReader, "another reader");
+  return 0;
+}
+Code hsa_executable_create_alt(uint32_t, uint32_t, const char*, uint64_t* executable) {
+  *executable = kExecutable;
+  is_frozen = false;
+  return 0;
+}
+Code hsa_executable_destroy(uint64_t executable) {
+  must(executable == kExecutable, "another executable");
+  return 0;
+}
+Code hsa_executable_load_agent_code_object(uint64_t executable, uint64_t agent, uint64_t reader, const char*, void*) {
+  must(executable == kExecutable && agent == kGpu && reader == kReader && !is_frozen, "loading what cannot be loaded");
+  return 0;
+}
+Code hsa_executable_freeze(uint64_t, const char*) {
+  is_frozen = true;
+  return 0;
+}
+Code hsa_executable_get_symbol_by_name(uint64_t, const char* name, const uint64_t* agent, uint64_t* symbol) {
+  must(is_frozen && *agent == kGpu, "looking for a symbol too early, or on no GPU");
+  const size_t length = std::strlen(name);
+  must(length > 3 && std::strcmp(name + length - 3, ".kd") == 0, "a symbol that is no kernel descriptor");
+  *symbol = kSymbol;
+  return 0;
+}
+Code hsa_executable_symbol_get_info(uint64_t symbol, uint32_t attribute, void* value) {
+  must(symbol == kSymbol, "another symbol");
+  const auto object = reinterpret_cast<uint64_t>(&loaded_kernel[0]);
+  const uint32_t size_bytes = attribute == 11 ? 24 : 0;  // three buffers
+  if (attribute == 22) std::memcpy(value, &object, sizeof object);
+  if (attribute == 11 || attribute == 13 || attribute == 14) std::memcpy(value, &size_bytes, sizeof size_bytes);
   return 0;
 }
 Code hsa_amd_agent_iterate_memory_pools(uint64_t agent, Code (*callback)(uint64_t, void*), void* data) {

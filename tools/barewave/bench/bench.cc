@@ -92,16 +92,20 @@ void describe_machine(const BenchMachine& machine) {
 }
 
 // In a process where this runtime opens nothing.
-Status run_rocr_side(const BenchArguments& arguments, const std::vector<TimedCase>& cases) {
+Status run_rocr_side(const BenchArguments& arguments, const GlobalOptions& options,
+                     const std::vector<TimedCase>& cases) {
   TimedReport report(arguments.output);
-  BW_RETURN_IF_ERROR(run_rocr_cases(cases, arguments.hsa_library, arguments.repetitions, report).with_context("bench"));
+  const RocrResults results =
+      options.engine == emulator::ShaderEngine::kNone ? RocrResults::kNotExecuted : RocrResults::kVerified;
+  BW_RETURN_IF_ERROR(
+      run_rocr_cases(cases, arguments.hsa_library, arguments.repetitions, results, report).with_context("bench"));
   return report.finish();
 }
 
 Status run_timed(const BenchArguments& arguments, const GlobalOptions& options) {
   BW_ASSIGN(const std::vector<TimedCase> cases, choose_timed(arguments.filters));
   if (arguments.lists) return list_cases(cases);
-  if (arguments.is_rocr_side) return run_rocr_side(arguments, cases);
+  if (arguments.is_rocr_side) return run_rocr_side(arguments, options, cases);
   BW_ASSIGN(const std::unique_ptr<BenchMachine> machine, BenchMachine::create(options, arguments.tuning_candidates));
   describe_machine(*machine);
   std::vector<TimedResult> others;
@@ -162,10 +166,10 @@ Command add_bench_command(CLI::App& app) {
                    "GGUF file for the case decode/MODEL (decode_step): one token through it")
       ->type_name("FILE");
   command
-      ->add_option(
-          "--compare", arguments->compared_with,
-          "Time the same cases through ROCr's libhsa-runtime64.so.1 as well (dispatch, graph_replay, copy), on "
-          "the same card or, emulated, under the shim; both sides beside each other")
+      ->add_option("--compare", arguments->compared_with,
+                   "Time the same cases through ROCr's libhsa-runtime64.so.1 as well (dispatch, graph_replay, copy, "
+                   "gemm, gemv), on "
+                   "the same card or, emulated, under the shim; both sides beside each other")
       ->check(CLI::IsMember({"rocr"}))
       ->type_name("rocr")
       ->excludes(counters);

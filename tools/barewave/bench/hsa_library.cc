@@ -32,6 +32,15 @@ Status find_all(void* library, Functions* f) {
   BW_RETURN_IF_ERROR(find(library, "hsa_signal_store_screlease", f->signal_store_screlease));
   BW_RETURN_IF_ERROR(find(library, "hsa_signal_wait_scacquire", f->signal_wait_scacquire));
   BW_RETURN_IF_ERROR(find(library, "hsa_memory_copy", f->memory_copy));
+  BW_RETURN_IF_ERROR(
+      find(library, "hsa_code_object_reader_create_from_memory", f->code_object_reader_create_from_memory));
+  BW_RETURN_IF_ERROR(find(library, "hsa_code_object_reader_destroy", f->code_object_reader_destroy));
+  BW_RETURN_IF_ERROR(find(library, "hsa_executable_create_alt", f->executable_create_alt));
+  BW_RETURN_IF_ERROR(find(library, "hsa_executable_destroy", f->executable_destroy));
+  BW_RETURN_IF_ERROR(find(library, "hsa_executable_load_agent_code_object", f->executable_load_agent_code_object));
+  BW_RETURN_IF_ERROR(find(library, "hsa_executable_freeze", f->executable_freeze));
+  BW_RETURN_IF_ERROR(find(library, "hsa_executable_get_symbol_by_name", f->executable_get_symbol_by_name));
+  BW_RETURN_IF_ERROR(find(library, "hsa_executable_symbol_get_info", f->executable_symbol_get_info));
   BW_RETURN_IF_ERROR(find(library, "hsa_amd_agent_iterate_memory_pools", f->amd_agent_iterate_memory_pools));
   BW_RETURN_IF_ERROR(find(library, "hsa_amd_memory_pool_get_info", f->amd_memory_pool_get_info));
   BW_RETURN_IF_ERROR(find(library, "hsa_amd_memory_pool_allocate", f->amd_memory_pool_allocate));

@@ -25,6 +25,7 @@ inline constexpr uint32_t kDeviceTypeCpu = 0;
 inline constexpr uint32_t kDeviceTypeGpu = 1;
 inline constexpr uint32_t kQueueTypeMulti = 0;
 inline constexpr uint32_t kSignalConditionLess = 2;
+inline constexpr uint32_t kWaitStateBlocked = 0;
 inline constexpr uint32_t kWaitStateActive = 1;
 inline constexpr uint32_t kPoolInfoSegment = 0;
 inline constexpr uint32_t kPoolInfoGlobalFlags = 1;
@@ -32,6 +33,12 @@ inline constexpr uint32_t kSegmentGlobal = 0;
 inline constexpr uint32_t kPoolKernargInit = 1;
 inline constexpr uint32_t kPoolCoarseGrained = 4;
 inline constexpr uint32_t kAllocateExecutable = 4;
+inline constexpr uint32_t kProfileFull = 1;
+inline constexpr uint32_t kRoundingDefault = 0;
+inline constexpr uint32_t kSymbolKernargSize = 11;
+inline constexpr uint32_t kSymbolGroupSize = 13;
+inline constexpr uint32_t kSymbolPrivateSize = 14;
+inline constexpr uint32_t kSymbolKernelObject = 22;
 // Of a packet's header.
 inline constexpr uint32_t kPacketKernelDispatch = 2;
 inline constexpr uint32_t kHeaderBarrierShift = 8;
@@ -46,6 +53,15 @@ struct Signal {
   uint64_t handle = 0;
 };
 struct Pool {
+  uint64_t handle = 0;
+};
+struct CodeObjectReader {
+  uint64_t handle = 0;
+};
+struct Executable {
+  uint64_t handle = 0;
+};
+struct Symbol {
   uint64_t handle = 0;
 };
 // hsa_queue_t of the large model.
@@ -81,6 +97,15 @@ struct Functions {
   int64_t (*signal_wait_scacquire)(Signal signal, uint32_t condition, int64_t value, uint64_t timeout_hint,
                                    uint32_t wait_state);
   Code (*memory_copy)(void* destination, const void* source, size_t size);
+  Code (*code_object_reader_create_from_memory)(const void* code_object, size_t size, CodeObjectReader* reader);
+  Code (*code_object_reader_destroy)(CodeObjectReader reader);
+  Code (*executable_create_alt)(uint32_t profile, uint32_t rounding, const char* options, Executable* executable);
+  Code (*executable_destroy)(Executable executable);
+  Code (*executable_load_agent_code_object)(Executable executable, Agent agent, CodeObjectReader reader,
+                                            const char* options, void* loaded);
+  Code (*executable_freeze)(Executable executable, const char* options);
+  Code (*executable_get_symbol_by_name)(Executable executable, const char* name, const Agent* agent, Symbol* symbol);
+  Code (*executable_symbol_get_info)(Symbol symbol, uint32_t attribute, void* value);
   Code (*amd_agent_iterate_memory_pools)(Agent agent, Code (*callback)(Pool pool, void* data), void* data);
   Code (*amd_memory_pool_get_info)(Pool pool, uint32_t attribute, void* value);
   Code (*amd_memory_pool_allocate)(Pool pool, size_t size, uint32_t flags, void** pointer);

@@ -9,6 +9,9 @@
 #include <string_view>
 #include <utility>
 
+#include "tools/barewave/bench/bench_case.h"
+#include "tools/barewave/bench/bench_machine.h"
+#include "tools/barewave/bench/rocr_executor.h"
 #include "tools/barewave/bench/rocr_machine.h"
 #include "tools/barewave/bench/submission_cases.h"
 
@@ -125,6 +128,19 @@ Result<TimedRun> make_copy(const MachinePtr& machine, CopyDirection direction, u
   });
 }
 
+// This runtime's program, by ROCr.
+Result<TimedRun> make_product(const MachinePtr& machine, const BenchCase& one, RocrResults results) {
+  BW_ASSIGN(auto executor, RocrExecutor::create(machine, bench_runtime_options(0)));
+  BW_ASSIGN(BenchProgram made, one.make(tensor::Runtime::create(std::move(executor))));
+  auto program = std::make_shared<const BenchProgram>(std::move(made));
+  BW_RETURN_IF_ERROR(program->run());
+  if (results == RocrResults::kVerified) BW_RETURN_IF_ERROR(program->verify());
+  return TimedRun([program](benchmark::State& state) {
+    state.SetLabel("the same code objects, loaded by ROCr; packet, doorbell and hsa_signal_wait");
+    return time_program(state, *program);
+  });
+}
+
 void run_one(const std::string& name, int64_t iterations, std::function<Result<TimedRun>()> make, TimedReport& report) {
   run_bound_case({.name = "rocr/" + name,
                   .iterations = iterations,
@@ -148,18 +164,23 @@ RocrCase rocr_case_of(const std::string& name) {
   const auto kernels = size_behind(name, "graph_replay/");
   if (name == "dispatch/host" || (kernels && *kernels < RocrMachine::kQueuePackets)) return RocrCase::kHostCost;
   const bool is_copy = size_behind(name, "copy/h2d/") || size_behind(name, "copy/d2h/");
-  return name == "dispatch/round_trip" || is_copy ? RocrCase::kExecuted : RocrCase::kNone;
+  const bool is_executed = name == "dispatch/round_trip" || is_copy || !shaped_case(name).empty();
+  return is_executed ? RocrCase::kExecuted : RocrCase::kNone;
 }
 
 Status run_rocr_cases(const std::vector<TimedCase>& cases, const std::string& library_path, int64_t iterations,
-                      TimedReport& report) {
+                      RocrResults results, TimedReport& report) {
   BW_ASSIGN(std::unique_ptr<RocrMachine> opened, RocrMachine::create(library_path));
   const MachinePtr machine = std::move(opened);
   benchmark::AddCustomContext("rocr_hsa_version", machine->version());
   for (const TimedCase& one : cases) {
     if (rocr_case_of(one.name) == RocrCase::kNone) continue;
     const int64_t times = iterations != 0 ? iterations : one.iterations;
-    if (const auto kernels = size_behind(one.name, "graph_replay/")) {
+    const std::vector<BenchCase> product = shaped_case(one.name);
+    if (!product.empty()) {
+      run_one(
+          one.name, times, [=] { return make_product(machine, product.front(), results); }, report);
+    } else if (const auto kernels = size_behind(one.name, "graph_replay/")) {
       run_chains(machine, *kernels, times, report);
     } else if (const auto up = size_behind(one.name, "copy/h2d/")) {
       run_one(

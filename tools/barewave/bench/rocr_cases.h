@@ -14,8 +14,11 @@ namespace bw::tools {
 enum class RocrCase : uint8_t { kNone, kHostCost, kExecuted };
 RocrCase rocr_case_of(const std::string& name);
 
+// Whether what programs leave is looked at: not on a card that executes nothing.
+enum class RocrResults : uint8_t { kVerified, kNotExecuted };
+
 // Runs the cases through the library; those that ROCr has not are left out.
 Status run_rocr_cases(const std::vector<TimedCase>& cases, const std::string& library_path, int64_t iterations,
-                      TimedReport& report);
+                      RocrResults results, TimedReport& report);
 
 }  // namespace bw::tools

@@ -65,7 +65,7 @@ TimedResult result_from(const json& one) {
   result.real_accumulated_time = one.value("real_time", 0.0) * 1e-9 * static_cast<double>(result.iterations);
   result.cpu_accumulated_time = one.value("cpu_time", 0.0) * 1e-9 * static_cast<double>(result.iterations);
   result.time_unit = benchmark::kNanosecond;
-  for (const char* name : {"p50", "p99", "p50_per_kernel", "bytes_per_second"}) {
+  for (const char* name : {"p50", "p99", "p50_per_kernel", "bytes_per_second", "flops", "launches"}) {
     if (one.contains(name)) result.counters[name] = one.at(name).get<double>();
   }
   return result;
@@ -91,7 +91,7 @@ Result<std::vector<TimedResult>> time_kind(const std::vector<TimedCase>& cases, 
   std::vector<std::string> words = {self};
   if (machine.is_emulated()) {
     const std::string engine = kind == RocrCase::kHostCost ? machine.host_cost_engine() : machine.engine();
-    words.insert(words.end(), {"--engine", engine, "shim", "--", self, "--device", "kfd"});
+    words.insert(words.end(), {"--engine", engine, "shim", "--", self, "--device", "kfd", "--engine", engine});
   }
   words.insert(words.end(), {"bench", "--rocr-only", "--json", "--hsa-library", options.library_path, "--repetitions",
                              std::to_string(options.repetitions)});

@@ -16,6 +16,7 @@ namespace {
 namespace abi = amdgpu::gfx11;
 
 constexpr std::chrono::seconds kLongestWait{20};
+constexpr std::chrono::seconds kLongestSleep{300};
 constexpr size_t kNameBytes = 64;
 constexpr uint64_t kCodeOffset = 256;
 
@@ -50,15 +51,21 @@ hsa::Code look_at_pool(hsa::Pool pool, void* data) {
   return hsa::kSuccess;
 }
 
-// One wave's worth of work-items, each of which ends at once.
-abi::hsa_kernel_dispatch_packet_t packet_of(uint64_t kernel, const void* arguments, hsa::Signal completion) {
+// What the empty kernel gets.
+constexpr std::array<std::byte, 64> kEmptyArguments{};
+
+abi::hsa_kernel_dispatch_packet_t packet_of(const RocrLaunch& launch, const void* arguments, hsa::Signal completion) {
   abi::hsa_kernel_dispatch_packet_t packet{};
-  packet.setup = 1;  // dimensions
-  packet.workgroup_size_x = 64;
-  packet.workgroup_size_y = packet.workgroup_size_z = 1;
-  packet.grid_size_x = 64;
-  packet.grid_size_y = packet.grid_size_z = 1;
-  packet.kernel_object = kernel;
+  packet.setup = launch.grid_size[2] > 1 ? 3 : launch.grid_size[1] > 1 ? 2 : 1;  // dimensions
+  packet.workgroup_size_x = static_cast<uint16_t>(launch.workgroup_size[0]);
+  packet.workgroup_size_y = static_cast<uint16_t>(launch.workgroup_size[1]);
+  packet.workgroup_size_z = static_cast<uint16_t>(launch.workgroup_size[2]);
+  packet.grid_size_x = launch.grid_size[0];
+  packet.grid_size_y = launch.grid_size[1];
+  packet.grid_size_z = launch.grid_size[2];
+  packet.private_segment_size = launch.kernel.private_bytes;
+  packet.group_segment_size = launch.kernel.group_bytes;
+  packet.kernel_object = launch.kernel.object;
   std::memcpy(&packet.kernarg_address, &arguments, sizeof arguments);
   std::memcpy(&packet.completion_signal, &completion, sizeof completion);
   return packet;
@@ -93,6 +100,7 @@ RocrMachine::~RocrMachine() {
   if (functions_ == nullptr) return;
   if (queue_ != nullptr) functions_->queue_destroy(queue_);
   for (const hsa::Signal signal : signals_) functions_->signal_destroy(signal);
+  for (const hsa::Executable executable : executables_) functions_->executable_destroy(executable);
   for (void* memory : allocations_) functions_->amd_memory_pool_free(memory);
   functions_->shut_down();
 }
@@ -116,7 +124,7 @@ Status RocrMachine::find_pools() {
   }
   void* memory = nullptr;
   BW_RETURN_IF_ERROR(
-      hsa::check(f, f.amd_memory_pool_allocate(kernarg_pool_, size_t{kQueuePackets} * kArgumentBytes, 0, &memory),
+      hsa::check(f, f.amd_memory_pool_allocate(kernarg_pool_, size_t{kQueuePackets} * kMostArgumentBytes, 0, &memory),
                  "hsa_amd_memory_pool_allocate"));
   allocations_.push_back(memory);
   arguments_ = static_cast<std::byte*>(memory);
@@ -132,11 +140,51 @@ Result<void*> RocrMachine::allocate_device(size_t size_bytes) {
   return memory;
 }
 
+void RocrMachine::free_device(void* memory) {
+  std::erase(allocations_, memory);
+  functions_->amd_memory_pool_free(memory);
+}
+
+Result<hsa::Executable> RocrMachine::load(std::span<const std::byte> code_object) {
+  const hsa::Functions& f = *functions_;
+  hsa::Executable executable;
+  BW_RETURN_IF_ERROR(hsa::check(f,
+                                f.executable_create_alt(hsa::kProfileFull, hsa::kRoundingDefault, nullptr, &executable),
+                                "hsa_executable_create_alt"));
+  executables_.push_back(executable);
+  hsa::CodeObjectReader reader;
+  BW_RETURN_IF_ERROR(
+      hsa::check(f, f.code_object_reader_create_from_memory(code_object.data(), code_object.size(), &reader),
+                 "hsa_code_object_reader_create_from_memory"));
+  const hsa::Code loaded = f.executable_load_agent_code_object(executable, gpu_, reader, nullptr, nullptr);
+  Status status = hsa::check(f, loaded, "hsa_executable_load_agent_code_object");
+  if (status.is_ok()) status = hsa::check(f, f.executable_freeze(executable, nullptr), "hsa_executable_freeze");
+  f.code_object_reader_destroy(reader);
+  BW_RETURN_IF_ERROR(std::move(status));
+  return executable;
+}
+
+Result<RocrKernel> RocrMachine::kernel(hsa::Executable executable, const std::string& name) {
+  const hsa::Functions& f = *functions_;
+  hsa::Symbol symbol;
+  BW_RETURN_IF_ERROR(hsa::check(f, f.executable_get_symbol_by_name(executable, (name + ".kd").c_str(), &gpu_, &symbol),
+                                "hsa_executable_get_symbol_by_name"));
+  RocrKernel kernel;
+  const auto get = [&](uint32_t attribute, void* value) {
+    return hsa::check(f, f.executable_symbol_get_info(symbol, attribute, value), "hsa_executable_symbol_get_info");
+  };
+  BW_RETURN_IF_ERROR(get(hsa::kSymbolKernelObject, &kernel.object));
+  BW_RETURN_IF_ERROR(get(hsa::kSymbolKernargSize, &kernel.argument_bytes));
+  BW_RETURN_IF_ERROR(get(hsa::kSymbolGroupSize, &kernel.group_bytes));
+  BW_RETURN_IF_ERROR(get(hsa::kSymbolPrivateSize, &kernel.private_bytes));
+  return kernel;
+}
+
 // The descriptor is what the packet names; the code lies behind it.
 Status RocrMachine::load_kernel() {
   std::array<std::byte, 4096> image{};
   abi::amdhsa_kernel_descriptor_t descriptor{};
-  descriptor.kernarg_size = kArgumentBytes;
+  descriptor.kernarg_size = kEmptyArguments.size();
   descriptor.kernel_code_entry_byte_offset = kCodeOffset;
   descriptor.compute_pgm_rsrc2 = abi::compute_pgm_rsrc2::user_sgpr_count.set(0, 2);
   uint32_t properties = abi::kernel_code_properties::enable_sgpr_kernarg_segment_ptr.set(0, 1);
@@ -148,7 +196,8 @@ Status RocrMachine::load_kernel() {
     std::memcpy(image.data() + at, &kEndProgram, sizeof kEndProgram);
   }
   BW_ASSIGN(void* const memory, allocate_device(image.size()));
-  std::memcpy(&kernel_, &memory, sizeof kernel_);
+  empty_ = {.kernel = {}, .workgroup_size = {64, 1, 1}, .grid_size = {64, 1, 1}, .arguments = kEmptyArguments};
+  std::memcpy(&empty_.kernel.object, &memory, sizeof empty_.kernel.object);
   return hsa::check(*functions_, functions_->memory_copy(memory, image.data(), image.size()), "hsa_memory_copy");
 }
 
@@ -166,15 +215,14 @@ void RocrMachine::wait_for_room(uint64_t count) const {
   while (next + count - functions_->queue_load_read_index_relaxed(queue_) > queue_->size) _mm_pause();
 }
 
-uint64_t RocrMachine::write(hsa::Signal completion) {
+uint64_t RocrMachine::write(const RocrLaunch& launch, hsa::Signal completion) {
   if (completion.handle != 0) functions_->signal_store_relaxed(completion, 1);
   const uint64_t index = functions_->queue_add_write_index_relaxed(queue_, 1);
   const uint64_t place = index & (queue_->size - 1);
-  std::byte* const arguments = arguments_ + place % kQueuePackets * kArgumentBytes;
-  const std::array<std::byte, kArgumentBytes> values{};
-  std::memcpy(arguments, values.data(), values.size());
+  std::byte* const arguments = arguments_ + place % kQueuePackets * kMostArgumentBytes;
+  std::memcpy(arguments, launch.arguments.data(), launch.arguments.size());
   auto* const slot = static_cast<std::byte*>(queue_->base_address) + place * 64;
-  const auto packet = packet_of(kernel_, arguments, completion);
+  const auto packet = packet_of(launch, arguments, completion);
   // All but the header, which hands the packet over.
   std::memcpy(slot + sizeof(uint32_t), reinterpret_cast<const std::byte*>(&packet) + sizeof(uint32_t),
               sizeof packet - sizeof(uint32_t));
@@ -188,6 +236,15 @@ Status RocrMachine::spin_until_done(hsa::Signal signal) const {
   while (functions_->signal_load_relaxed(signal) > 0) {
     if (std::chrono::steady_clock::now() > end) return error(StatusCode::kTimeout, "ROCr: a kernel did not end");
     for (int i = 0; i < 64 && functions_->signal_load_relaxed(signal) > 0; ++i) _mm_pause();
+  }
+  return Status::ok();
+}
+
+Status RocrMachine::wait_until_done(hsa::Signal signal) const {
+  constexpr uint64_t kHint = 1'000'000'000;  // in ticks of ROCr's clock, whatever they are
+  const auto end = std::chrono::steady_clock::now() + kLongestSleep;
+  while (functions_->signal_wait_scacquire(signal, hsa::kSignalConditionLess, 1, kHint, hsa::kWaitStateBlocked) > 0) {
+    if (std::chrono::steady_clock::now() > end) return error(StatusCode::kTimeout, "ROCr: a kernel did not end");
   }
   return Status::ok();
 }

@@ -73,6 +73,8 @@ Status verified_once(const BenchProgram& program, const BenchMachine& machine) {
   return machine.executes() ? program.verify() : Status::ok();
 }
 
+}  // namespace
+
 Status time_program(benchmark::State& state, const BenchProgram& program) {
   IterationTimes times(state);
   while (state.KeepRunning()) {
@@ -91,8 +93,6 @@ Status time_program(benchmark::State& state, const BenchProgram& program) {
   state.counters["launches"] = static_cast<double>(program.launches().size());
   return Status::ok();
 }
-
-}  // namespace
 
 std::string duration_text(double time_ns) {
   if (time_ns < 1e3) return fmt::format("{:.1f} ns", time_ns);

@@ -59,6 +59,9 @@ struct BoundCase {
   std::function<Status(Status)> explain;  // adds what the machine knows of a failure
 };
 
+// All of the state's iterations of a program.
+Status time_program(benchmark::State& state, const BenchProgram& program);
+
 // Makes the case and runs it. Failures are results, too.
 void run_bound_case(const BoundCase& one, TimedReport& report);
 // `iterations`: instead of the case's own number; 0: as the case says.
