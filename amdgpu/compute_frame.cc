@@ -1,5 +1,7 @@
 #include "amdgpu/compute_frame.h"
 
+#include <algorithm>
+
 #include "amdgpu/gfx11/pm4.h"
 #include "amdgpu/pm4_builder.h"
 #include "base/bits.h"
@@ -11,10 +13,10 @@ Result<ComputeFrame> ComputeFrame::create(GpuAddr timeline, GpuAddr mailbox, uin
   Pm4Builder builder;
   // RELEASE_MEM, with which a submission ends, does not keep the queue from going on while its kernels still run.
   builder.emit_cs_partial_flush();
-  BW_ASSIGN(frame.wait_, builder.finish());
+  frame.wait_dwords_ = builder.size_dwords();
   builder.emit_hdp_flush();
   builder.emit_acquire_mem(Acquire::kFromHost);
-  BW_ASSIGN(frame.acquire_, builder.finish());
+  BW_ASSIGN(frame.begin_, builder.finish());
   builder.emit_release_mem({.data = ReleaseData::k64Bit, .address = timeline, .value = 0});
   builder.emit_release_mem({.release = Release::kNoFlush,
                             .data = ReleaseData::k32Bit,
@@ -26,11 +28,10 @@ Result<ComputeFrame> ComputeFrame::create(GpuAddr timeline, GpuAddr mailbox, uin
   return frame;
 }
 
-void ComputeFrame::append_signal(std::vector<uint32_t>& packets, uint64_t value) const {
-  const size_t begin = packets.size();
-  append(signal_, packets);
-  packets[begin + gfx11::pm4::RELEASE_MEM::data_lo.dword] = lo32(value);
-  packets[begin + gfx11::pm4::RELEASE_MEM::data_hi.dword] = hi32(value);
+void ComputeFrame::put_signal(uint32_t* at, uint64_t value) const {
+  std::copy(signal_.begin(), signal_.end(), at);
+  at[gfx11::pm4::RELEASE_MEM::data_lo.dword] = lo32(value);
+  at[gfx11::pm4::RELEASE_MEM::data_hi.dword] = hi32(value);
 }
 
 }  // namespace bw::amdgpu

@@ -1,7 +1,9 @@
 // Owns: the packets that stand around the work of every submission of a compute queue, written once for each queue.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "base/gpu_addr.h"
@@ -14,20 +16,22 @@ class ComputeFrame {
   // `timeline`: where the queue says how far it has come; `mailbox` and `event_id`: of the event that wakes sleepers.
   static Result<ComputeFrame> create(GpuAddr timeline, GpuAddr mailbox, uint32_t event_id);
 
+  size_t size_dwords() const { return begin_.size() + signal_.size(); }
+  size_t signal_dwords() const { return signal_.size(); }
+
+  // What goes before the work: wait() and acquire().
+  std::span<const uint32_t> begin() const { return begin_; }
   // Waits for the shaders of the submissions before. Packets that change what those read go after it.
-  void append_wait(std::vector<uint32_t>& packets) const { append(wait_, packets); }
+  std::span<const uint32_t> wait() const { return begin().first(wait_dwords_); }
   // Makes what the host, the copy engine and packets have written visible to the kernels that follow.
-  void append_acquire(std::vector<uint32_t>& packets) const { append(acquire_, packets); }
-  // Writes the caches back when all kernels have ended, raises the timeline to `value` and wakes sleepers.
-  void append_signal(std::vector<uint32_t>& packets, uint64_t value) const;
+  std::span<const uint32_t> acquire() const { return begin().subspan(wait_dwords_); }
+  // To `at`, what goes after the work: writes the caches back when all kernels have ended, raises the timeline to
+  // `value` and wakes sleepers.
+  void put_signal(uint32_t* at, uint64_t value) const;
 
  private:
-  static void append(const std::vector<uint32_t>& from, std::vector<uint32_t>& packets) {
-    packets.insert(packets.end(), from.begin(), from.end());
-  }
-
-  std::vector<uint32_t> wait_;
-  std::vector<uint32_t> acquire_;
+  std::vector<uint32_t> begin_;
+  size_t wait_dwords_ = 0;
   std::vector<uint32_t> signal_;  // begins with the packet that raises the timeline
 };
 

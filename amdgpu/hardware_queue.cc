@@ -1,9 +1,7 @@
 #include "amdgpu/hardware_queue.h"
 
 #include <algorithm>
-#include <array>
 #include <bit>
-#include <cstring>
 
 #include "amdgpu/gfx11/limits.h"
 #include "base/check.h"
@@ -27,7 +25,8 @@ Result<HardwareQueue> HardwareQueue::create_memory(kfd::Gpu& gpu, uint32_t ring_
   }
   HardwareQueue queue;
   queue.ring_dwords_ = ring_size_bytes / sizeof(uint32_t);
-  queue.in_flight_ = RingQueue<InFlight>(queue.max_in_flight());
+  queue.begins_dwords_.resize(queue.max_in_flight());
+  queue.across_.reserve(queue.capacity_dwords());
   BW_ASSIGN(queue.ring_, kfd::Allocation::create(gpu, {.kind = kfd::MemoryKind::kGtt, .size_bytes = ring_size_bytes}));
   BW_ASSIGN(queue.pointers_,
             kfd::Allocation::create(gpu, {.kind = kfd::MemoryKind::kGtt, .size_bytes = kfd::kPageBytes}, peers));
@@ -85,7 +84,7 @@ uint64_t HardwareQueue::completed() const {
 
 void HardwareQueue::start_after(uint64_t value) {
   BW_CHECK(submitted_ == 0);
-  submitted_ = value;
+  submitted_ = known_completed_ = value;
   word_at(pointers_, kTimelineOffset).store(value, std::memory_order_release);
 }
 
@@ -94,60 +93,43 @@ bool HardwareQueue::has_reached(uint64_t value) {
   return known_completed_ >= value;
 }
 
-void HardwareQueue::retire() {
-  known_completed_ = completed();
-  while (!in_flight_.is_empty() && in_flight_.front().value <= known_completed_) in_flight_.pop();
-}
-
 uint32_t HardwareQueue::padding_for(uint32_t count_dwords) const {
-  const auto position = static_cast<uint32_t>(written_dwords_ % ring_dwords_);
-  const uint32_t until_end = ring_dwords_ - position;
+  const auto until_end = static_cast<uint32_t>(ring_dwords_ - ring_position(written_dwords_));
   return wrap_ == Wrap::kAtPackets && count_dwords > until_end ? until_end : 0;
 }
 
-// The timeline is looked at only where it must be: each look takes its cache line from the GPU.
-bool HardwareQueue::has_room(uint32_t count_dwords) {
-  if (fits(count_dwords)) return true;
-  retire();
-  return fits(count_dwords);
-}
-
 bool HardwareQueue::fits(uint32_t count_dwords) const {
-  if (in_flight_.is_full()) return false;
-  const uint64_t begin = in_flight_.is_empty() ? written_dwords_ : in_flight_.front().begin_dwords;
-  const uint64_t used = written_dwords_ - begin;
+  const uint64_t in_flight = submitted_ - known_completed_;
+  if (in_flight == begins_dwords_.size()) return false;
+  const uint64_t used = in_flight == 0 ? 0 : written_dwords_ - begin_of(known_completed_ + 1);
   // A ring that is quite full would look empty to the GPU.
   return used + padding_for(count_dwords) + count_dwords < ring_dwords_;
 }
 
-uint64_t HardwareQueue::oldest_pending() const {
-  return in_flight_.is_empty() ? submitted_ : in_flight_.front().value;
-}
-
-void HardwareQueue::write(std::span<const uint32_t> packets) {
-  const uint64_t position = written_dwords_ % ring_dwords_;
-  const size_t until_end = std::min<size_t>(packets.size(), ring_dwords_ - position);
-  std::memcpy(ring_.host_data() + position * sizeof(uint32_t), packets.data(), until_end * sizeof(uint32_t));
-  std::memcpy(ring_.host_data(), packets.data() + until_end, (packets.size() - until_end) * sizeof(uint32_t));
-  written_dwords_ += packets.size();
-}
-
-void HardwareQueue::write_zeros(uint32_t count_dwords) {
-  constexpr std::array<uint32_t, 16> kZeros{};
-  for (uint32_t left = count_dwords; left > 0;) {
-    const uint32_t step = std::min<uint32_t>(left, kZeros.size());
-    write(std::span(kZeros).first(step));
-    left -= step;
-  }
-}
-
-void HardwareQueue::push(std::span<const uint32_t> packets) {
-  const auto count_dwords = static_cast<uint32_t>(packets.size());
+uint32_t* HardwareQueue::begin(uint32_t count_dwords) {
   BW_CHECK(has_room(count_dwords));
-  if (in_flight_.size() >= kRetiredAtOnce) retire();
-  in_flight_.push({++submitted_, written_dwords_});
-  write_zeros(padding_for(count_dwords));
-  write(packets);
+  begin_of(submitted_ + 1) = written_dwords_;
+  next_dwords_ = count_dwords;
+  uint64_t position = ring_position(written_dwords_);
+  if (const uint32_t padding = padding_for(count_dwords); padding != 0) {
+    std::fill_n(ring() + position, padding, 0);
+    written_dwords_ += padding;
+    position = 0;
+  }
+  if (position + count_dwords <= ring_dwords_) return ring() + position;
+  across_.resize(count_dwords);
+  return across_.data();
+}
+
+void HardwareQueue::push() {
+  const uint64_t position = ring_position(written_dwords_);
+  if (position + next_dwords_ > ring_dwords_) {
+    const auto middle = across_.begin() + static_cast<ptrdiff_t>(ring_dwords_ - position);
+    std::copy(across_.begin(), middle, ring() + position);
+    std::copy(middle, across_.end(), ring());
+  }
+  written_dwords_ += next_dwords_;
+  ++submitted_;
   const uint64_t pointer = written_dwords_ * (sizeof(uint32_t) / doorbell_unit_bytes_);
   word_at(pointers_, kWritePointerOffset).store(pointer, std::memory_order_release);
   queue_.ring_doorbell(pointer);

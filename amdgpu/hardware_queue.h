@@ -2,13 +2,14 @@
 // when a submission has ended. Not here: what the packets are (builders) and waiting (device.cc).
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "amdgpu/device_info.h"
 #include "base/gpu_addr.h"
-#include "base/ring_queue.h"
 #include "base/status.h"
 #include "kfd/memory.h"
 #include "kfd/queue.h"
@@ -45,25 +46,31 @@ class HardwareQueue {
   static constexpr uint64_t kLastValue = 0xffff'ffff;
   GpuAddr timeline() const { return pointers_.gpu_address() + kTimelineOffset; }
 
-  // The most dwords that one push can take.
+  // The most dwords that one submission can take.
   uint32_t capacity_dwords() const { return ring_dwords_ / 2; }
-  // What has ended is forgotten when there is that much of it, or no room.
-  static constexpr size_t kRetiredAtOnce = 64;
-
-  // The most submissions that can be under way.
+  // The most submissions that can be under way; a power of two.
   size_t max_in_flight() const { return ring_dwords_ / kLeastSubmissionDwords; }
   // Whether the ring has room for that many dwords now.
-  bool has_room(uint32_t count_dwords);
+  bool has_room(uint32_t count_dwords) {
+    if (fits(count_dwords)) return true;
+    // The timeline is looked at only where it must be: each look takes its cache line from the GPU.
+    known_completed_ = completed();
+    return fits(count_dwords);
+  }
   // The oldest value whose end makes room.
-  uint64_t oldest_pending() const;
-  // Hands over packets that end by raising the timeline to submitted() + 1. There must be room.
-  void push(std::span<const uint32_t> packets);
+  uint64_t oldest_pending() const { return std::min(known_completed_ + 1, submitted_); }
+  // Where the packets of the next submission go, all `count_dwords` of them; there must be room. They end by raising
+  // the timeline to submitted() + 1.
+  uint32_t* begin(uint32_t count_dwords);
+  // Hands over the packets that stand there now.
+  void push();
 
  private:
-  // Places in the page of pointers, a cache line apart.
+  // Places in the page of pointers, so far apart that a processor which fetches lines in pairs or ahead does not take
+  // the one that the other side writes.
   static constexpr uint64_t kReadPointerOffset = 0;
-  static constexpr uint64_t kWritePointerOffset = 64;
-  static constexpr uint64_t kTimelineOffset = 128;
+  static constexpr uint64_t kWritePointerOffset = 512;
+  static constexpr uint64_t kTimelineOffset = 1024;
 
   // Fewer are taken for that many, so that what is kept of each submission is bounded.
   static constexpr uint32_t kLeastSubmissionDwords = 16;
@@ -73,19 +80,15 @@ class HardwareQueue {
     kAtPackets,  // SDMA: it may not; the rest of the ring is filled with NOPs (zeros)
   };
 
-  struct InFlight {
-    uint64_t value = 0;
-    uint64_t begin_dwords = 0;  // position of its first dword, counted from the first ever written
-  };
-
   static Result<HardwareQueue> create_memory(kfd::Gpu& gpu, uint32_t ring_size_bytes, std::span<kfd::Gpu* const> peers);
   kfd::QueueRequest request() const;
-  void retire();
   // By what is known of the submissions before.
   bool fits(uint32_t count_dwords) const;
   uint32_t padding_for(uint32_t count_dwords) const;
-  void write(std::span<const uint32_t> packets);
-  void write_zeros(uint32_t count_dwords);
+  uint32_t* ring() const { return reinterpret_cast<uint32_t*>(ring_.host_data()); }
+  uint64_t ring_position(uint64_t dwords) const { return dwords & (ring_dwords_ - 1); }
+  uint64_t& begin_of(uint64_t value) { return begins_dwords_[value & (begins_dwords_.size() - 1)]; }
+  uint64_t begin_of(uint64_t value) const { return begins_dwords_[value & (begins_dwords_.size() - 1)]; }
 
   kfd::Allocation ring_;
   kfd::Allocation pointers_;
@@ -94,11 +97,14 @@ class HardwareQueue {
   kfd::Queue queue_;  // goes first
   Wrap wrap_ = Wrap::kAnywhere;
   uint32_t doorbell_unit_bytes_ = 4;  // what the write pointer counts
-  uint32_t ring_dwords_ = 0;
+  uint32_t ring_dwords_ = 0;          // a power of two
   uint64_t written_dwords_ = 0;
   uint64_t submitted_ = 0;
   uint64_t known_completed_ = 0;  // at least so far it had come when somebody looked
-  RingQueue<InFlight> in_flight_;
+  // Of each submission under way the position of its first dword, counted from the first ever written.
+  std::vector<uint64_t> begins_dwords_;
+  uint32_t next_dwords_ = 0;      // of the submission that is being written
+  std::vector<uint32_t> across_;  // in place of ring memory where that would go over the end
 };
 
 }  // namespace bw::amdgpu

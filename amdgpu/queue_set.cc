@@ -1,7 +1,6 @@
 #include "amdgpu/queue_set.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "base/bits.h"
 
@@ -10,6 +9,9 @@ namespace {
 
 // Direct dispatches of a queue whose arguments are there at a time; few enough to stay in the host's caches.
 constexpr uint64_t kArgumentPlaces = 128;
+// What has ended is let go of when there is that much of it, or somebody waits.
+constexpr size_t kRetiredAtOnce = 64;
+
 // How far each queue comes when these submissions end.
 std::array<uint64_t, kQueueNames.size()> ends_of(std::span<const Submission> submissions) {
   std::array<uint64_t, kQueueNames.size()> ends{};
@@ -18,6 +20,11 @@ std::array<uint64_t, kQueueNames.size()> ends_of(std::span<const Submission> sub
     end = std::max(end, submission.value);
   }
   return ends;
+}
+
+// To `at`; returns its end.
+uint32_t* put(std::span<const uint32_t> packets, uint32_t* at) {
+  return std::copy(packets.begin(), packets.end(), at);
 }
 
 }  // namespace
@@ -74,16 +81,13 @@ Status QueueSet::recover() {
   return Status::ok();
 }
 
-Result<Submission> QueueSet::next(QueueName queue) {
-  BW_RETURN_IF_ERROR(fault_);
+Status QueueSet::make_ready(QueueName queue) {
+  if (!fault_.is_ok()) return fault_;
   if (!lane(queue).queue.exists()) BW_RETURN_IF_ERROR(create_queue(queue));
-  const uint64_t value = lane(queue).queue.submitted() + 1;
-  if (value > HardwareQueue::kLastValue) {
-    return error(StatusCode::kUnsupported,
-                 "the {} queue has made {} submissions, as many as it can: open the device again", name_of(queue),
-                 HardwareQueue::kLastValue);
-  }
-  return Submission{queue, value};
+  if (lane(queue).queue.submitted() < HardwareQueue::kLastValue) return Status::ok();
+  return error(StatusCode::kUnsupported,
+               "the {} queue has made {} submissions, as many as it can: open the device again", name_of(queue),
+               HardwareQueue::kLastValue);
 }
 
 void QueueSet::retire(Lane& lane) {
@@ -100,13 +104,13 @@ void QueueSet::pop(Lane& lane) {
   lane.pending.pop();
 }
 
-Status QueueSet::make_room(QueueName queue) {
+Status QueueSet::make_room(QueueName queue, size_t count_dwords) {
   HardwareQueue& hardware = lane(queue).queue;
-  if (packets_.size() > hardware.capacity_dwords()) {
+  if (count_dwords > hardware.capacity_dwords()) {
     return error(StatusCode::kInvalidArgument, "a submission of {} dwords to the {} queue, whose ring takes {}",
-                 packets_.size(), name_of(queue), hardware.capacity_dwords());
+                 count_dwords, name_of(queue), hardware.capacity_dwords());
   }
-  while (!hardware.has_room(static_cast<uint32_t>(packets_.size()))) {
+  while (!hardware.has_room(static_cast<uint32_t>(count_dwords))) {
     // Whoever submits again and again to a device that hangs waits only once.
     if (stuck_at_ == progress()) {
       return error(StatusCode::kTimeout, "submitting to the {} queue: it is full and hangs; {}", name_of(queue),
@@ -119,69 +123,95 @@ Status QueueSet::make_room(QueueName queue) {
   return Status::ok();
 }
 
-void QueueSet::push(Submission submission, Pending pending) {
-  Lane& lane = this->lane(submission.queue);
-  if (lane.pending.size() >= HardwareQueue::kRetiredAtOnce) retire(lane);
-  lane.queue.push(packets_);
+Submission QueueSet::push(QueueName queue, Pending pending) {
+  Lane& lane = this->lane(queue);
+  if (lane.pending.size() >= kRetiredAtOnce) retire(lane);
+  lane.queue.push();
+  const Submission submission{queue, lane.queue.submitted()};
   pending.value = submission.value;
   lane.pending.push(std::move(pending));
+  return submission;
 }
 
-Result<Submission> QueueSet::submit(Work work) {
-  BW_ASSIGN(Submission submission, next(work.queue));
-  const Lane& lane = this->lane(work.queue);
-  packets_.clear();
+Submission QueueSet::push(QueueName queue, uint32_t* at, const std::shared_ptr<const RecordedCommands>& commands,
+                          Pending pending) {
+  Lane& lane = this->lane(queue);
+  lane.frame.put_signal(at, next(queue).value);
+  pending.commands = commands.get();
+  // What ends last keeps the commands: an atomic count is slow.
+  const bool is_same = !lane.pending.is_empty() && lane.pending.back().commands == commands.get();
+  pending.keeper = is_same ? std::move(lane.pending.back().keeper) : commands;
+  return push(queue, std::move(pending));
+}
+
+Result<Submission> QueueSet::push_packets(QueueName queue, std::span<const uint32_t> packets, Pending pending) {
+  BW_RETURN_IF_ERROR(make_room(queue, packets.size()));
+  put(packets, lane(queue).queue.begin(static_cast<uint32_t>(packets.size())));
+  return push(queue, std::move(pending));
+}
+
+Result<Submission> QueueSet::submit(const Work& work) {
+  BW_RETURN_IF_ERROR(make_ready(work.queue));
+  waits_.clear();
   for (const Submission& other : work.after) {
     if (other.queue != work.queue) BW_RETURN_IF_ERROR(append_wait_for(other));
   }
   if (work.previous.queue != work.queue) BW_RETURN_IF_ERROR(append_wait_for(work.previous));
   const bool has_other_packets = !work.entry.empty();
+  const Submission submission = next(work.queue);
   BW_RETURN_IF_ERROR(append_copy_wait(has_other_packets ? nullptr : work.commands.get(), submission));
-  lane.frame.append_wait(packets_);
-  packets_.insert(packets_.end(), work.patches.begin(), work.patches.end());
-  lane.frame.append_acquire(packets_);
-  const std::span<const uint32_t> entry = work.entry.empty() ? work.commands->entry : work.entry;
-  packets_.insert(packets_.end(), entry.begin(), entry.end());
-  lane.frame.append_signal(packets_, submission.value);
-  BW_RETURN_IF_ERROR(make_room(work.queue));
-  push(submission,
-       {.commands = std::move(work.commands), .has_other_packets = has_other_packets, .after = ends_of(work.after)});
-  return submission;
+  const std::span<const uint32_t> entry = has_other_packets ? work.entry : work.commands->entry;
+
+  Lane& lane = this->lane(work.queue);
+  const size_t count_dwords = waits_.size() + lane.frame.size_dwords() + work.patches.size() + entry.size();
+  BW_RETURN_IF_ERROR(make_room(work.queue, count_dwords));
+  uint32_t* at = put(waits_, lane.queue.begin(static_cast<uint32_t>(count_dwords)));
+  at = put(lane.frame.wait(), at);
+  at = put(work.patches, at);
+  at = put(lane.frame.acquire(), at);
+  at = put(entry, at);
+  return push(work.queue, at, work.commands, {.has_other_packets = has_other_packets, .after = ends_of(work.after)});
 }
 
-Result<Submission> QueueSet::submit(const DirectDispatch& dispatch, std::span<const std::byte> arguments,
-                                    QueueName queue) {
-  BW_ASSIGN(Submission submission, next(queue));
-  Lane& lane = this->lane(queue);
+Result<uint64_t> QueueSet::make_place_for_arguments(QueueName queue) {
   constexpr uint64_t kPlaceBytes = DirectDispatch::kMaxArgumentBytes;
+  Lane& lane = this->lane(queue);
   if (!lane.arguments.is_valid()) {
     const auto kind = info_.is_vram_host_visible ? kfd::MemoryKind::kVramHostVisible : kfd::MemoryKind::kGtt;
     BW_ASSIGN(lane.arguments,
               kfd::Allocation::create(gpu_, {.kind = kind, .size_bytes = kArgumentPlaces * kPlaceBytes}));
   }
-  if (submission.value > kArgumentPlaces && !lane.queue.has_reached(submission.value - kArgumentPlaces)) {
-    BW_RETURN_IF_ERROR(wait({queue, submission.value - kArgumentPlaces}));
+  const uint64_t value = next(queue).value;
+  if (value > kArgumentPlaces && !lane.queue.has_reached(value - kArgumentPlaces)) {
+    BW_RETURN_IF_ERROR(wait({queue, value - kArgumentPlaces}));
   }
-  const uint64_t place = submission.value % kArgumentPlaces * kPlaceBytes;
-  packets_.clear();
-  BW_RETURN_IF_ERROR(append_copy_wait(dispatch.commands_.get(), submission));
-  lane.frame.append_wait(packets_);
-  lane.frame.append_acquire(packets_);
-  const size_t begin = packets_.size();
-  packets_.insert(packets_.end(), dispatch.commands_->entry.begin(), dispatch.commands_->entry.end());
-  if (dispatch.address_dword_) {
-    const GpuAddr address = lane.arguments.gpu_address() + place;
-    packets_[begin + *dispatch.address_dword_] = lo32(address.value);
-    packets_[begin + *dispatch.address_dword_ + 1] = hi32(address.value);
-  }
-  lane.frame.append_signal(packets_, submission.value);
-  BW_RETURN_IF_ERROR(make_room(queue));
-  std::byte* to = lane.arguments.host_data() + place;
+  return value % kArgumentPlaces * kPlaceBytes;
+}
+
+Result<Submission> QueueSet::submit(const DirectDispatch& dispatch, std::span<const std::byte> arguments,
+                                    QueueName queue) {
+  BW_RETURN_IF_ERROR(make_ready(queue));
+  BW_ASSIGN(const uint64_t place, make_place_for_arguments(queue));
+  Lane& lane = this->lane(queue);
+  std::byte* const to = lane.arguments.host_data() + place;
   std::copy(arguments.begin(), arguments.end(), to);
   std::copy(dispatch.arguments_.begin() + static_cast<ptrdiff_t>(arguments.size()), dispatch.arguments_.end(),
             to + arguments.size());
-  push(submission, {.commands = dispatch.commands_});
-  return submission;
+
+  waits_.clear();
+  BW_RETURN_IF_ERROR(append_copy_wait(dispatch.commands_.get(), next(queue)));
+  const std::span<const uint32_t> entry = dispatch.commands_->entry;
+  const size_t count_dwords = waits_.size() + lane.frame.size_dwords() + entry.size();
+  BW_RETURN_IF_ERROR(make_room(queue, count_dwords));
+  uint32_t* at = put(waits_, lane.queue.begin(static_cast<uint32_t>(count_dwords)));
+  at = put(lane.frame.begin(), at);
+  uint32_t* const end = put(entry, at);
+  if (dispatch.address_dword_) {
+    const GpuAddr address = lane.arguments.gpu_address() + place;
+    at[*dispatch.address_dword_] = lo32(address.value);
+    at[*dispatch.address_dword_ + 1] = hi32(address.value);
+  }
+  return push(queue, end, dispatch.commands_, {});
 }
 
 void QueueSet::append_signal(SdmaBuilder& builder, Submission submission) const {
@@ -191,7 +221,7 @@ void QueueSet::append_signal(SdmaBuilder& builder, Submission submission) const 
 }
 
 Result<Submission> QueueSet::submit(const CopyWork& work, QueueName queue, std::span<const Submission> after) {
-  BW_ASSIGN(Submission submission, next(queue));
+  BW_RETURN_IF_ERROR(make_ready(queue));
   SdmaBuilder builder;
   for (const Submission& other : after) {
     if (other.queue == queue || is_done(other)) continue;
@@ -201,11 +231,10 @@ Result<Submission> QueueSet::submit(const CopyWork& work, QueueName queue, std::
   builder.emit_gcr(SdmaCache::kInvalidate);
   work.emit(builder);
   builder.emit_gcr(SdmaCache::kWriteBack);
-  append_signal(builder, submission);
-  BW_ASSIGN(packets_, builder.finish());
-  BW_RETURN_IF_ERROR(make_room(queue));
-  push(submission, {.copy = work, .after = ends_of(after)});
-  return submission;
+  append_signal(builder, next(queue));
+  BW_ASSIGN(const std::vector<uint32_t> packets, builder.finish());
+  auto other = std::make_unique<const OtherWork>(OtherWork{.copy = work});
+  return push_packets(queue, packets, {.other = std::move(other), .after = ends_of(after)});
 }
 
 Status QueueSet::append_wait_for(Submission other) {
@@ -213,7 +242,7 @@ Status QueueSet::append_wait_for(Submission other) {
   Pm4Builder builder;
   builder.emit_wait_reg_mem(lane(other.queue).queue.timeline(), Compare::kGreaterEqual, lo32(other.value), ~0u);
   BW_ASSIGN(const auto waits, builder.finish());
-  packets_.insert(packets_.end(), waits.begin(), waits.end());
+  waits_.insert(waits_.end(), waits.begin(), waits.end());
   return Status::ok();
 }
 
@@ -230,7 +259,7 @@ Status QueueSet::append_copy_wait(const RecordedCommands* commands, Submission s
     if (pending.value <= done) break;
     if (pending.value > awaited_copy_.value) continue;
     const auto conflicts = [&](const AddressUse& use) { return commands->conflicts_with(use, submission); };
-    if (commands == nullptr || std::ranges::any_of(pending.copy.uses(), conflicts)) {
+    if (commands == nullptr || std::ranges::any_of(pending.other->copy.uses(), conflicts)) {
       return append_wait_for({awaited_copy_.queue, pending.value});
     }
   }
@@ -245,11 +274,11 @@ Submission QueueSet::last_conflict(QueueName queue, const AddressUse& use) const
   for (size_t i = lane.pending.size(); i-- > 0;) {
     const Pending& pending = lane.pending[i];
     if (pending.value <= done) break;
-    if (pending.commands && pending.commands.get() == innocent && !pending.has_other_packets) continue;
+    if (pending.commands != nullptr && pending.commands == innocent && !pending.has_other_packets) continue;
     if (pending.conflicts_with(use, queue)) return {queue, pending.value};
     // Pointers may stand for other memory each time.
     const bool uses_the_same = pending.commands != nullptr && pending.commands->pointers == nullptr;
-    innocent = uses_the_same ? pending.commands.get() : nullptr;
+    innocent = uses_the_same ? pending.commands : nullptr;
   }
   return {queue, 0};
 }
@@ -267,27 +296,29 @@ Result<Submission> QueueSet::submit_wait(QueueName queue, const QueueSet& peer, 
                  "waiting for submission {} of the {} queue of gpu {}, but only {} were made", of_peer.value,
                  name_of(of_peer.queue), peer.gpu_.id(), other.submitted());
   }
-  BW_ASSIGN(Submission submission, next(queue));
-  packets_.clear();
+  BW_RETURN_IF_ERROR(make_ready(queue));
+  std::vector<uint32_t> packets;
   if (!is_compute(queue)) {
     SdmaBuilder builder;
     if (!peer.is_done(of_peer)) {
       builder.emit_poll_regmem(other.timeline(), Compare::kGreaterEqual, lo32(of_peer.value), ~0u);
     }
-    append_signal(builder, submission);
-    BW_ASSIGN(packets_, builder.finish());
+    append_signal(builder, next(queue));
+    BW_ASSIGN(packets, builder.finish());
   } else {
     if (!peer.is_done(of_peer)) {
       Pm4Builder builder;
       builder.emit_wait_reg_mem(other.timeline(), Compare::kGreaterEqual, lo32(of_peer.value), ~0u);
-      BW_ASSIGN(packets_, builder.finish());
+      BW_ASSIGN(packets, builder.finish());
     }
-    lane(queue).frame.append_signal(packets_, submission.value);
+    const ComputeFrame& frame = lane(queue).frame;
+    packets.resize(packets.size() + frame.signal_dwords());
+    frame.put_signal(&*packets.end() - frame.signal_dwords(), next(queue).value);
   }
-  BW_RETURN_IF_ERROR(make_room(queue));
-  push(submission, {.what = fmt::format("waiting for submission {} of the {} queue of gpu {}", of_peer.value,
-                                        name_of(of_peer.queue), peer.gpu_.id())});
-  return submission;
+  auto work = std::make_unique<const OtherWork>(
+      OtherWork{.what = fmt::format("waiting for submission {} of the {} queue of gpu {}", of_peer.value,
+                                    name_of(of_peer.queue), peer.gpu_.id())});
+  return push_packets(queue, packets, {.other = std::move(work)});
 }
 
 bool QueueSet::is_done(Submission submission) const {

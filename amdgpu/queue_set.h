@@ -43,7 +43,7 @@ class QueueSet {
   // Recorded commands on a compute queue. `patches` are packets that the queue executes when all its earlier work has
   // ended, before the commands.
   struct Work {
-    std::shared_ptr<const RecordedCommands> commands;
+    const std::shared_ptr<const RecordedCommands>& commands;
     QueueName queue = QueueName::kCompute;
     std::span<const Submission> after = {};
     std::span<const uint32_t> patches = {};
@@ -52,7 +52,7 @@ class QueueSet {
     std::span<const uint32_t> entry = {};
   };
   // Allocates nothing and makes no system call, unless the ring is full or the queue is new.
-  Result<Submission> submit(Work work);
+  Result<Submission> submit(const Work& work);
   // One kernel. `arguments` are its whole kernarg segment.
   Result<Submission> submit(const DirectDispatch& dispatch, std::span<const std::byte> arguments, QueueName queue);
   // `queue` is one of the copy engine's. Caches, waits and signals are added around the work.
@@ -88,23 +88,27 @@ class QueueSet {
   uint64_t recovery_count() const { return recovery_count_; }
 
  private:
+  // What is pending but on compute queues, or besides them.
+  struct OtherWork {
+    CopyWork copy = {};     // SDMA
+    std::string what = {};  // waits for other GPUs
+  };
   struct Pending {
     bool conflicts_with(const AddressUse& use, QueueName queue) const {
-      if (!what.empty()) return true;
-      if (commands == nullptr) return copy.conflicts_with(use);
+      if (other != nullptr) return !other->what.empty() || other->copy.conflicts_with(use);
       return has_other_packets || commands->conflicts_with(use, {queue, value});
     }
     std::string describe() const {
-      if (!what.empty()) return what;
-      return commands ? commands->describe_running() : copy.describe();
+      if (other == nullptr) return commands->describe_running();
+      return other->what.empty() ? other->copy.describe() : other->what;
     }
 
     uint64_t value = 0;
-    std::shared_ptr<const RecordedCommands> commands = {};  // compute
-    bool has_other_packets = false;                         // beside those of the commands; what they use is not known
-    CopyWork copy = {};                                     // SDMA
-    std::string what = {};                                  // waits for other GPUs
-    std::array<uint64_t, kQueueNames.size()> after{};       // it starts when each queue has come that far
+    const RecordedCommands* commands = nullptr;           // compute
+    std::shared_ptr<const RecordedCommands> keeper = {};  // with the last of the submissions of the same commands
+    bool has_other_packets = false;                       // beside those of the commands; what they use is not known
+    std::unique_ptr<const OtherWork> other = {};          // instead of commands
+    std::array<uint64_t, kQueueNames.size()> after{};     // it starts when each queue has come that far
   };
   struct Deadline {
     Submission submission;
@@ -129,23 +133,30 @@ class QueueSet {
 
   Lane& lane(QueueName queue) { return lanes_[static_cast<size_t>(queue)]; }
   const Lane& lane(QueueName queue) const { return lanes_[static_cast<size_t>(queue)]; }
-  // The submission that the next push to a queue will be; fails after a fault and at the end of the timeline.
-  Result<Submission> next(QueueName queue);
-  // Waits for copies that these commands must see, at the begin of `packets_`. Null: it is not known what they use.
+  // Fails after a fault and at the end of the timeline; makes the queue if there is none yet.
+  Status make_ready(QueueName queue);
+  Submission next(QueueName queue) const { return {queue, lane(queue).queue.submitted() + 1}; }
+  // Waits for copies that these commands must see, to `waits_`. Null: it is not known what they use.
   Status append_copy_wait(const RecordedCommands* commands, Submission submission);
   Status append_wait_for(Submission other);
   Submission last_conflict(QueueName queue, const AddressUse& use) const;
-  // Waits until the ring has room for `packets_`.
-  Status make_room(QueueName queue);
-  // Hands `packets_` over; there must be room.
-  void push(Submission submission, Pending pending);
+  // Waits until the ring has room for so many dwords.
+  Status make_room(QueueName queue, size_t count_dwords);
+  // For each direct dispatch that may be under way a place for its arguments; waits until there is one more.
+  Result<uint64_t> make_place_for_arguments(QueueName queue);
+  // Hands over the packets that stand in the ring, as the queue's next() submission.
+  Submission push(QueueName queue, Pending pending);
+  // Of commands, whose packets `at` are complete but for the signal.
+  Submission push(QueueName queue, uint32_t* at, const std::shared_ptr<const RecordedCommands>& commands,
+                  Pending pending);
+  // All packets of a submission.
+  Result<Submission> push_packets(QueueName queue, std::span<const uint32_t> packets, Pending pending);
   // Raises the timeline of a copy queue and wakes sleepers.
   void append_signal(SdmaBuilder& builder, Submission submission) const;
+  // Lets go of what has ended.
   void retire(Lane& lane);
   // The oldest submission has ended, or was given up.
   void pop(Lane& lane);
-  // What a wait for that queue ends with.
-  Status let_go(QueueName queue);
   // Null if all that was submitted has ended.
   static const Pending* first_running(const Lane& lane);
   Status sleep(uint64_t timeout_ns);
@@ -165,7 +176,7 @@ class QueueSet {
   std::unique_ptr<FaultMonitor> monitor_;
   Lane lanes_[kQueueNames.size()];
   Submission awaited_copy_;
-  std::vector<uint32_t> packets_;  // of the submission that is being made; kept so that none allocates
+  std::vector<uint32_t> waits_;  // of the submission that is being made; kept so that none allocates
   Status fault_;
   std::vector<Deadline> deadlines_;
   std::optional<uint64_t> stuck_at_;  // the progress at which a queue was full for as long as a wait may take

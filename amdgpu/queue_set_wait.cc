@@ -50,23 +50,25 @@ Status QueueSet::sleep(uint64_t timeout_ns) {
   return fault_;
 }
 
-Status QueueSet::let_go(QueueName queue) {
-  if (lane(queue).queue.exists()) retire(lane(queue));
-  return Status::ok();
-}
-
 Status QueueSet::wait(Submission submission, uint64_t timeout_ns) {
-  if (submission.value > lane(submission.queue).queue.submitted()) {
+  if (submission.value == 0) return Status::ok();
+  Lane& lane = this->lane(submission.queue);
+  if (submission.value > lane.queue.submitted()) {
     return error(StatusCode::kInvalidArgument, "waiting for submission {} of the {} queue, but only {} were made",
-                 submission.value, name_of(submission.queue), lane(submission.queue).queue.submitted());
+                 submission.value, name_of(submission.queue), lane.queue.submitted());
   }
-  if (is_done(submission)) return let_go(submission.queue);
-  BW_RETURN_IF_ERROR(fault_);
+  const auto has_ended = [&] {
+    if (lane.queue.completed() < submission.value) return false;
+    retire(lane);
+    return true;
+  };
+  if (has_ended()) return Status::ok();
+  if (!fault_.is_ok()) return fault_;
   const Clock::time_point begin = Clock::now();
   const uint64_t spin_ns = std::min(options_.spin_ns, timeout_ns);
   while (ns_since(begin) < spin_ns) {
     for (int i = 0; i < kLooksPerClock; ++i) {
-      if (is_done(submission)) return let_go(submission.queue);
+      if (has_ended()) return Status::ok();
       spin_pause();
     }
   }
@@ -76,7 +78,7 @@ Status QueueSet::wait(Submission submission, uint64_t timeout_ns) {
     const uint64_t waited_ns = ns_since(last_progress_time);
     // Even when the time is over the driver is asked once, so that a fault is not reported as a time-out.
     BW_RETURN_IF_ERROR(sleep(std::min(waited_ns < timeout_ns ? timeout_ns - waited_ns : 0, ns_to_deadline())));
-    if (is_done(submission)) return let_go(submission.queue);
+    if (has_ended()) return Status::ok();
     if (!deadlines_.empty()) BW_RETURN_IF_ERROR(check_deadlines());
     if (const uint64_t now = progress(); now != last_progress) {
       last_progress = now;
@@ -190,7 +192,7 @@ uint64_t QueueSet::progress() const {
     // The timeline in the high half, the dispatches of the submission that runs in the low one.
     sum += lane.queue.completed() << 32;
     const Pending* running = first_running(lane);
-    if (running != nullptr && running->commands) sum += running->commands->started_step_count();
+    if (running != nullptr && running->commands != nullptr) sum += running->commands->started_step_count();
   }
   return sum;
 }

@@ -23,6 +23,7 @@ class RingQueue {
   const T& operator[](size_t index) const { return slots_[position(index)]; }
   T& front() { return (*this)[0]; }
   const T& front() const { return (*this)[0]; }
+  T& back() { return (*this)[size_ - 1]; }
 
   // There must be room.
   void push(T value) {
