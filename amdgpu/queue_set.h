@@ -179,6 +179,7 @@ class QueueSet {
   std::vector<uint32_t> waits_;  // of the submission that is being made; kept so that none allocates
   Status fault_;
   std::vector<Deadline> deadlines_;
+  uint64_t last_word_ns_ = 0;         // how long the last wait_word() took
   std::optional<uint64_t> stuck_at_;  // the progress at which a queue was full for as long as a wait may take
   uint64_t recovery_count_ = 0;
 };

@@ -1,6 +1,9 @@
 #include "emulator/shader/interpreter.h"
 
+#include <immintrin.h>
+
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
@@ -53,7 +56,7 @@ struct Job final : SuspendedDispatch {
   std::atomic<bool> suspends{false};           // the reason for `stop`, or one of them
   std::atomic<size_t> left_shares{0};          // shares.size(), to look at in passing
   std::vector<std::unique_ptr<Share>> shares;  // left by threads that were suspended (pool mutex)
-  uint32_t threads = 0;                        // inside work() now (pool mutex)
+  std::atomic<uint32_t> threads{0};            // inside work() now; up under the pool mutex, down last of all
   uint32_t slots_taken = 0;                    // by runners of workgroups; none is given back (pool mutex)
   uint64_t instructions = 0;                   // (pool mutex)
   std::vector<RangeCounts> ranges;             // that are counted
@@ -68,6 +71,25 @@ struct Job final : SuspendedDispatch {
   // Under the pool mutex.
   bool has_place() const { return !shares.empty() ? !stop.load(std::memory_order_relaxed) : has_work() && has_slot(); }
 };
+
+// A dispatch is often followed by the next one at once, of which a thread that sleeps would learn too late.
+constexpr std::chrono::nanoseconds kLongestSpinForWork{50'000};
+constexpr std::chrono::nanoseconds kSpinForWorkers{50'000};
+
+// False: it has taken too long. Between looks at the clock others may have this processor.
+template <class Condition>
+bool spin_until(std::chrono::nanoseconds limit, const Condition& holds) {
+  constexpr int kLooksPerClock = 32;
+  const auto begin = std::chrono::steady_clock::now();
+  do {
+    for (int i = 0; i < kLooksPerClock; ++i) {
+      if (holds()) return true;
+      _mm_pause();
+    }
+    std::this_thread::yield();
+  } while (std::chrono::steady_clock::now() - begin < limit);
+  return holds();
+}
 
 class Interpreter final : public ShaderCores {
  public:
@@ -99,6 +121,7 @@ class Interpreter final : public ShaderCores {
   std::optional<ShaderFault> begin(const Dispatch& dispatch, const AddressSpace& memory, std::unique_ptr<Job>* job);
   // Until it has ended or is to stop.
   void execute(Job& job);
+  void wait_for_threads(Job& job);
   void worker();
   void work(Job& job);
   // What a thread that comes to the job works on.
@@ -121,6 +144,8 @@ class Interpreter final : public ShaderCores {
   const std::shared_ptr<CounterLog> counters_;  // null: nothing is counted
   ProgramCache programs_;
   std::atomic<uint64_t> instructions_{0};
+  // Jobs ever begun. Written under the mutex; workers that spin look at it and then, under the mutex, at jobs_.
+  std::atomic<uint64_t> jobs_begun_{0};
   std::mutex mutex_;
   std::condition_variable wake_;  // a job has come, or quit
   std::condition_variable done_;  // a thread has left a job
@@ -218,14 +243,25 @@ void Interpreter::execute(Job& job) {
   {
     std::lock_guard lock(mutex_);
     jobs_.push_back(&job);
-    job.threads = 1;
+    job.threads.store(1, std::memory_order_relaxed);
+    jobs_begun_.store(jobs_begun_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
   }
   if (job.shape.group_count > 1) wake_.notify_all();
   work(job);
+  {
+    std::lock_guard lock(mutex_);
+    std::erase(jobs_, &job);
+  }
+  job.threads.fetch_sub(1, std::memory_order_acq_rel);
+  wait_for_threads(job);
+}
+
+// The others are at their last workgroups: mostly they are done within the time that going to sleep takes.
+void Interpreter::wait_for_threads(Job& job) {
+  const auto has_ended = [&job] { return job.threads.load(std::memory_order_acquire) == 0; };
+  if (spin_until(kSpinForWorkers, has_ended)) return;
   std::unique_lock lock(mutex_);
-  std::erase(jobs_, &job);
-  job.threads -= 1;
-  done_.wait(lock, [&] { return job.threads == 0; });
+  done_.wait(lock, has_ended);
 }
 
 // Called under the mutex.
@@ -237,17 +273,31 @@ Job* Interpreter::find_job() {
 }
 
 void Interpreter::worker() {
+  std::chrono::nanoseconds patience{0};
   std::unique_lock lock(mutex_);
   for (;;) {
-    Job* job = nullptr;
+    Job* job = find_job();
+    if (job == nullptr && !quit_ && patience.count() != 0) {
+      const uint64_t seen = jobs_begun_.load(std::memory_order_relaxed);
+      lock.unlock();
+      spin_until(patience, [&] { return jobs_begun_.load(std::memory_order_acquire) != seen; });
+      lock.lock();
+      job = find_job();
+      patience = job != nullptr ? kLongestSpinForWork : patience / 4;
+      if (job == nullptr && jobs_begun_.load(std::memory_order_relaxed) != seen) continue;
+    }
+    const auto began = std::chrono::steady_clock::now();
     wake_.wait(lock, [&] { return quit_ || (job = find_job()) != nullptr; });
     if (quit_) return;
-    job->threads += 1;
+    // Work that comes soon after is worth waiting for.
+    if (std::chrono::steady_clock::now() - began < kLongestSpinForWork) patience = kLongestSpinForWork;
+    job->threads.fetch_add(1, std::memory_order_relaxed);
     lock.unlock();
     work(*job);
+    // From here on the job may be gone. Who sleeps has looked at it under the mutex.
+    const bool is_last = job->threads.fetch_sub(1, std::memory_order_acq_rel) == 1;
     lock.lock();
-    job->threads -= 1;
-    if (job->threads == 0) done_.notify_all();
+    if (is_last) done_.notify_all();
   }
 }
 
