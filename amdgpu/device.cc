@@ -301,8 +301,8 @@ Status Device::append(ReplaySeries& series, CommandGraph& graph, const Replay& r
     series.kept_->pins.clear();
     series.count_ = 0;
     series.is_submitted_ = false;
-    series.set_wanted(1);
   }
+  if (series.count_ == 0) series.set_wanted(1);
   if (series.count_ == series.capacity() ||
       (series.count_ > 0 && series.kept_->commands != graph.commands_.commands_)) {
     return error(StatusCode::kInvalidArgument, "appending replay {} to a series for {} of one graph", series.count_ + 1,

@@ -101,7 +101,11 @@ class GpuProgram final : public PreparedProgram {
   // Brings the graph's parameters up to date.
   Status set_parameters();
   size_t variable_index(const ir::NodePtr& variable) const;
-  // Hands over the first runs, as many as one submission can take; how many that is.
+  // Both, for so many runs.
+  Status make_series(size_t runs);
+  // Calls on_run for the runs of a series as they end; false: no more are wanted.
+  Result<bool> follow(const amdgpu::ReplaySeries& series, size_t count, const RunCallback& on_run);
+  // Hands over the first runs as series_, as many as one submission can take; how many that is.
   Result<size_t> submit_runs(const RunBlock& block, std::span<const VariableValues> runs);
 
   std::shared_ptr<amdgpu::Device> device_;
@@ -114,8 +118,9 @@ class GpuProgram final : public PreparedProgram {
   std::vector<Step> steps_;
   std::vector<Variable> variables_;  // of all launches, each once
   amdgpu::CommandGraph graph_;
-  bool is_graph_old_ = false;    // it does not fit the variables of the last update()
-  amdgpu::ReplaySeries series_;  // for the largest block so far
+  bool is_graph_old_ = false;           // it does not fit the variables of the last update()
+  amdgpu::ReplaySeries series_;         // handed over last; for the largest block so far
+  amdgpu::ReplaySeries series_before_;  // before that
 };
 
 Status GpuProgram::load() {
@@ -294,21 +299,51 @@ Result<size_t> GpuProgram::submit_runs(const RunBlock& block, std::span<const Va
   return count;
 }
 
+Status GpuProgram::make_series(size_t runs) {
+  for (amdgpu::ReplaySeries* series : {&series_, &series_before_}) {
+    if (series->is_valid() && series->capacity() >= runs) continue;
+    BW_ASSIGN(*series, device_->make_series(runs));
+  }
+  return Status::ok();
+}
+
+Result<bool> GpuProgram::follow(const amdgpu::ReplaySeries& series, size_t count, const RunCallback& on_run) {
+  for (size_t i = 0; i < count; ++i) {
+    BW_ASSIGN(const bool has_run, device_->wait_replay(series, i));
+    if (!has_run || !on_run(series.result(i))) return false;
+  }
+  return true;
+}
+
+// What runs and what is handed over next are two series that take turns, so that the device never waits for the host.
 Status GpuProgram::run_block(const RunBlock& block, const RunCallback& on_run) {
   if (steps_.empty()) return PreparedProgram::run_block(block, on_run);
-  if (!series_.is_valid() || series_.capacity() < block.runs.size()) {
-    BW_ASSIGN(series_, device_->make_series(std::max<size_t>(block.runs.size(), 1)));
-  }
-  for (size_t begin = 0; begin < block.runs.size();) {
-    BW_ASSIGN(const size_t count, submit_runs(block, block.runs.subspan(begin)));
-    for (size_t i = 0; i < count; ++i) {
-      BW_ASSIGN(const bool has_run, device_->wait_replay(series_, i));
-      if (!has_run) return Status::ok();
-      if (on_run(series_.result(i))) continue;
+  std::span<const VariableValues> left = block.runs;
+  if (left.empty()) return Status::ok();
+  const size_t most = block.most_at_once == 0 ? left.size() : block.most_at_once;
+  const auto submit_next = [&]() -> Result<size_t> {
+    if (left.empty()) return size_t{0};
+    std::swap(series_, series_before_);
+    BW_ASSIGN(const size_t count, submit_runs(block, left.first(std::min(most, left.size()))));
+    left = left.subspan(count);
+    return count;
+  };
+  BW_RETURN_IF_ERROR(make_series(std::min(most, left.size())));
+  BW_ASSIGN(size_t running, submit_next());
+  while (running != 0) {
+    auto next = submit_next();
+    const bool has_next = next.is_ok() && next.value() != 0;
+    auto goes_on = next.is_ok() ? follow(has_next ? series_before_ : series_, running, on_run)
+                                : Result<bool>(std::move(next).status());
+    if (!goes_on.is_ok() || !goes_on.value()) {
+      // What has not begun is left out: that is soon over.
       series_.cancel();
+      series_before_.cancel();
+      if (!next.is_ok()) series_ = {};  // some of its runs may be in it
+      BW_RETURN_IF_ERROR(goes_on.status());
       return device_->wait(*started_);
     }
-    begin += count;
+    running = next.value();
   }
   return Status::ok();
 }

@@ -72,6 +72,8 @@ struct RunBlock {
   DeviceBuffer* go_on = nullptr;
   // A 32-bit word that is reported as each run ends.
   DeviceBuffer* result = nullptr;
+  // Runs that are handed over at a time, and those after them while they go on; 0: as many as the device takes.
+  size_t most_at_once = 0;
 };
 
 // Called as each run has ended, while later ones go on. False: those that have not begun are left out, and it is not

@@ -51,28 +51,23 @@ class Generation {
     return end(result_.reason);
   }
 
+  // The positions of all tokens are known beforehand, so the model is asked once.
   Status run_on_device(std::span<const TokenId> prompt) {
-    TokenId last = prompt.back();
-    auto position = static_cast<int64_t>(prompt.size()) - 1;
+    const auto position = static_cast<int64_t>(prompt.size()) - 1;
     if (position > 0) BW_RETURN_IF_ERROR(model_.prefill(prompt.first(prompt.size() - 1), 0, options_.sampling));
-    while (wants_more()) {
-      if (position == model_.context()) return end(StopReason::kContextFull);
-      const int64_t wanted = options_.max_tokens - static_cast<int64_t>(result_.ids.size());
-      const int64_t count = std::min({options_.block_tokens, wanted, model_.context() - position});
-      const Llama::Decoding decoding{.last = last,
-                                     .position = position,
-                                     .count = static_cast<size_t>(count),
-                                     .stop_token = options_.eos,
-                                     .sampling = options_.sampling,
-                                     .draw = result_.ids.size()};
-      BW_RETURN_IF_ERROR(model_.decode(decoding, [&](TokenId id) {
-        last = id;
-        add(id);
-        return !is_over_;
-      }));
-      position += count;
-    }
-    return end(result_.reason);
+    const int64_t room = model_.context() - position;
+    if (!wants_more()) return end(result_.reason);
+    const Llama::Decoding decoding{.last = prompt.back(),
+                                   .position = position,
+                                   .count = static_cast<size_t>(std::min(options_.max_tokens, room)),
+                                   .block = static_cast<size_t>(options_.block_tokens),
+                                   .stop_token = options_.eos,
+                                   .sampling = options_.sampling};
+    BW_RETURN_IF_ERROR(model_.decode(decoding, [&](TokenId id) {
+      add(id);
+      return !is_over_;
+    }));
+    return end(wants_more() ? StopReason::kContextFull : result_.reason);
   }
 
   GenerateResult take_result() { return std::move(result_); }

@@ -65,7 +65,8 @@ class Llama {
   struct Decoding {
     TokenId last = 0;                        // what the first step goes on from
     int64_t position = 0;                    // of `last`
-    size_t count = 1;                        // steps, with one submission
+    size_t count = 1;                        // steps
+    size_t block = 0;                        // those of one submission, which the next follows; 0: all
     std::optional<TokenId> stop_token = {};  // the steps after one that chose it are left out
     SamplingOptions sampling = {};
     uint64_t draw = 0;  // number of the first token, of which with the seed the draw depends

@@ -104,9 +104,11 @@ Status Llama::decode(const Decoding& decoding, const DecodeCallback& on_token) {
     runs.push_back(
         {{"pos", decoding.position + static_cast<int64_t>(i)}, {"draw", static_cast<int64_t>(decoding.draw + i)}});
   }
-  return loop->step.program->run_block(
-      {.runs = runs, .go_on = loop->go_on.buffer().get(), .result = loop->step.ids.buffer().get()},
-      [&](uint32_t token) { return on_token(static_cast<TokenId>(token)); });
+  return loop->step.program->run_block({.runs = runs,
+                                        .go_on = loop->go_on.buffer().get(),
+                                        .result = loop->step.ids.buffer().get(),
+                                        .most_at_once = decoding.block},
+                                       [&](uint32_t token) { return on_token(static_cast<TokenId>(token)); });
 }
 
 }  // namespace bw::tensor

@@ -3,9 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <memory>
 #include <new>
+#include <thread>
 #include <vector>
 
 #include "emulator/driver.h"
@@ -133,6 +135,42 @@ TEST_F(DeviceLoop, WhoHasEnoughDoesNotWaitForTheRestOfABlock) {
   // A token's time, and what it takes until the host has noticed.
   EXPECT_LT(count_instructions([](TokenId) { return false; }), whole / 2);
   EXPECT_GT(count_instructions({}), whole / 2);
+}
+
+// The block after the one under way has been handed over by then.
+TEST_F(DeviceLoop, WhoHasEnoughOfOneTextGetsTheNextAsIfNothingHadBeen) {
+  constexpr int64_t kTokens = 24;
+  for (const int64_t enough : {1, 4, 5}) {
+    int64_t left = enough;
+    const GenerateResult got = run({.max_tokens = kTokens, .block_tokens = 4}, [&](TokenId) { return --left > 0; });
+    EXPECT_EQ(got.ids.size(), static_cast<size_t>(enough));
+    EXPECT_EQ(got.reason, StopReason::kCaller);
+    const GenerateResult whole = run({.max_tokens = kTokens, .block_tokens = 4});
+    EXPECT_EQ(whole.ids, run({.max_tokens = kTokens, .block_tokens = 0}).ids);
+  }
+}
+
+// A block is handed over before the last tokens of the one before are known.
+TEST_F(DeviceLoop, BlocksFollowEachOtherWithoutTheHost) {
+  ASSERT_TRUE(model_->prefill(kPrompt, 0).is_ok());
+  const Llama::Decoding decoding{.last = 7, .position = static_cast<int64_t>(kPrompt.size()), .count = 8, .block = 4};
+  std::vector<TokenId> ids;
+  uint64_t instructions = 0;
+  const Status status = model_->decode(decoding, [&](TokenId id) {
+    ids.push_back(id);
+    // Whoever holds the host up after the first token finds the others all there, those of the second block too.
+    if (ids.size() == 1) {
+      for (int tries = 0; tries < 2000; ++tries) {
+        instructions = emulated_->instruction_count();
+        std::this_thread::sleep_for(std::chrono::milliseconds(200));
+        if (emulated_->instruction_count() == instructions) break;
+      }
+    }
+    return true;
+  });
+  ASSERT_TRUE(status.is_ok()) << status.message();
+  EXPECT_EQ(ids.size(), 8u);
+  EXPECT_EQ(emulated_->instruction_count(), instructions);
 }
 
 TEST_F(DeviceLoop, BetweenTheTokensOfABlockNothingIsAllocatedAndTheDriverNotCalled) {
