@@ -8,6 +8,7 @@
 #include "compiler/attention_graph.h"
 #include "compiler/fusion_shared.h"
 #include "compiler/fusion_versions.h"
+#include "ir/kernel.h"
 
 namespace bw::compiler {
 namespace {
@@ -42,8 +43,12 @@ constexpr double kSerialOps = 1 << 16;
 // A reduction to few elements that is this long wants a workgroup for each, so it cannot be part of a wider kernel.
 constexpr int64_t kGroupTrips = 1024;
 constexpr int64_t kGroupOutputs = 64;
+// Elements of a row that a group of lanes can keep in registers.
+constexpr int64_t kMaxRegisterRow = int64_t{ir::kMaxWorkgroupSize} * 32;
 // Nodes from the value that a kernel stores down to its loads; bounds the depth of recursion of all that follows.
 constexpr int kMaxDepth = 128;
+// The same where all reductions are over one row, which its group of lanes has in registers: searches are long chains.
+constexpr int kMaxRowDepth = 2048;
 // Users looked at to find out where a value goes.
 constexpr int kMaxUsersSeen = 256;
 
@@ -172,7 +177,8 @@ class Chooser {
     const FlatNode& flat = graph_.nodes[id];
     if (flat.node->op == Op::kStore) return true;
     if (is_memory(*flat.node)) return flat.is_output;
-    if (flat.is_output || facts_[id].depth >= kMaxDepth) return true;
+    const bool is_of_row = facts_[id].row > 0 || facts_[id].shared.row > 0;
+    if (flat.is_output || facts_[id].depth >= (is_of_row ? kMaxRowDepth : kMaxDepth)) return true;
     if (attention_.ends[id] || (attention_.operands[id] && (facts_[id].has_reduction || facts_[id].shared.ops > 0)))
       return true;
     if (flat.node->op == Op::kContiguous) return !buffers_[flat.inputs[0]];
@@ -188,6 +194,7 @@ class Chooser {
     const bool shares = facts.shared.ops > 0;
     const bool may_be_kept = facts.has_load && facts.ops >= kMoreThanALoad && flat.count <= kFewElements;
     if (is_light && !shares && !may_be_kept) return false;
+    if (stays_in_row(id)) return false;
     const Uses uses = find_uses(id);
     if (uses.meet) return false;
     const auto count = static_cast<double>(flat.count);
@@ -198,6 +205,14 @@ class Chooser {
     if (uses.reduced && facts.has_reduction && count * facts.ops > kSerialOps) return true;
     const bool wants_group = ir::is_reduce(flat.node->op) && flat.count <= kGroupOutputs;
     return wants_group && trips(graph_, id) >= kGroupTrips && (uses.reduced || uses.evaluations > count);
+  }
+
+  // Whether one group of lanes keeps the value, or the row that it is an element of, in registers for all its uses.
+  bool stays_in_row(NodeId id) const {
+    const Facts& facts = facts_[id];
+    if (facts.is_nested || (facts.has_reduction && facts.row == 0)) return false;
+    const int64_t row = find_row_that_meets(graph_, id, facts.has_reduction ? facts.row : 0);
+    return facts.has_reduction ? row > 0 : row > 0 && row <= kMaxRegisterRow;
   }
 
   // The same for a reduction whose elements are shared where they are used, and for what is made of such; nothing where

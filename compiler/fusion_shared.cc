@@ -1,6 +1,8 @@
 #include "compiler/fusion_shared.h"
 
 #include <algorithm>
+#include <map>
+#include <optional>
 #include <unordered_set>
 #include <vector>
 
@@ -12,7 +14,8 @@ using ir::Op;
 using ir::Shape;
 
 // Users looked at to find out where a value goes.
-constexpr size_t kMaxUsersSeen = 256;
+constexpr size_t kMaxUsersSeen = 1024;
+constexpr size_t kMaxUsersInRow = 4096;
 
 bool reduces_last_axes(const FlatGraph& graph, NodeId reduction) {
   const Shape& from = graph.node(graph.nodes[reduction].inputs[0]).shape;
@@ -86,6 +89,66 @@ class SharedWalk {
   std::unordered_set<NodeId> seen_;
 };
 
+// The same as SharedWalk through reductions, to where all ways meet.
+class RowWalk {
+ public:
+  RowWalk(const FlatGraph& graph, NodeId id, int64_t row)
+      : graph_(graph), row_(row), count_(graph.nodes[id].count), is_element_(row == 0) {
+    push_users(id, {.is_element = is_element_});
+  }
+
+  int64_t run() {
+    for (size_t seen = 0; !open_.empty() && seen < kMaxUsersInRow; ++seen) {
+      const auto [user, input] = *open_.begin();
+      open_.erase(open_.begin());
+      const std::optional<Value> value = enter(user, input);
+      if (!value.has_value()) return 0;
+      if (open_.empty() && !value->is_element) return row_;
+      if (graph_.nodes[user].is_output) return 0;
+      push_users(user, *value);
+    }
+    return 0;
+  }
+
+ private:
+  struct Value {
+    bool is_element = false;  // of a row; else one for each row
+  };
+
+  void push_users(NodeId from, Value value) {
+    for (const NodeId user : graph_.nodes[from].users) {
+      open_[user].is_element |= value.is_element;
+    }
+  }
+
+  // What the user makes of it; nothing where that is neither an element of the row nor one for each row.
+  std::optional<Value> enter(NodeId user, Value input) {
+    const FlatNode& flat = graph_.nodes[user];
+    const Op op = flat.node->op;
+    if (ir::is_reduce(op)) {
+      if (row_ == 0) row_ = row_of(graph_, user);
+      const bool is_over_row = input.is_element && row_ > 1 && row_of(graph_, user) == row_;
+      return is_over_row && flat.count == rows() ? std::optional(Value{.is_element = false}) : std::nullopt;
+    }
+    if (!ir::is_elementwise(op) && op != Op::kReshape && op != Op::kExpand) return std::nullopt;
+    if (is_broadcast(graph_, user)) {
+      if (input.is_element || row_ == 0 || broadcast_by(graph_, user, 1) != row_) return std::nullopt;
+      input.is_element = true;
+    }
+    const bool has_count = flat.count == (input.is_element ? elements() : rows());
+    return has_count ? std::optional(input) : std::nullopt;
+  }
+
+  int64_t rows() const { return is_element_ ? count_ / std::max<int64_t>(row_, 1) : count_; }
+  int64_t elements() const { return is_element_ ? count_ : count_ * row_; }
+
+  const FlatGraph& graph_;
+  int64_t row_;          // 0: not yet known
+  const int64_t count_;  // of the value
+  const bool is_element_;
+  std::map<NodeId, Value> open_;  // users ascending, each after all that it can be reached through
+};
+
 }  // namespace
 
 int64_t trips(const FlatGraph& graph, NodeId reduction) {
@@ -122,6 +185,10 @@ int64_t broadcast_by(const FlatGraph& graph, NodeId node, int64_t by) {
     }
   }
   return run;
+}
+
+int64_t find_row_that_meets(const FlatGraph& graph, NodeId id, int64_t row) {
+  return RowWalk(graph, id, row).run();
 }
 
 SharedUses find_shared_uses(const FlatGraph& graph, NodeId id, const Shared& shared) {

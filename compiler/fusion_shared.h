@@ -38,4 +38,9 @@ int64_t broadcast_by(const FlatGraph& graph, NodeId node, int64_t by);
 // `by` = 1, the value itself, not yet repeated.
 SharedUses find_shared_uses(const FlatGraph& graph, NodeId id, const Shared& shared);
 
+// Where all that is made of a value - one for each row of `row` elements, or, with `row` = 0, the elements of rows -
+// ends in one value of the same row, by way of elements of the row and reductions over it: the elements of a row. The
+// group of lanes that computes what it ends in has the value at hand. 0 where that is not so.
+int64_t find_row_that_meets(const FlatGraph& graph, NodeId id, int64_t row);
+
 }  // namespace bw::compiler

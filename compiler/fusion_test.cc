@@ -159,6 +159,47 @@ TEST(Fusion, SoftmaxIsOneKernelHoweverLongAndMany) {
   EXPECT_EQ(result->kernels.size(), 1u);
 }
 
+// By bits: the largest multiple of 2^-bits that at least `count` elements of each row are larger than.
+Value search_in_rows(const Value& x, int bits, double count) {
+  Value found = (x.sum({1}) * x.number(0)) - x.number(1);
+  for (int bit = -1; bit < bits; ++bit) {
+    const Value candidate = found + x.number(std::ldexp(1, -bit - 1));
+    const Value is_above = binary(Op::kCmpLt, candidate, x);
+    const Value above = is_above.cast(DType::kF32).sum({1});
+    found = select(binary(Op::kCmpLt, above, x.number(count)), found, candidate);
+  }
+  return found;
+}
+
+TEST(Fusion, SearchOverARowIsOneKernel) {
+  for (const auto& [rows, columns] : {std::pair(1, 1000), std::pair(3, 2048), std::pair(40, 7), std::pair(5, 33)}) {
+    Inputs inputs;
+    const Value x = inputs.param(DType::kF32, {rows, columns});
+    EXPECT_EQ(check_schedule(inputs, {search_in_rows(x, 12, columns / 3)}), 1u) << rows << " x " << columns;
+  }
+  // A hundred reductions, each of which waits for the one before.
+  Inputs inputs;
+  const Value x = inputs.param(DType::kF32, {1, 64});
+  EXPECT_EQ(check_schedule(inputs, {search_in_rows(search_in_rows(x, 50, 8) + x, 50, 20)}), 1u);
+}
+
+TEST(Fusion, LogarithmOfASumOfPowersIsOneKernel) {
+  Inputs inputs;
+  const Value x = inputs.param(DType::kF32, {6, 300});
+  const Value largest = x.max({1});
+  const Value power = (x - largest).unary(Op::kExp2);
+  EXPECT_EQ(check_schedule(inputs, {power.sum({1}).unary(Op::kLog2) + largest}), 1u);
+}
+
+// What is used besides, by columns, is not at hand where it is needed.
+TEST(Fusion, SumsOfRowsThatColumnsUseAreAKernel) {
+  Inputs inputs;
+  const Value x = inputs.param(DType::kF32, {512, 512});
+  const Value sum = x.sum({1});
+  const Value scaled = x * sum.reshape({1, 512});
+  EXPECT_GE(check_schedule(inputs, {(x - sum).max({1}) + scaled.max({1})}), 2u);
+}
+
 TEST(Fusion, ArgmaxOverAVocabularyIsOneKernel) {
   Inputs inputs;
   const Value x = inputs.param(DType::kF32, {1, 1024});

@@ -12,6 +12,7 @@
 #include "compiler/contraction_match.h"
 #include "compiler/cost_model.h"
 #include "compiler/fusion.h"
+#include "compiler/fusion_shared.h"
 #include "compiler/loops_cone.h"
 #include "compiler/loops_group.h"
 #include "compiler/loops_lanes.h"
@@ -69,10 +70,10 @@ class RootLowering {
     if (const NodeId scores = find_scores_to_cut(graph_, buffers_, cone_); scores != kNoNode) {
       return LoweredRoot{{}, scores};
     }
+    if (std::optional<Lowered> rows = lower_rows()) return LoweredRoot{std::move(rows->nest), kNoNode};
     LanePlan plan = plan_lanes(output_shape(), Cooperation::kNone);
     std::optional<Lowered> alone = lower(plan, {});
     if (!alone.has_value()) return cut();
-    if (std::optional<Lowered> rows = lower_rows()) return LoweredRoot{std::move(rows->nest), kNoNode};
     if (alone->overwrites_what_it_reads) return copy_first();
     if (std::optional<Lowered> product = lower_product(*alone)) return LoweredRoot{std::move(product->nest), kNoNode};
     if (std::optional<Lowered> grouped = lower_group(*alone)) return LoweredRoot{std::move(grouped->nest), kNoNode};
@@ -142,14 +143,26 @@ class RootLowering {
     return axes;
   }
 
+  // Whether each element of the output is what becomes of a row of its own, by several reductions over it.
+  bool is_of_rows() const {
+    if (cone_.max_height < 2) return false;
+    const int64_t outputs = ir::max_element_count(output_shape());
+    return std::all_of(cone_.heights.begin(), cone_.heights.end(), [&](const auto& reduction) {
+      const auto [id, height] = reduction;
+      if (graph_.nodes[id].count > outputs) return trips(graph_, id) <= kMaxSerialTrips;
+      return graph_.nodes[id].count == outputs && row_of(graph_, id) == cone_.longest_trips;
+    });
+  }
+
   // A group of lanes for each row, which stays in registers between the reductions over it and the stores.
   std::optional<Lowered> lower_rows() {
     int64_t row = 1;
     const size_t axes = cone_.max_height == 0 ? 0 : row_axes(&row);
-    if (axes == 0) return std::nullopt;
+    if (axes == 0) row = is_of_rows() ? cone_.longest_trips : 0;
+    if (row < 2) return std::nullopt;
     const int64_t bytes = ir::size_bytes(graph_.node(root_).dtype);
     const int64_t width = std::gcd(row, kLoadBytes / std::max<int64_t>(bytes, 2));
-    const GroupWork work{.outputs = std::max<int64_t>(ir::max_element_count(output_shape()) / row, 1),
+    const GroupWork work{.outputs = std::max<int64_t>(ir::max_element_count(output_shape()) / (axes == 0 ? 1 : row), 1),
                          .trips = row,
                          .width = width,
                          .element_bytes = bytes,

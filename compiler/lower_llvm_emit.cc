@@ -132,12 +132,11 @@ Value* KernelEmitter::known(const Node* node) const {
   return nullptr;
 }
 
-namespace {
-
-// Params and other views of their bytes are no values.
-bool is_memory(const Node& node) {
+bool KernelEmitter::is_memory(const Node& node) {
   return node.op == Op::kParam || (node.op == Op::kBitcast && is_memory(*node.inputs[0]));
 }
+
+namespace {
 
 std::vector<NodePtr> store_roots(std::span<const NodePtr> stores) {
   std::vector<NodePtr> roots;

@@ -102,6 +102,8 @@ class KernelEmitter {
   llvm::Value* same_in_wave(llvm::Value* value);
   void emit_barrier();
 
+  // Params and other views of their bytes are no values.
+  static bool is_memory(const ir::Node& node);
   llvm::Value* known(const ir::Node* node) const;  // null: not computed yet
   Split split_of(const ir::NodePtr& node);
   bool split_arithmetic(const ir::NodePtr& node, Split& result);

@@ -27,10 +27,19 @@ bool same_ranges(const Node& a, const Node& b) {
 
 }  // namespace
 
-// Whether all that the loops of `reduction` need from outside them is computed.
+// Whether all that the loops of `reduction` need from outside them is computed. As ready_nodes(), but chains of
+// reductions, of which each waits for the one before, are not walked to their begin each time.
 bool KernelEmitter::inputs_known(const NodePtr& reduction) const {
-  const std::vector<NodePtr> needed = ready_nodes(std::span(&reduction->inputs[0], 1));
-  return needed.empty();
+  std::unordered_set<const Node*> seen;
+  std::vector<const Node*> stack{reduction->inputs[0].get()};
+  while (!stack.empty()) {
+    const Node* node = stack.back();
+    stack.pop_back();
+    if (!seen.insert(node).second || is_memory(*node) || known(node) != nullptr) continue;
+    if (node->op != Op::kRange && is_ready(node)) return false;
+    for (const NodePtr& input : node->inputs) stack.push_back(input.get());
+  }
+  return true;
 }
 
 std::vector<NodePtr> KernelEmitter::next_group(std::span<const NodePtr> pending) const {

@@ -21,7 +21,8 @@ struct SamplingInputs {
 // in f32, round the sum up to a token to the other side of what is drawn: about one in 10^6 draws.
 //
 // Access is static: the token is found by searching the place in the order of the logits (equal ones by id) up to which
-// the probabilities sum to what is drawn, four bits at a time, each time by summing over the whole vocabulary.
+// the probabilities sum to what is drawn, bit by bit, each time by summing over the whole vocabulary. Up to 32768
+// tokens all of that is one kernel of one workgroup, which keeps the row in registers.
 Tensor draw_token(const Tensor& logits, const SamplingInputs& inputs);
 
 // In [0, 1), f64: what sample() draws with this seed and step.

@@ -24,7 +24,7 @@ class SamplingGraph : public ::testing::Test {
   }
 
   // What the device draws with seeds and steps that differ, against sample().
-  void expect_same_draws(std::vector<float> logits, SamplingOptions options, int count) {
+  void expect_same_draws(std::vector<float> logits, SamplingOptions options, int count, size_t most_kernels = 1) {
     const Tensor input = Tensor::from(runtime_, logits, {1, static_cast<int64_t>(logits.size())});
     SamplingInputs inputs;
     inputs.temperature = word(static_cast<float>(options.temperature));
@@ -35,6 +35,7 @@ class SamplingGraph : public ::testing::Test {
     const std::vector<ir::NodePtr> outputs = {draw_token(input, inputs).node()};
     const auto program = runtime_->prepare(outputs);
     ASSERT_TRUE(program.is_ok()) << program.status().message();
+    EXPECT_LE(program.value()->launches().size(), most_kernels);
     for (int32_t step = 0; step < count; ++step) {
       options.seed = static_cast<uint64_t>(step) * 0x123456789abcdef1u;
       ASSERT_TRUE(inputs.seed.buffer()->write(0, std::as_bytes(std::span(&options.seed, 1))).is_ok());
@@ -69,6 +70,14 @@ TEST_F(SamplingGraph, DrawsWhatTheHostDraws) {
   expect_same_draws(logits, {.temperature = 2, .top_k = 50, .top_p = 0.8}, 20);
 }
 
+// A row that does not fit in the registers of a workgroup.
+TEST_F(SamplingGraph, LargeVocabularies) {
+  std::vector<float> logits = random_logits(33000);
+  for (size_t id = 1000; id < logits.size(); id += 3) logits[id] = logits[0];
+  expect_same_draws(logits, {.temperature = 1}, 3, 50);
+  expect_same_draws(logits, {.temperature = 1.5, .top_k = 20000, .top_p = 0.9}, 5, 100);
+}
+
 TEST_F(SamplingGraph, EqualLogitsAreDrawnByTheirIds) {
   expect_same_draws(std::vector<float>(37, 0.5f), {.temperature = 1}, 20);
   expect_same_draws(std::vector<float>(37, -0.5f), {.temperature = 1, .top_k = 5, .top_p = 0.7}, 20);
@@ -84,7 +93,7 @@ TEST_F(SamplingGraph, EdgesOfTheOptionsAndOfTheLogits) {
   logits[4] = INFINITY;
   logits[5] = -INFINITY;
   expect_same_draws(logits, {.temperature = 5}, 20);
-  expect_same_draws({2.5f}, {.temperature = 1}, 3);
+  expect_same_draws({2.5f}, {.temperature = 1}, 3, 10);
 }
 
 }  // namespace
