@@ -145,11 +145,16 @@ TEST(Bench, CountsWhatAPatchedParameterCosts) {
 // Sizes that no list has; what comes out is verified, and copies go there and back.
 TEST(Bench, TakesOtherSizesByName) {
   const json document = bench_json({"--repetitions", "1", "gemm/f32/33x65x17", "gemm/i8/16x32x64", "gemv/q8_0/3x64",
-                                    "copy/h2d/5", "copy/d2h/100001", "graph_replay/3"});
+                                    "copy/h2d/5", "copy/d2h/100001", "copy/both_ways/70000", "copy/h2d_pinned/3",
+                                    "copy/d2h_pinned/70000", "graph_replay/3"});
   EXPECT_THAT(names_in(document), UnorderedElementsAre("gemm/f32/33x65x17", "gemm/i8/16x32x64", "gemv/q8_0/3x64",
-                                                       "copy/h2d/5", "copy/d2h/100001", "graph_replay/3"));
+                                                       "copy/h2d/5", "copy/d2h/100001", "copy/both_ways/70000",
+                                                       "copy/h2d_pinned/3", "copy/d2h_pinned/70000", "graph_replay/3"));
+  for (const json& one : document["benchmarks"]) {
+    EXPECT_EQ(one.contains("memcpy_p50"), one["name"].get<std::string>().starts_with("copy/")) << one;
+  }
   for (const char* name : {"gemm/f32/0x1x1", "gemm/f32/1x1", "gemm/f32/1x1x", "gemm/f33/1x1x1", "gemv/q8_0/3x33",
-                           "copy/h2d/0", "copy/h2d/-1", "graph_replay/99999999999"}) {
+                           "copy/h2d/0", "copy/h2d/-1", "copy/both_ways/0", "graph_replay/99999999999"}) {
     expect_refused({name}, name);
   }
 }

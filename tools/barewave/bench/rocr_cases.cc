@@ -20,6 +20,8 @@ namespace {
 
 using MachinePtr = std::shared_ptr<RocrMachine>;
 
+enum class CopyDirection : uint8_t { kHostToDevice, kDeviceToHost };
+
 constexpr size_t kDepth = 16;  // dispatches in a row, as on this runtime's side
 
 std::optional<uint64_t> size_behind(const std::string& name, std::string_view family) {

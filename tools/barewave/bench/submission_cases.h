@@ -13,8 +13,5 @@ inline constexpr uint32_t kEndProgram = 0xbfb00000;
 
 int64_t host_cost_iterations(int64_t kernels);
 TimedCase replay_case(int64_t kernels);
-// `to_device`: otherwise from it.
-enum class CopyDirection : uint8_t { kHostToDevice, kDeviceToHost };
-TimedCase copy_case(CopyDirection direction, uint64_t size_bytes);
 
 }  // namespace bw::tools

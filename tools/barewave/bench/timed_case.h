@@ -79,7 +79,7 @@ TimedCase timed_case_of(const BenchCase& one);
 
 void add_submission_cases(std::vector<TimedCase>* cases);
 void add_copy_cases(std::vector<TimedCase>* cases);
-// graph_replay/N, copy/h2d/BYTES and copy/d2h/BYTES for other numbers than those of the list; nothing for other names.
+// graph_replay/N and copy/WAY/BYTES for other numbers than those of the list; nothing for other names.
 std::vector<TimedCase> sized_case(const std::string& name);
 
 }  // namespace bw::tools
