@@ -26,7 +26,7 @@ Unit unit_for(double bytes) {
 
 }  // namespace
 
-std::string progress_line(uint64_t done_bytes, uint64_t total_bytes, std::chrono::nanoseconds elapsed) {
+std::string progress_line(uint64_t done_bytes, uint64_t total_bytes, double bytes_per_second) {
   const auto total = static_cast<double>(total_bytes);
   const double done = std::min(static_cast<double>(done_bytes), total);
   const auto filled = static_cast<size_t>(done / total * kBarColumns);
@@ -34,12 +34,19 @@ std::string progress_line(uint64_t done_bytes, uint64_t total_bytes, std::chrono
   std::string line = fmt::format("loading [{}{}] {:3.0f}%  {:.2f} of {:.2f} {}", std::string(filled, '#'),
                                  std::string(kBarColumns - filled, ' '), done / total * 100, done / size.bytes,
                                  total / size.bytes, size.name);
-  const double seconds = std::chrono::duration<double>(elapsed).count();
-  if (done == 0 || seconds <= 0) return line;
-  const double rate = done / seconds;
-  const Unit unit = unit_for(rate);
-  const auto left = static_cast<uint64_t>((total - done) / rate + 0.5);
-  return line + fmt::format("  {:.2f} {}/s  {}:{:02} left", rate / unit.bytes, unit.name, left / 60, left % 60);
+  if (bytes_per_second <= 0) return line;
+  const Unit unit = unit_for(bytes_per_second);
+  const auto left = static_cast<uint64_t>((total - done) / bytes_per_second + 0.5);
+  return line +
+         fmt::format("  {:.2f} {}/s  {}:{:02} left", bytes_per_second / unit.bytes, unit.name, left / 60, left % 60);
+}
+
+double ProgressBar::rate(Clock::time_point now) {
+  while (past_.size() > 1 && now - past_[1].time >= kRatedTime) past_.pop_front();
+  const double seconds = std::chrono::duration<double>(now - past_.front().time).count();
+  const auto bytes = static_cast<double>(done_bytes_ - past_.front().done_bytes);
+  past_.push_back({now, done_bytes_});
+  return seconds > 0 ? bytes / seconds : 0;
 }
 
 void ProgressBar::add(uint64_t bytes, Clock::time_point now) {
@@ -47,7 +54,7 @@ void ProgressBar::add(uint64_t bytes, Clock::time_point now) {
   if (!sink_ || total_bytes_ == 0 || now < next_) return;
   next_ = now + kInterval;
   is_drawn_ = true;
-  sink_(fmt::format("{}{}", kWipe, progress_line(done_bytes_, total_bytes_, now - start_)));
+  sink_(fmt::format("{}{}", kWipe, progress_line(done_bytes_, total_bytes_, rate(now))));
 }
 
 void ProgressBar::finish() {

@@ -3,16 +3,20 @@
 
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <string>
 #include <string_view>
 
 namespace bw::tools {
 
-// "loading [#####     ] 50%  1.50 of 3.00 GB  2.10 GB/s  0:01 left", without a line end. `total_bytes` > 0.
-std::string progress_line(uint64_t done_bytes, uint64_t total_bytes, std::chrono::nanoseconds elapsed);
+// "loading [#####     ] 50%  1.50 of 3.00 GB  2.10 GB/s  0:01 left", without a line end; what remains is by that rate,
+// and neither is shown for 0. `total_bytes` > 0.
+std::string progress_line(uint64_t done_bytes, uint64_t total_bytes, double bytes_per_second);
 
-// Draws one line again and again, from half a second on, at most ten times a second; it is wiped out at the end.
+// Draws one line again and again, from half a second on, at most ten times a second; it is wiped out at the end. The
+// rate is that of the last three seconds: loads begin fast, with what the system has in memory, and go on with the
+// disk.
 class ProgressBar {
  public:
   using Clock = std::chrono::steady_clock;
@@ -20,7 +24,7 @@ class ProgressBar {
 
   // For a terminal; see stderr_terminal(). Draws nothing where `sink` is empty or there is nothing to load.
   ProgressBar(Sink sink, uint64_t total_bytes, Clock::time_point start = Clock::now())
-      : sink_(std::move(sink)), total_bytes_(total_bytes), start_(start), next_(start + kSilence) {}
+      : sink_(std::move(sink)), total_bytes_(total_bytes), next_(start + kSilence), past_{Moment{start, 0}} {}
   ProgressBar(const ProgressBar&) = delete;
   ProgressBar& operator=(const ProgressBar&) = delete;
   ~ProgressBar() { finish(); }
@@ -31,12 +35,19 @@ class ProgressBar {
  private:
   static constexpr auto kSilence = std::chrono::milliseconds(500);
   static constexpr auto kInterval = std::chrono::milliseconds(100);
+  static constexpr auto kRatedTime = std::chrono::seconds(3);
+  struct Moment {
+    Clock::time_point time;
+    uint64_t done_bytes = 0;
+  };
+
+  double rate(Clock::time_point now);
 
   const Sink sink_;
   const uint64_t total_bytes_;
-  const Clock::time_point start_;
   Clock::time_point next_;
   uint64_t done_bytes_ = 0;
+  std::deque<Moment> past_;  // of the time that the rate is of, and the last one before
   bool is_drawn_ = false;
 };
 
