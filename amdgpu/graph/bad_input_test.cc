@@ -1,0 +1,127 @@
+// What callers do wrong, or too much of, with graphs and series: an error that says so, and all goes on.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "amdgpu/device.h"
+#include "amdgpu/testing/fake_gpu.h"
+#include "base/mapped_file.h"
+
+namespace bw::amdgpu {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+// No spinning: the fake GPU works only while the runtime sleeps.
+const DeviceOptions kOptions{.wait_timeout_ns = 5'000'000, .spin_ns = 0};
+constexpr uint64_t kBytes = 4096;
+
+class BadGraphs : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    device_ = Device::open(gpu_.driver(), kOptions).value();
+    const MappedFile file = MappedFile::open(BW_AMDGPU_TESTDATA "/two_kernels.hsaco").value();
+    module_ = device_->load(file.bytes()).value();
+    for (Buffer& buffer : buffers_) buffer = device_->allocate(MemoryKind::kVram, kBytes).value();
+    gpu_.on_dispatch = [this](const auto& dispatch) {
+      const uint64_t arguments = dispatch.registers.at(0x2e40) | uint64_t{dispatch.registers.at(0x2e41)} << 32;
+      std::array<uint64_t, 2> values{};
+      std::memcpy(values.data(), reinterpret_cast<const void*>(arguments), sizeof values);
+      seen_.push_back(values);
+    };
+  }
+  void TearDown() override { EXPECT_EQ(gpu_.complaint(), ""); }
+
+  // So many kernels in a row, which get a pointer and a number.
+  CommandGraph chain(size_t kernels, const GraphOptions& options) {
+    GraphRecorder recorder = device_->record_graph(options);
+    pointer_ = recorder.pointer(kBytes);
+    number_ = recorder.parameter(8, 0);
+    const std::vector<std::byte> arguments(16);
+    const KernelLaunch::PointerUse pointers[] = {{pointer_, Access::kReadWrite}};
+    const ParameterUse uses[] = {{pointer_, ParameterUse::Place::kArgument, 0},
+                                 {number_, ParameterUse::Place::kArgument, 8}};
+    for (size_t i = 0; i < kernels; ++i) {
+      recorder.launch({.kernel = module_->kernel("add_one").value(),
+                       .arguments = arguments,
+                       .uses = {},
+                       .pointers = pointers,
+                       .parameters = uses});
+    }
+    return recorder.finish().value();
+  }
+  Status append(ReplaySeries& series, CommandGraph& graph, int buffer, uint64_t number) {
+    BW_RETURN_IF_ERROR(graph.set(pointer_, buffers_[buffer]));
+    BW_RETURN_IF_ERROR(graph.set(number_, number));
+    return device_->append(series, graph, {});
+  }
+
+  testing::FakeGpu gpu_;
+  std::unique_ptr<Device> device_;
+  std::unique_ptr<CodeModule> module_;
+  Buffer buffers_[3];
+  ParameterId pointer_;
+  ParameterId number_;
+  std::vector<std::array<uint64_t, 2>> seen_;
+};
+
+TEST_F(BadGraphs, ARecordingThatNeverEndsIsRefused) {
+  GraphRecorder recorder = device_->record_graph();
+  for (size_t i = 0; i <= GraphRecorder::kMostNodes; ++i) recorder.fill({&buffers_[0], Access::kWrite, 0, 4}, 1);
+  const Status status = recorder.finish().status();
+  EXPECT_EQ(status.code(), StatusCode::kUnsupported);
+  EXPECT_THAT(status.message(), HasSubstr("at most 1048576 nodes"));
+}
+
+// All places of a chain of indirect buffers are patched anew for each replay.
+TEST_F(BadGraphs, MoreThanAnIndirectBufferHoldsRepeatsInASeries) {
+  constexpr size_t kKernels = 40;
+  CommandGraph graph = chain(kKernels, {.chunk_dwords = 100});
+  ReplaySeries series = device_->make_series(3).value();
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(append(series, graph, i, 100 + static_cast<uint64_t>(i)).is_ok());
+  ASSERT_TRUE(device_->wait(device_->submit(series).value()).is_ok());
+  ASSERT_EQ(seen_.size(), 3 * kKernels);
+  for (size_t i = 0; i < seen_.size(); ++i) {
+    const size_t replay = i / kKernels;
+    EXPECT_THAT(seen_[i], ElementsAre(buffers_[replay].gpu_addr().value, 100 + replay)) << i;
+  }
+}
+
+TEST_F(BadGraphs, PatchesOutOfRangeLeaveASeriesAsItWas) {
+  CommandGraph graph = chain(1, {});
+  Buffer small = device_->allocate(MemoryKind::kVram, 64).value();
+  ReplaySeries series = device_->make_series(2).value();
+  EXPECT_THAT(device_->append(series, graph, {}).message(), HasSubstr("were not set"));
+  ASSERT_TRUE(append(series, graph, 0, 7).is_ok());
+  EXPECT_THAT(graph.set(pointer_, small).message(), HasSubstr("it needs 4096 bytes"));
+  EXPECT_THAT(graph.set(pointer_, buffers_[1], ~0ull).message(), HasSubstr("it needs 4096 bytes"));
+  ASSERT_TRUE(device_->append(series, graph, {}).is_ok());
+  ASSERT_TRUE(device_->wait(device_->submit(series).value()).is_ok());
+  const auto first = buffers_[0].gpu_addr().value;
+  EXPECT_THAT(seen_, ElementsAre(ElementsAre(first, 7), ElementsAre(first, 7)));
+}
+
+TEST_F(BadGraphs, ASeriesAfterALossOfTheDeviceIsItsReport) {
+  CommandGraph graph = chain(1, {});
+  ReplaySeries series = device_->make_series(4).value();
+  for (uint64_t i = 0; i < 3; ++i) ASSERT_TRUE(append(series, graph, 0, i).is_ok());
+  gpu_.stop_before_dispatch = 1;
+  gpu_.fault_address = 0x7000;
+  const Status fault = device_->wait(device_->submit(series).value());
+  EXPECT_EQ(fault.code(), StatusCode::kDeviceFault);
+  EXPECT_EQ(append(series, graph, 1, 9).message(), fault.message());
+  EXPECT_EQ(device_->submit(graph).status().message(), fault.message());
+  gpu_.stop_before_dispatch.reset();
+  gpu_.fault_address.reset();
+  ASSERT_TRUE(device_->recover().is_ok());
+  ASSERT_TRUE(append(series, graph, 1, 9).is_ok());
+  EXPECT_EQ(series.size(), 1u);
+  ASSERT_TRUE(device_->wait(device_->submit(series).value()).is_ok());
+  EXPECT_THAT(seen_.back(), ElementsAre(buffers_[1].gpu_addr().value, 9));
+  EXPECT_TRUE(device_->wait_replay(series, 0).value());
+}
+
+}  // namespace
+}  // namespace bw::amdgpu
