@@ -4,8 +4,8 @@
 
 #include <cstdint>
 #include <span>
-#include <vector>
 
+#include "amdgpu/address_set.h"
 #include "amdgpu/graph/buffer_use.h"
 
 namespace bw::amdgpu {
@@ -26,8 +26,8 @@ class MemoryFootprint {
 
  private:
   bool is_known_ = false;
-  std::vector<AddressUse> used_;     // sorted, apart
-  std::vector<AddressUse> written_;  // sorted, apart
+  AddressSet used_;
+  AddressSet written_;
 };
 
 }  // namespace bw::amdgpu

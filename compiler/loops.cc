@@ -8,6 +8,7 @@
 #include <string>
 #include <unordered_set>
 
+#include "amdgpu/gfx11/limits.h"
 #include "compiler/attention_loops.h"
 #include "compiler/contraction_match.h"
 #include "compiler/cost_model.h"
@@ -42,7 +43,7 @@ constexpr int64_t kMaxRowElements = 32;
 constexpr int64_t kMaxSerialTrips = 64;
 
 // Waves that share the columns of a reduction, each with some rows of its own: up to kBusyWaves.
-constexpr int64_t kWaveLanes = 32;
+constexpr int64_t kWaveLanes = amdgpu::gfx11::kWaveLanes;
 constexpr int64_t kMaxStridedLanes = 16;
 constexpr int64_t kMinColumnSteps = 64;
 constexpr int64_t kMaxPartialBytes = 16384;

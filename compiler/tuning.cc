@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "amdgpu/gfx11/limits.h"
+
 namespace bw::compiler {
 namespace {
 
@@ -19,7 +21,7 @@ constexpr FileCache::Format kFormat = {
     .content = "measured choices",
 };
 
-constexpr uint32_t kWave = 32;
+constexpr uint32_t kWave = amdgpu::gfx11::kWaveLanes;
 
 // Tells ways of doing a part apart, whatever its workgroup size is.
 std::string label(const KernelPart& part) {

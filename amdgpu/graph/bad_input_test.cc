@@ -2,11 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstring>
-
 #include "amdgpu/device.h"
-#include "amdgpu/testing/fake_gpu.h"
-#include "base/mapped_file.h"
+#include "amdgpu/testing/graph_fixture.h"
 
 namespace bw::amdgpu {
 namespace {
@@ -14,26 +11,8 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-// No spinning: the fake GPU works only while the runtime sleeps.
-const DeviceOptions kOptions{.wait_timeout_ns = 5'000'000, .spin_ns = 0};
-constexpr uint64_t kBytes = 4096;
-
-class BadGraphs : public ::testing::Test {
+class BadGraphs : public testing::GraphFixture {
  protected:
-  void SetUp() override {
-    device_ = Device::open(gpu_.driver(), kOptions).value();
-    const MappedFile file = MappedFile::open(BW_AMDGPU_TESTDATA "/two_kernels.hsaco").value();
-    module_ = device_->load(file.bytes()).value();
-    for (Buffer& buffer : buffers_) buffer = device_->allocate(MemoryKind::kVram, kBytes).value();
-    gpu_.on_dispatch = [this](const auto& dispatch) {
-      const uint64_t arguments = dispatch.registers.at(0x2e40) | uint64_t{dispatch.registers.at(0x2e41)} << 32;
-      std::array<uint64_t, 2> values{};
-      std::memcpy(values.data(), reinterpret_cast<const void*>(arguments), sizeof values);
-      seen_.push_back(values);
-    };
-  }
-  void TearDown() override { EXPECT_EQ(gpu_.complaint(), ""); }
-
   // So many kernels in a row, which get a pointer and a number.
   CommandGraph chain(size_t kernels, const GraphOptions& options) {
     GraphRecorder recorder = device_->record_graph(options);
@@ -44,11 +23,8 @@ class BadGraphs : public ::testing::Test {
     const ParameterUse uses[] = {{pointer_, ParameterUse::Place::kArgument, 0},
                                  {number_, ParameterUse::Place::kArgument, 8}};
     for (size_t i = 0; i < kernels; ++i) {
-      recorder.launch({.kernel = module_->kernel("add_one").value(),
-                       .arguments = arguments,
-                       .uses = {},
-                       .pointers = pointers,
-                       .parameters = uses});
+      recorder.launch(
+          {.kernel = kernel_, .arguments = arguments, .uses = {}, .pointers = pointers, .parameters = uses});
     }
     return recorder.finish().value();
   }
@@ -58,13 +34,8 @@ class BadGraphs : public ::testing::Test {
     return device_->append(series, graph, {});
   }
 
-  testing::FakeGpu gpu_;
-  std::unique_ptr<Device> device_;
-  std::unique_ptr<CodeModule> module_;
-  Buffer buffers_[3];
   ParameterId pointer_;
   ParameterId number_;
-  std::vector<std::array<uint64_t, 2>> seen_;
 };
 
 TEST_F(BadGraphs, ARecordingThatNeverEndsIsRefused) {
@@ -85,7 +56,7 @@ TEST_F(BadGraphs, MoreThanAnIndirectBufferHoldsRepeatsInASeries) {
   ASSERT_EQ(seen_.size(), 3 * kKernels);
   for (size_t i = 0; i < seen_.size(); ++i) {
     const size_t replay = i / kKernels;
-    EXPECT_THAT(seen_[i], ElementsAre(buffers_[replay].gpu_addr().value, 100 + replay)) << i;
+    EXPECT_THAT(seen_[i], ElementsAre(address(replay), 100 + replay)) << i;
   }
 }
 
@@ -99,7 +70,7 @@ TEST_F(BadGraphs, PatchesOutOfRangeLeaveASeriesAsItWas) {
   EXPECT_THAT(graph.set(pointer_, buffers_[1], ~0ull).message(), HasSubstr("it needs 4096 bytes"));
   ASSERT_TRUE(device_->append(series, graph, {}).is_ok());
   ASSERT_TRUE(device_->wait(device_->submit(series).value()).is_ok());
-  const auto first = buffers_[0].gpu_addr().value;
+  const auto first = address(0);
   EXPECT_THAT(seen_, ElementsAre(ElementsAre(first, 7), ElementsAre(first, 7)));
 }
 
@@ -119,7 +90,7 @@ TEST_F(BadGraphs, ASeriesAfterALossOfTheDeviceIsItsReport) {
   ASSERT_TRUE(append(series, graph, 1, 9).is_ok());
   EXPECT_EQ(series.size(), 1u);
   ASSERT_TRUE(device_->wait(device_->submit(series).value()).is_ok());
-  EXPECT_THAT(seen_.back(), ElementsAre(buffers_[1].gpu_addr().value, 9));
+  EXPECT_THAT(seen_.back(), ElementsAre(address(1), 9));
   EXPECT_TRUE(device_->wait_replay(series, 0).value());
 }
 

@@ -2,31 +2,10 @@
 
 #include <algorithm>
 
+#include "amdgpu/address_set.h"
+
 namespace bw::amdgpu {
 namespace {
-
-// A set of bytes.
-class AddressSet {
- public:
-  void add(uint64_t begin, uint64_t end) {
-    auto next = ranges_.lower_bound(begin);
-    if (next != ranges_.begin() && std::prev(next)->second >= begin) --next;
-    while (next != ranges_.end() && next->first <= end) {
-      begin = std::min(begin, next->first);
-      end = std::max(end, next->second);
-      next = ranges_.erase(next);
-    }
-    ranges_.emplace(begin, end);
-  }
-  bool overlaps(uint64_t begin, uint64_t end) const {
-    const auto next = ranges_.lower_bound(end);
-    return next != ranges_.begin() && std::prev(next)->second > begin;
-  }
-  void clear() { ranges_.clear(); }
-
- private:
-  std::map<uint64_t, uint64_t> ranges_;  // end by begin; neither overlapping nor touching
-};
 
 bool reads_any(std::span<const AddressUse> uses, const AddressSet& set) {
   return std::any_of(uses.begin(), uses.end(),
@@ -98,7 +77,7 @@ std::vector<Freshness> freshness_of(std::span<const CachedReader> nodes) {
     }
     for (size_t i = begin; i < end; ++i) {
       for (const AddressUse& use : nodes[i].uses) {
-        if (writes(use.access) && use.begin < use.end) written.add(use.begin, use.end);
+        if (writes(use.access)) written.add(use.begin, use.end);
       }
     }
     const auto level = nodes.subspan(begin, end - begin);

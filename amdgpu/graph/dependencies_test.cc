@@ -2,7 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
+#include <vector>
+
+#include "amdgpu/address_set.h"
 
 namespace bw::amdgpu {
 namespace {
@@ -16,6 +20,25 @@ AddressUse write(uint64_t begin, uint64_t end) {
 
 uint32_t place(DependencyTracker& tracker, std::vector<AddressUse> uses, uint32_t least = 0) {
   return tracker.place(uses, least);
+}
+
+TEST(AddressSet, IsThatOfItsBytes) {
+  std::mt19937 random(7);
+  const auto number = [&](uint32_t below) { return random() % below; };
+  for (int round = 0; round < 200; ++round) {
+    AddressSet set;
+    std::vector<bool> bytes(64);
+    for (int i = 0; i < 12; ++i) {
+      const uint64_t begin = number(60), end = begin + number(5);
+      set.add(begin, end);
+      std::fill(bytes.begin() + static_cast<ptrdiff_t>(begin), bytes.begin() + static_cast<ptrdiff_t>(end), true);
+      const uint64_t first = number(60), last = first + number(5);
+      const bool any =
+          std::find(bytes.begin() + static_cast<ptrdiff_t>(first), bytes.begin() + static_cast<ptrdiff_t>(last),
+                    true) != bytes.begin() + static_cast<ptrdiff_t>(last);
+      ASSERT_EQ(set.overlaps(first, last), any) << "round " << round << ": " << first << " to " << last;
+    }
+  }
 }
 
 TEST(DependencyTracker, ReadersOfOneWriterShareALevel) {

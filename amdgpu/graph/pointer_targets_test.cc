@@ -4,22 +4,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstring>
 #include <optional>
 
 #include "amdgpu/device.h"
-#include "amdgpu/testing/fake_gpu.h"
-#include "base/mapped_file.h"
+#include "amdgpu/testing/graph_fixture.h"
 
 namespace bw::amdgpu {
 namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-
-// No spinning: the fake GPU works only while the runtime sleeps.
-const DeviceOptions kOptions{.wait_timeout_ns = 5'000'000, .spin_ns = 0, .compute_ring_size_bytes = 4096};
-constexpr uint64_t kBytes = 4096;
 
 TEST(PointerTargets, BelongToTheSubmissionsBetweenTwoChanges) {
   PointerTargets targets;
@@ -69,22 +63,13 @@ TEST(PointerTargets, OverlapMattersWhereOneIsWritten) {
 }
 
 // Graphs of one kernel with two pointers: it reads through the first and writes through the second.
-class PointersOfGraphs : public ::testing::Test {
+class PointersOfGraphs : public testing::GraphFixture {
  protected:
+  PointersOfGraphs() : GraphFixture(4096) {}
   void SetUp() override {
-    device_ = Device::open(gpu_.driver(), kOptions).value();
-    const MappedFile file = MappedFile::open(BW_AMDGPU_TESTDATA "/two_kernels.hsaco").value();
-    module_ = device_->load(file.bytes()).value();
-    for (Buffer& buffer : buffers_) buffer = device_->allocate(MemoryKind::kVram, kBytes).value();
-    gpu_.on_dispatch = [this](const auto& dispatch) {
-      const uint64_t arguments = dispatch.registers.at(0x2e40) | uint64_t{dispatch.registers.at(0x2e41)} << 32;
-      uint64_t pointer = 0;
-      std::memcpy(&pointer, reinterpret_cast<const void*>(arguments), sizeof pointer);
-      read_.push_back(pointer);
-    };
+    GraphFixture::SetUp();
     graph_ = record();
   }
-  void TearDown() override { EXPECT_EQ(gpu_.complaint(), ""); }
 
   CommandGraph record() {
     GraphRecorder recorder = device_->record_graph();
@@ -93,11 +78,7 @@ class PointersOfGraphs : public ::testing::Test {
     const std::vector<std::byte> arguments(16);
     const KernelLaunch::PointerUse pointers[] = {{in_, Access::kRead}, {out_, Access::kWrite}};
     const ParameterUse uses[] = {{in_, ParameterUse::Place::kArgument, 0}, {out_, ParameterUse::Place::kArgument, 8}};
-    recorder.launch({.kernel = module_->kernel("add_one").value(),
-                     .arguments = arguments,
-                     .uses = {},
-                     .pointers = pointers,
-                     .parameters = uses});
+    recorder.launch({.kernel = kernel_, .arguments = arguments, .uses = {}, .pointers = pointers, .parameters = uses});
     return recorder.finish().value();
   }
   Status set(int in, int out) {
@@ -105,15 +86,16 @@ class PointersOfGraphs : public ::testing::Test {
     return graph_->set(out_, buffers_[out]);
   }
   Submission submit() { return device_->submit(*graph_).value(); }
+  // What the kernels read through, one after the other.
+  std::vector<uint64_t> read() const {
+    std::vector<uint64_t> read;
+    for (const Arguments& arguments : seen_) read.push_back(arguments[0]);
+    return read;
+  }
 
-  testing::FakeGpu gpu_;
-  std::unique_ptr<Device> device_;
-  std::unique_ptr<CodeModule> module_;
-  Buffer buffers_[6];
   ParameterId in_;
   ParameterId out_;
   std::optional<CommandGraph> graph_;
-  std::vector<uint64_t> read_;
 };
 
 TEST_F(PointersOfGraphs, StayWhileReplaysUseThem) {
@@ -127,7 +109,7 @@ TEST_F(PointersOfGraphs, StayWhileReplaysUseThem) {
   EXPECT_THAT(buffers_[2].free().message(), HasSubstr("refer to it 1 times"));
   ASSERT_TRUE(device_->wait(first).is_ok());
   ASSERT_TRUE(device_->wait(second).is_ok());
-  EXPECT_THAT(read_, ElementsAre(buffers_[0].gpu_addr().value, buffers_[2].gpu_addr().value));
+  EXPECT_THAT(read(), ElementsAre(address(0), address(2)));
   EXPECT_TRUE(buffers_[0].free().is_ok());
   EXPECT_FALSE(buffers_[2].free().is_ok());
   // Where all has ended a new address lets go of the old one.
@@ -174,7 +156,7 @@ TEST_F(PointersOfGraphs, AndWordsStayWhenTheSeriesGoes) {
   const GpuAddr last = device_->allocate(MemoryKind::kGtt, 4).value().gpu_addr();
   for (int buffer : {0, 1, 2}) EXPECT_FALSE(buffers_[buffer].free().is_ok());
   ASSERT_TRUE(device_->wait(done).is_ok());
-  EXPECT_EQ(read_.size(), 2u);
+  EXPECT_EQ(read().size(), 2u);
   EXPECT_TRUE(word.free().is_ok());
   EXPECT_LT(device_->allocate(MemoryKind::kGtt, 4).value().gpu_addr().value, last.value);
   for (int buffer : {0, 1, 2}) EXPECT_TRUE(buffers_[buffer].free().is_ok());
@@ -188,8 +170,8 @@ TEST_F(PointersOfGraphs, TenThousandReplaysEachWithMemoryOfItsOwn) {
     last = submit();
   }
   ASSERT_TRUE(device_->wait(last).is_ok());
-  ASSERT_EQ(read_.size(), 10'000u);
-  for (size_t i = 0; i < read_.size(); ++i) ASSERT_EQ(read_[i], buffers_[i % 3].gpu_addr().value) << i;
+  ASSERT_EQ(seen_.size(), 10'000u);
+  for (size_t i = 0; i < seen_.size(); ++i) ASSERT_EQ(seen_[i][0], address(i % 3)) << i;
 }
 
 TEST_F(PointersOfGraphs, OfADeviceThatHangsAreFreeAfterRecovery) {
@@ -207,15 +189,14 @@ TEST_F(PointersOfGraphs, OfADeviceThatHangsAreFreeAfterRecovery) {
   ASSERT_TRUE(set(0, 5).is_ok());
   for (int buffer : {1, 2, 3, 4}) EXPECT_TRUE(buffers_[buffer].free().is_ok()) << buffer;
   ASSERT_TRUE(device_->wait(submit()).is_ok());
-  EXPECT_THAT(read_, ElementsAre(buffers_[0].gpu_addr().value));
+  EXPECT_THAT(read(), ElementsAre(address(0)));
 }
 
 TEST_F(PointersOfGraphs, MustBeDeclared) {
   GraphRecorder recorder = device_->record_graph();
   const ParameterUse uses[] = {{recorder.pointer(kBytes), ParameterUse::Place::kArgument, 0}};
   const std::vector<std::byte> arguments(16);
-  recorder.launch(
-      {.kernel = module_->kernel("add_one").value(), .arguments = arguments, .uses = {}, .parameters = uses});
+  recorder.launch({.kernel = kernel_, .arguments = arguments, .uses = {}, .parameters = uses});
   EXPECT_THAT(recorder.finish().status().message(), HasSubstr("without saying how it uses the memory"));
 }
 
