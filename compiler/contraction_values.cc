@@ -25,7 +25,7 @@ constexpr uint64_t kWidestAccess = 16;  // bytes
 // global_load and global_store of gfx11 have 13 bits of signed offset (RDNA3 ISA guide, "FLAT, GLOBAL, SCRATCH").
 constexpr int64_t kMaxImmediate = 4095;
 constexpr uint64_t kUnknownDivisor = uint64_t{1} << 20;  // of 0
-// Params are aligned at least so (docs/architecture.md, "Matrix products").
+// Params are aligned at least so (docs/compiler.md, "Matrix products").
 constexpr uint64_t kParamAlign = 16;
 
 void flatten(const NodePtr& node, std::vector<NodePtr>& terms) {
