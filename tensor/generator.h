@@ -23,7 +23,7 @@ struct GenerateOptions {
   SamplingOptions sampling = {};
   std::optional<TokenId> eos = {};  // ends the text and is not part of it
   // Tokens that the device decodes with one submission, without the host in between; 0: the host chooses each token.
-  int64_t block_tokens = 16;
+  int64_t block_tokens = 32;
 };
 
 enum class StopReason : uint8_t { kMaxTokens, kEos, kContextFull, kCaller };
