@@ -297,10 +297,7 @@ Status Device::append(ReplaySeries& series, CommandGraph& graph, const Replay& r
   BW_RETURN_IF_ERROR(check_complete(graph));
   if (series.is_submitted_) {
     BW_RETURN_IF_ERROR(wait(series.last_));
-    series.packets_.clear();
-    series.kept_->pins.clear();
-    series.count_ = 0;
-    series.is_submitted_ = false;
+    series.discard();
   }
   if (series.count_ == 0) series.set_wanted(1);
   if (series.count_ == series.capacity() ||
@@ -313,6 +310,7 @@ Status Device::append(ReplaySeries& series, CommandGraph& graph, const Replay& r
     return error(StatusCode::kInvalidArgument, "appending a replay with a word that has no memory");
   }
   send_all_after_recovery(graph);
+  if (series.count_ == 0) series.after_ = graph.last_;
   series.graph_ = &graph;
   series.kept_->commands = graph.commands_.commands_;
   *series.slot(series.count_) = {};
@@ -333,6 +331,17 @@ Result<Submission> Device::submit(ReplaySeries& series, QueueName queue) {
     return error(StatusCode::kInvalidArgument, "submitting a series without replays since the last submission");
   }
   CommandGraph& graph = *series.graph_;
+  // Replays change what the one before has left, and that of another submission may be anything.
+  if (graph.last_.queue != series.after_.queue || graph.last_.value != series.after_.value) {
+    const size_t count = series.count_;
+    series.discard();
+    graph.send_all();
+    return error(
+        StatusCode::kInvalidArgument,
+        "submitting a series of {} replays of a graph that was submitted otherwise since the first of them was "
+        "appended (append them anew)",
+        count);
+  }
   // The commands, and with them all that the series keeps.
   const std::shared_ptr<const RecordedCommands> commands(series.kept_, series.kept_->commands.get());
   BW_ASSIGN(

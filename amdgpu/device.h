@@ -134,7 +134,8 @@ class Device {
   // is submitted. kInvalidArgument for another graph, or more replays than the capacity; kUnsupported for packets that
   // do not fit in the ring, with the series as it was.
   Status append(ReplaySeries& series, CommandGraph& graph, const Replay& replay);
-  // All replays, with one doorbell. No allocation, no system call but where the ring is full.
+  // All replays, with one doorbell. No allocation, no system call but where the ring is full. kInvalidArgument, and the
+  // series is empty, if the graph was submitted otherwise since the first of them was appended.
   Result<Submission> submit(ReplaySeries& series, QueueName queue = QueueName::kCompute);
   // Whether the replay has ended; false if it was left out. Errors as wait(). Makes no call of the driver unless the
   // device shows no progress.

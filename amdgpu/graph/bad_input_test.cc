@@ -74,6 +74,23 @@ TEST_F(BadGraphs, PatchesOutOfRangeLeaveASeriesAsItWas) {
   EXPECT_THAT(seen_, ElementsAre(ElementsAre(first, 7), ElementsAre(first, 7)));
 }
 
+// Parameters that did not change are not sent with a replay, and the other submission has changed them.
+TEST_F(BadGraphs, ASeriesIsNotInterruptedByItsGraph) {
+  CommandGraph graph = chain(1, {});
+  ReplaySeries series = device_->make_series(2).value(), other = device_->make_series(2).value();
+  ASSERT_TRUE(append(series, graph, 0, 5).is_ok());
+  ASSERT_TRUE(append(other, graph, 0, 5).is_ok());
+  ASSERT_TRUE(graph.set(number_, 6).is_ok());
+  ASSERT_TRUE(device_->wait(device_->submit(graph).value()).is_ok());
+  for (ReplaySeries* late : {&series, &other}) {
+    EXPECT_THAT(device_->submit(*late).status().message(), HasSubstr("submitted otherwise"));
+    EXPECT_EQ(late->size(), 0u);
+    ASSERT_TRUE(append(*late, graph, 0, 5).is_ok());
+    ASSERT_TRUE(device_->wait(device_->submit(*late).value()).is_ok());
+    EXPECT_THAT(seen_.back(), ElementsAre(address(0), 5));
+  }
+}
+
 TEST_F(BadGraphs, ASeriesAfterALossOfTheDeviceIsItsReport) {
   CommandGraph graph = chain(1, {});
   ReplaySeries series = device_->make_series(4).value();

@@ -31,6 +31,13 @@ void ReplaySeries::set_wanted(uint32_t value) {
   std::atomic_ref(*reinterpret_cast<uint32_t*>(slots_.host().data())).store(value, std::memory_order_release);
 }
 
+void ReplaySeries::discard() {
+  packets_.clear();
+  kept_->pins.clear();
+  count_ = 0;
+  is_submitted_ = false;
+}
+
 void ReplaySeries::cancel() {
   set_wanted(0);
 }

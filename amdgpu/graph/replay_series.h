@@ -61,6 +61,8 @@ class ReplaySeries {
   static size_t memory_bytes(size_t capacity) { return kWantedBytes + capacity * kSlotBytes; }
 
   void set_wanted(uint32_t value);
+  // All that was appended; nothing of it may be under way.
+  void discard();
   Slot* slot(size_t replay) const { return reinterpret_cast<Slot*>(slots_.host().data() + kWantedBytes) + replay; }
   GpuAddr slot_address(size_t replay) const { return slots_.gpu_addr() + kWantedBytes + replay * kSlotBytes; }
 
@@ -74,6 +76,7 @@ class ReplaySeries {
   std::shared_ptr<Kept> kept_ = std::make_shared<Kept>();
   CommandGraph* graph_ = nullptr;  // of the replays since the last submission
   size_t count_ = 0;
+  Submission after_;  // the graph's last when the first replay was appended
   Submission last_;
   bool is_submitted_ = false;  // what is appended next begins a new series
 };
