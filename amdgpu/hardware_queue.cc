@@ -88,26 +88,7 @@ void HardwareQueue::start_after(uint64_t value) {
   word_at(pointers_, kTimelineOffset).store(value, std::memory_order_release);
 }
 
-bool HardwareQueue::has_reached(uint64_t value) {
-  if (known_completed_ < value) known_completed_ = completed();
-  return known_completed_ >= value;
-}
-
-uint32_t HardwareQueue::padding_for(uint32_t count_dwords) const {
-  const auto until_end = static_cast<uint32_t>(ring_dwords_ - ring_position(written_dwords_));
-  return wrap_ == Wrap::kAtPackets && count_dwords > until_end ? until_end : 0;
-}
-
-bool HardwareQueue::fits(uint32_t count_dwords) const {
-  const uint64_t in_flight = submitted_ - known_completed_;
-  if (in_flight == begins_dwords_.size()) return false;
-  const uint64_t used = in_flight == 0 ? 0 : written_dwords_ - begin_of(known_completed_ + 1);
-  // A ring that is quite full would look empty to the GPU.
-  return used + padding_for(count_dwords) + count_dwords < ring_dwords_;
-}
-
-uint32_t* HardwareQueue::begin(uint32_t count_dwords) {
-  BW_CHECK(has_room(count_dwords));
+uint32_t* HardwareQueue::place(size_t count_dwords) {
   begin_of(submitted_ + 1) = written_dwords_;
   next_dwords_ = count_dwords;
   uint64_t position = ring_position(written_dwords_);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -38,7 +39,10 @@ class HardwareQueue {
   // Values of the timeline: the last that the GPU has reached, and the last that was handed out.
   uint64_t completed() const;
   // Whether the timeline is there, without a look at memory that the GPU writes where that was known already.
-  bool has_reached(uint64_t value);
+  bool has_reached(uint64_t value) {
+    if (known_completed_ < value) known_completed_ = completed();
+    return known_completed_ >= value;
+  }
   uint64_t submitted() const { return submitted_; }
   // Lets the timeline of a queue that has done nothing yet begin after `value`.
   void start_after(uint64_t value);
@@ -50,18 +54,18 @@ class HardwareQueue {
   uint32_t capacity_dwords() const { return ring_dwords_ / 2; }
   // The most submissions that can be under way; a power of two.
   size_t max_in_flight() const { return ring_dwords_ / kLeastSubmissionDwords; }
-  // Whether the ring has room for that many dwords now.
-  bool has_room(uint32_t count_dwords) {
-    if (fits(count_dwords)) return true;
-    // The timeline is looked at only where it must be: each look takes its cache line from the GPU.
-    known_completed_ = completed();
-    return fits(count_dwords);
-  }
   // The oldest value whose end makes room.
   uint64_t oldest_pending() const { return std::min(known_completed_ + 1, submitted_); }
-  // Where the packets of the next submission go, all `count_dwords` of them; there must be room. They end by raising
-  // the timeline to submitted() + 1.
-  uint32_t* begin(uint32_t count_dwords);
+  // Where the packets of the next submission go, all `count_dwords` of them, which end by raising the timeline to
+  // submitted() + 1. Null if the ring has no room for so many now.
+  uint32_t* begin(size_t count_dwords) {
+    if (!fits(count_dwords)) {
+      // The timeline is looked at only where it must be: each look takes its cache line from the GPU.
+      known_completed_ = completed();
+      if (!fits(count_dwords)) return nullptr;
+    }
+    return place(count_dwords);
+  }
   // Hands over the packets that stand there now.
   void push();
 
@@ -83,8 +87,18 @@ class HardwareQueue {
   static Result<HardwareQueue> create_memory(kfd::Gpu& gpu, uint32_t ring_size_bytes, std::span<kfd::Gpu* const> peers);
   kfd::QueueRequest request() const;
   // By what is known of the submissions before.
-  bool fits(uint32_t count_dwords) const;
-  uint32_t padding_for(uint32_t count_dwords) const;
+  bool fits(size_t count_dwords) const {
+    const uint64_t in_flight = submitted_ - known_completed_;
+    if (in_flight == begins_dwords_.size() || count_dwords > capacity_dwords()) return false;
+    const uint64_t used = in_flight == 0 ? 0 : written_dwords_ - begin_of(known_completed_ + 1);
+    // A ring that is quite full would look empty to the GPU.
+    return used + padding_for(count_dwords) + count_dwords < ring_dwords_;
+  }
+  uint32_t padding_for(size_t count_dwords) const {
+    const auto until_end = static_cast<uint32_t>(ring_dwords_ - ring_position(written_dwords_));
+    return wrap_ == Wrap::kAtPackets && count_dwords > until_end ? until_end : 0;
+  }
+  uint32_t* place(size_t count_dwords);
   uint32_t* ring() const { return reinterpret_cast<uint32_t*>(ring_.host_data()); }
   uint64_t ring_position(uint64_t dwords) const { return dwords & (ring_dwords_ - 1); }
   uint64_t& begin_of(uint64_t value) { return begins_dwords_[value & (begins_dwords_.size() - 1)]; }
@@ -103,7 +117,7 @@ class HardwareQueue {
   uint64_t known_completed_ = 0;  // at least so far it had come when somebody looked
   // Of each submission under way the position of its first dword, counted from the first ever written.
   std::vector<uint64_t> begins_dwords_;
-  uint32_t next_dwords_ = 0;      // of the submission that is being written
+  size_t next_dwords_ = 0;        // of the submission that is being written
   std::vector<uint32_t> across_;  // in place of ring memory where that would go over the end
 };
 

@@ -9,6 +9,7 @@ namespace {
 
 // Direct dispatches of a queue whose arguments are there at a time; few enough to stay in the host's caches.
 constexpr uint64_t kArgumentPlaces = 128;
+constexpr uint64_t kPlaceBytes = DirectDispatch::kMaxArgumentBytes;
 // What has ended is let go of when there is that much of it, or somebody waits.
 constexpr size_t kRetiredAtOnce = 64;
 
@@ -104,13 +105,13 @@ void QueueSet::pop(Lane& lane) {
   lane.pending.pop();
 }
 
-Status QueueSet::make_room(QueueName queue, size_t count_dwords) {
+Result<uint32_t*> QueueSet::wait_for_room(QueueName queue, size_t count_dwords) {
   HardwareQueue& hardware = lane(queue).queue;
   if (count_dwords > hardware.capacity_dwords()) {
     return error(StatusCode::kInvalidArgument, "a submission of {} dwords to the {} queue, whose ring takes {}",
                  count_dwords, name_of(queue), hardware.capacity_dwords());
   }
-  while (!hardware.has_room(static_cast<uint32_t>(count_dwords))) {
+  while (true) {
     // Whoever submits again and again to a device that hangs waits only once.
     if (stuck_at_ == progress()) {
       return error(StatusCode::kTimeout, "submitting to the {} queue: it is full and hangs; {}", name_of(queue),
@@ -119,91 +120,108 @@ Status QueueSet::make_room(QueueName queue, size_t count_dwords) {
     Status status = wait({queue, hardware.oldest_pending()});
     if (status.code() == StatusCode::kTimeout) stuck_at_ = progress();
     BW_RETURN_IF_ERROR(std::move(status));
+    if (uint32_t* const at = hardware.begin(count_dwords)) return at;
   }
-  return Status::ok();
 }
 
-Submission QueueSet::push(QueueName queue, Pending pending) {
+QueueSet::Pending& QueueSet::push(QueueName queue) {
   Lane& lane = this->lane(queue);
   if (lane.pending.size() >= kRetiredAtOnce) retire(lane);
   lane.queue.push();
-  const Submission submission{queue, lane.queue.submitted()};
-  pending.value = submission.value;
-  lane.pending.push(std::move(pending));
-  return submission;
+  Pending& pending = lane.pending.push();
+  pending.value = lane.queue.submitted();
+  return pending;
 }
 
-Submission QueueSet::push(QueueName queue, uint32_t* at, const std::shared_ptr<const RecordedCommands>& commands,
-                          Pending pending) {
+QueueSet::Pending& QueueSet::push(QueueName queue, uint32_t* at,
+                                  const std::shared_ptr<const RecordedCommands>& commands) {
   Lane& lane = this->lane(queue);
   lane.frame.put_signal(at, next(queue).value);
+  Pending& pending = push(queue);
   pending.commands = commands.get();
   // What ends last keeps the commands: an atomic count is slow.
-  const bool is_same = !lane.pending.is_empty() && lane.pending.back().commands == commands.get();
-  pending.keeper = is_same ? std::move(lane.pending.back().keeper) : commands;
-  return push(queue, std::move(pending));
+  Pending* const before = lane.pending.size() > 1 ? &lane.pending[lane.pending.size() - 2] : nullptr;
+  if (before != nullptr && before->commands == pending.commands) {
+    pending.keeper = std::move(before->keeper);
+  } else {
+    pending.keeper = commands;
+  }
+  return pending;
 }
 
-Result<Submission> QueueSet::push_packets(QueueName queue, std::span<const uint32_t> packets, Pending pending) {
-  BW_RETURN_IF_ERROR(make_room(queue, packets.size()));
-  put(packets, lane(queue).queue.begin(static_cast<uint32_t>(packets.size())));
-  return push(queue, std::move(pending));
+Result<Submission> QueueSet::push(QueueName queue, std::span<const uint32_t> packets, OtherWork work,
+                                  std::span<const Submission> after) {
+  uint32_t* at = lane(queue).queue.begin(packets.size());
+  if (at == nullptr) {
+    BW_ASSIGN(at, wait_for_room(queue, packets.size()));
+  }
+  put(packets, at);
+  Pending& pending = push(queue);
+  pending.other = std::make_unique<const OtherWork>(std::move(work));
+  pending.after = ends_of(after);
+  return Submission{queue, pending.value};
 }
 
 Result<Submission> QueueSet::submit(const Work& work) {
-  BW_RETURN_IF_ERROR(make_ready(work.queue));
+  if (!is_ready(work.queue)) BW_RETURN_IF_ERROR(make_ready(work.queue));
   waits_.clear();
   for (const Submission& other : work.after) {
     if (other.queue != work.queue) BW_RETURN_IF_ERROR(append_wait_for(other));
   }
   if (work.previous.queue != work.queue) BW_RETURN_IF_ERROR(append_wait_for(work.previous));
   const bool has_other_packets = !work.entry.empty();
-  const Submission submission = next(work.queue);
-  BW_RETURN_IF_ERROR(append_copy_wait(has_other_packets ? nullptr : work.commands.get(), submission));
+  if (awaited_copy_.value != 0) {
+    BW_RETURN_IF_ERROR(append_copy_wait(has_other_packets ? nullptr : work.commands.get(), next(work.queue)));
+  }
   const std::span<const uint32_t> entry = has_other_packets ? work.entry : work.commands->entry;
 
   Lane& lane = this->lane(work.queue);
   const size_t count_dwords = waits_.size() + lane.frame.size_dwords() + work.patches.size() + entry.size();
-  BW_RETURN_IF_ERROR(make_room(work.queue, count_dwords));
-  uint32_t* at = put(waits_, lane.queue.begin(static_cast<uint32_t>(count_dwords)));
+  uint32_t* at = lane.queue.begin(count_dwords);
+  if (at == nullptr) {
+    BW_ASSIGN(at, wait_for_room(work.queue, count_dwords));
+  }
+  at = put(waits_, at);
   at = put(lane.frame.wait(), at);
   at = put(work.patches, at);
   at = put(lane.frame.acquire(), at);
   at = put(entry, at);
-  return push(work.queue, at, work.commands, {.has_other_packets = has_other_packets, .after = ends_of(work.after)});
+  Pending& pending = push(work.queue, at, work.commands);
+  pending.has_other_packets = has_other_packets;
+  if (!work.after.empty()) pending.after = ends_of(work.after);
+  return Submission{work.queue, pending.value};
 }
 
-Result<uint64_t> QueueSet::make_place_for_arguments(QueueName queue) {
-  constexpr uint64_t kPlaceBytes = DirectDispatch::kMaxArgumentBytes;
-  Lane& lane = this->lane(queue);
-  if (!lane.arguments.is_valid()) {
-    const auto kind = info_.is_vram_host_visible ? kfd::MemoryKind::kVramHostVisible : kfd::MemoryKind::kGtt;
-    BW_ASSIGN(lane.arguments,
-              kfd::Allocation::create(gpu_, {.kind = kind, .size_bytes = kArgumentPlaces * kPlaceBytes}));
-  }
-  const uint64_t value = next(queue).value;
-  if (value > kArgumentPlaces && !lane.queue.has_reached(value - kArgumentPlaces)) {
-    BW_RETURN_IF_ERROR(wait({queue, value - kArgumentPlaces}));
-  }
-  return value % kArgumentPlaces * kPlaceBytes;
+Status QueueSet::make_arguments(Lane& lane) {
+  const auto kind = info_.is_vram_host_visible ? kfd::MemoryKind::kVramHostVisible : kfd::MemoryKind::kGtt;
+  BW_ASSIGN(lane.arguments, kfd::Allocation::create(gpu_, {.kind = kind, .size_bytes = kArgumentPlaces * kPlaceBytes}));
+  return Status::ok();
 }
 
 Result<Submission> QueueSet::submit(const DirectDispatch& dispatch, std::span<const std::byte> arguments,
                                     QueueName queue) {
-  BW_RETURN_IF_ERROR(make_ready(queue));
-  BW_ASSIGN(const uint64_t place, make_place_for_arguments(queue));
+  if (!is_ready(queue)) BW_RETURN_IF_ERROR(make_ready(queue));
   Lane& lane = this->lane(queue);
+  if (!lane.arguments.is_valid()) BW_RETURN_IF_ERROR(make_arguments(lane));
+  const uint64_t value = next(queue).value;
+  if (value > kArgumentPlaces && !lane.queue.has_reached(value - kArgumentPlaces)) {
+    BW_RETURN_IF_ERROR(wait({queue, value - kArgumentPlaces}));
+  }
+  const uint64_t place = value % kArgumentPlaces * kPlaceBytes;
   std::byte* const to = lane.arguments.host_data() + place;
   std::copy(arguments.begin(), arguments.end(), to);
   std::copy(dispatch.arguments_.begin() + static_cast<ptrdiff_t>(arguments.size()), dispatch.arguments_.end(),
             to + arguments.size());
 
   waits_.clear();
-  BW_RETURN_IF_ERROR(append_copy_wait(dispatch.commands_.get(), next(queue)));
+  if (awaited_copy_.value != 0) BW_RETURN_IF_ERROR(append_copy_wait(dispatch.commands_.get(), next(queue)));
   const std::span<const uint32_t> entry = dispatch.commands_->entry;
   const size_t count_dwords = waits_.size() + lane.frame.size_dwords() + entry.size();
-  BW_RETURN_IF_ERROR(make_room(queue, count_dwords));
-  uint32_t* at = put(waits_, lane.queue.begin(static_cast<uint32_t>(count_dwords)));
+  uint32_t* at = lane.queue.begin(count_dwords);
+  if (at == nullptr) {
+    BW_ASSIGN(at, wait_for_room(queue, count_dwords));
+  }
+  at = put(waits_, at);
   at = put(lane.frame.begin(), at);
   uint32_t* const end = put(entry, at);
   if (dispatch.address_dword_) {
@@ -211,7 +229,7 @@ Result<Submission> QueueSet::submit(const DirectDispatch& dispatch, std::span<co
     at[*dispatch.address_dword_] = lo32(address.value);
     at[*dispatch.address_dword_ + 1] = hi32(address.value);
   }
-  return push(queue, end, dispatch.commands_, {});
+  return Submission{queue, push(queue, end, dispatch.commands_).value};
 }
 
 void QueueSet::append_signal(SdmaBuilder& builder, Submission submission) const {
@@ -233,8 +251,7 @@ Result<Submission> QueueSet::submit(const CopyWork& work, QueueName queue, std::
   builder.emit_gcr(SdmaCache::kWriteBack);
   append_signal(builder, next(queue));
   BW_ASSIGN(const std::vector<uint32_t> packets, builder.finish());
-  auto other = std::make_unique<const OtherWork>(OtherWork{.copy = work});
-  return push_packets(queue, packets, {.other = std::move(other), .after = ends_of(after)});
+  return push(queue, packets, {.copy = work}, after);
 }
 
 Status QueueSet::append_wait_for(Submission other) {
@@ -247,7 +264,6 @@ Status QueueSet::append_wait_for(Submission other) {
 }
 
 Status QueueSet::append_copy_wait(const RecordedCommands* commands, Submission submission) {
-  if (awaited_copy_.value == 0) return Status::ok();
   if (is_done(awaited_copy_)) {
     awaited_copy_ = {};
     return Status::ok();
@@ -315,10 +331,10 @@ Result<Submission> QueueSet::submit_wait(QueueName queue, const QueueSet& peer, 
     packets.resize(packets.size() + frame.signal_dwords());
     frame.put_signal(&*packets.end() - frame.signal_dwords(), next(queue).value);
   }
-  auto work = std::make_unique<const OtherWork>(
-      OtherWork{.what = fmt::format("waiting for submission {} of the {} queue of gpu {}", of_peer.value,
-                                    name_of(of_peer.queue), peer.gpu_.id())});
-  return push_packets(queue, packets, {.other = std::move(work)});
+  return push(queue, packets,
+              {.what = fmt::format("waiting for submission {} of the {} queue of gpu {}", of_peer.value,
+                                   name_of(of_peer.queue), peer.gpu_.id())},
+              {});
 }
 
 bool QueueSet::is_done(Submission submission) const {

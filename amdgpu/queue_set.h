@@ -133,6 +133,10 @@ class QueueSet {
 
   Lane& lane(QueueName queue) { return lanes_[static_cast<size_t>(queue)]; }
   const Lane& lane(QueueName queue) const { return lanes_[static_cast<size_t>(queue)]; }
+  // Whether all is as make_ready() leaves it.
+  bool is_ready(QueueName queue) const {
+    return fault_.is_ok() && lane(queue).queue.exists() && lane(queue).queue.submitted() < HardwareQueue::kLastValue;
+  }
   // Fails after a fault and at the end of the timeline; makes the queue if there is none yet.
   Status make_ready(QueueName queue);
   Submission next(QueueName queue) const { return {queue, lane(queue).queue.submitted() + 1}; }
@@ -140,17 +144,16 @@ class QueueSet {
   Status append_copy_wait(const RecordedCommands* commands, Submission submission);
   Status append_wait_for(Submission other);
   Submission last_conflict(QueueName queue, const AddressUse& use) const;
-  // Waits until the ring has room for so many dwords.
-  Status make_room(QueueName queue, size_t count_dwords);
-  // For each direct dispatch that may be under way a place for its arguments; waits until there is one more.
-  Result<uint64_t> make_place_for_arguments(QueueName queue);
-  // Hands over the packets that stand in the ring, as the queue's next() submission.
-  Submission push(QueueName queue, Pending pending);
-  // Of commands, whose packets `at` are complete but for the signal.
-  Submission push(QueueName queue, uint32_t* at, const std::shared_ptr<const RecordedCommands>& commands,
-                  Pending pending);
-  // All packets of a submission.
-  Result<Submission> push_packets(QueueName queue, std::span<const uint32_t> packets, Pending pending);
+  // HardwareQueue::begin(), when there is room.
+  Result<uint32_t*> wait_for_room(QueueName queue, size_t count_dwords);
+  Status make_arguments(Lane& lane);
+  // Hands over the packets that stand in the ring, as the queue's next() submission, about which the caller says more.
+  Pending& push(QueueName queue);
+  // Of commands, whose packets are complete but for the signal, which goes `at`.
+  Pending& push(QueueName queue, uint32_t* at, const std::shared_ptr<const RecordedCommands>& commands);
+  // All packets of a submission that is none of commands.
+  Result<Submission> push(QueueName queue, std::span<const uint32_t> packets, OtherWork work,
+                          std::span<const Submission> after);
   // Raises the timeline of a copy queue and wakes sleepers.
   void append_signal(SdmaBuilder& builder, Submission submission) const;
   // Lets go of what has ended.

@@ -25,12 +25,12 @@ class RingQueue {
   const T& front() const { return (*this)[0]; }
   T& back() { return (*this)[size_ - 1]; }
 
-  // There must be room.
-  void push(T value) {
+  // There must be room. push(): one more T(), to be filled in place.
+  T& push() {
     BW_CHECK(!is_full());
-    slots_[position(size_)] = std::move(value);
-    ++size_;
+    return slots_[position(size_++)];
   }
+  void push(T value) { push() = std::move(value); }
   // What the oldest held is released at once.
   void pop() {
     BW_CHECK(!is_empty());

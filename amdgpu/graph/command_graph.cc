@@ -54,7 +54,7 @@ void CommandGraph::change(uint32_t index, uint64_t value) {
   changed_.push_back(index);
 }
 
-std::span<const uint32_t> CommandGraph::patches() {
+std::span<const uint32_t> CommandGraph::make_patches() {
   patches_.clear();
   for (uint32_t index : changed_) {
     const Parameter& parameter = parameters_[index];

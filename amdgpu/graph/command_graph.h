@@ -77,7 +77,8 @@ class CommandGraph {
 
   void change(uint32_t index, uint64_t value);
   // The packets of all changes that were not sent yet; valid until the next change.
-  std::span<const uint32_t> patches();
+  std::span<const uint32_t> patches() { return changed_.empty() ? std::span<const uint32_t>() : make_patches(); }
+  std::span<const uint32_t> make_patches();
   void patches_were_sent();
   // The next patches are those of all parameters.
   void send_all();
