@@ -73,7 +73,9 @@ bool CommandRecorder::count_command() {
 
 void CommandRecorder::barrier(Barrier barrier) {
   if (!status_.is_ok() || (!has_work_since_barrier_ && !has_waited_since_barrier_)) return;
-  if (has_work_since_barrier_) builder_.emit_cs_partial_flush();
+  // Copies and fills have ended when the next packet begins.
+  if (has_dispatches_since_wait_) builder_.emit_cs_partial_flush();
+  has_dispatches_since_wait_ = false;
   if (barrier == Barrier::kVisible) {
     builder_.emit_acquire_mem(has_waited_since_barrier_ ? Acquire::kFromPeer : Acquire::kFromDevice);
     has_waited_since_barrier_ = false;
@@ -308,6 +310,7 @@ Status CommandRecorder::record_dispatch(const Kernel& kernel, const Dim3& workgr
                 std::array{0u, 0u, 0u, workgroup_size[0], workgroup_size[1], workgroup_size[2], 0u, 0u});
   workgroup_count_positions_.push_back(builder_.size_dwords() + gfx11::pm4::DISPATCH_DIRECT::dim_x.dword);
   builder_.emit_dispatch_direct(workgroup_count, dispatch_initiator(kernel.info));
+  has_dispatches_since_wait_ = true;
   BW_RETURN_IF_ERROR(builder_.status());
   mark_boundary();
   commands_->dispatches.push_back({kernel.info.name, placed.bytes, placed.address, {}});

@@ -155,7 +155,8 @@ class CommandRecorder {
   uint32_t command_count_ = 0;
   bool begins_group_ = true;
   bool has_work_since_barrier_ = false;
-  bool has_waited_since_barrier_ = false;  // for others
+  bool has_dispatches_since_wait_ = false;  // of shaders
+  bool has_waited_since_barrier_ = false;   // for others
 };
 
 }  // namespace bw::amdgpu

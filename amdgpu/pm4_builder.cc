@@ -131,14 +131,15 @@ void Pm4Builder::emit_acquire_mem(Acquire acquire) {
   // unverified: the high size field has 8 bits in AMD's MEC headers, while the runtime known to work writes 32 ones.
   set(P::coher_size, P::coher_size.bits.max());
   set(P::coher_size_hi, P::coher_size_hi.bits.max());
-  set(P::gcr_cntl_glm_wb, 1);
-  set(P::gcr_cntl_glm_inv, 1);
-  set(P::gcr_cntl_glk_wb, 1);
+  // Not GLM, which keeps metadata of compressed images, and not the write-back of the scalar cache, to which nothing
+  // stores on gfx11: compute programs put nothing there. unverified: that nothing else needs GLM, which Mesa
+  // invalidates whenever it does L2 (ac_cmdbuf.c, the barriers of GFX10), and the shaders' caches without it.
   set(P::gcr_cntl_glk_inv, 1);
   set(P::gcr_cntl_glv_inv, 1);
   set(P::gcr_cntl_gl1_inv, 1);
   if (acquire == Acquire::kFromHost) set(P::gcr_cntl_gli_inv, P::gcr_cntl_gli_inv__all);
   if (acquire != Acquire::kFromDevice) {
+    // Without the write-back, lines that are partly overwritten would stay as they are (ibid., "The L2 cache ops are").
     set(P::gcr_cntl_gl2_inv, 1);
     set(P::gcr_cntl_gl2_wb, 1);
   }
@@ -150,14 +151,9 @@ void Pm4Builder::emit_release_mem(const ReleaseMem& release) {
   set(P::event_type, static_cast<uint32_t>(gfx11::VGT_EVENT_TYPE::CACHE_FLUSH_AND_INV_TS_EVENT));
   set(P::event_index, P::event_index__end_of_pipe);
   if (release.release == Release::kFlush) {
-    set(P::gcr_cntl_glm_wb, 1);
-    set(P::gcr_cntl_glm_inv, 1);
-    set(P::gcr_cntl_glv_inv, 1);
-    set(P::gcr_cntl_gl1_inv, 1);
-    set(P::gcr_cntl_gl2_inv, 1);
+    // The caches near the shaders are written through, and what reads next invalidates. Linux writes back L2 here, and
+    // GLM with it (gfx_v11_0.c, gfx_v11_0_ring_emit_fence()).
     set(P::gcr_cntl_gl2_wb, 1);
-    // Forward: the near caches are written back before L2 is.
-    set(P::gcr_cntl_seq, pm4::ACQUIRE_MEM::gcr_cntl_seq__forward);
   }
   set(P::data_sel, data_select(release.data));
   set(P::int_sel,

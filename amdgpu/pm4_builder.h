@@ -17,12 +17,12 @@ enum class Compare : uint8_t { kAlways, kLess, kLessEqual, kEqual, kNotEqual, kG
 
 // Which caches ACQUIRE_MEM makes forget what they hold.
 enum class Acquire : uint8_t {
-  kFromDevice,  // another kernel of this device wrote: shader caches (L0, L1, scalar, metadata); L2 is shared and stays
-  kFromPeer,    // another device wrote data: also L2
+  kFromDevice,  // this device wrote, its kernels or the command processor: shader caches (L0, L1, scalar); L2 stays
+  kFromPeer,    // another device wrote data: also L2, which is written back
   kFromHost,    // the host or another device wrote data or code: also the instruction caches
 };
 
-// What RELEASE_MEM does with the caches before it signals.
+// Whether RELEASE_MEM writes L2 back before it signals.
 enum class Release : uint8_t { kNoFlush, kFlush };
 
 // Whether the command processor goes on only when the write has arrived.

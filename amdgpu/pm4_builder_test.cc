@@ -24,10 +24,10 @@ std::string failure(Pm4Builder& builder) {
   return builder.finish().status().message();
 }
 
-TEST(Pm4Builder, ReleaseMemFlushesAndWrites32Bits) {
+TEST(Pm4Builder, ReleaseMemWritesBackAnd32Bits) {
   Pm4Builder builder;
   builder.emit_release_mem({.data = ReleaseData::k32Bit, .address = kAddress, .value = 7});
-  EXPECT_THAT(finish(builder), ElementsAre(0xc0064900, 0x0070f514, 0x20000000, 0x12345678, 0x7fff, 7, 0, 0));
+  EXPECT_THAT(finish(builder), ElementsAre(0xc0064900, 0x00200514, 0x20000000, 0x12345678, 0x7fff, 7, 0, 0));
 }
 
 TEST(Pm4Builder, ReleaseMemToAnEventMailboxInterrupts) {
@@ -45,7 +45,7 @@ TEST(Pm4Builder, ReleaseMemWrites64BitsAndTheClock) {
   Pm4Builder builder;
   builder.emit_release_mem({.data = ReleaseData::k64Bit, .address = kAddress, .value = 0x1'0000'0002});
   builder.emit_release_mem({.release = Release::kNoFlush, .data = ReleaseData::kGpuClock, .address = kAddress});
-  EXPECT_THAT(finish(builder), ElementsAre(0xc0064900, 0x0070f514, 0x40000000, 0x12345678, 0x7fff, 2, 1, 0,  //
+  EXPECT_THAT(finish(builder), ElementsAre(0xc0064900, 0x00200514, 0x40000000, 0x12345678, 0x7fff, 2, 1, 0,  //
                                            0xc0064900, 0x514, 0x60000000, 0x12345678, 0x7fff, 0, 0, 0));
 }
 
@@ -54,9 +54,9 @@ TEST(Pm4Builder, AcquireMemCoversAllAddresses) {
   builder.emit_acquire_mem(Acquire::kFromDevice);
   builder.emit_acquire_mem(Acquire::kFromPeer);
   builder.emit_acquire_mem(Acquire::kFromHost);
-  EXPECT_THAT(finish(builder), ElementsAre(0xc0065800, 0, ~0u, 0xff, 0, 0, 0, 0x3f0,   //
-                                           0xc0065800, 0, ~0u, 0xff, 0, 0, 0, 0xc3f0,  //
-                                           0xc0065800, 0, ~0u, 0xff, 0, 0, 0, 0xc3f1));
+  EXPECT_THAT(finish(builder), ElementsAre(0xc0065800, 0, ~0u, 0xff, 0, 0, 0, 0x380,   //
+                                           0xc0065800, 0, ~0u, 0xff, 0, 0, 0, 0xc380,  //
+                                           0xc0065800, 0, ~0u, 0xff, 0, 0, 0, 0xc381));
 }
 
 TEST(Pm4Builder, DispatchAndPartialFlush) {

@@ -152,14 +152,8 @@ void SdmaBuilder::emit_atomic(gfx11::TC_OP operation, GpuAddr address, uint64_t 
 void SdmaBuilder::emit_gcr(SdmaCache action) {
   using P = sdma::GCR_REQ;
   using A = gfx11::pm4::ACQUIRE_MEM;  // its gcr_cntl has the same bits
-  uint32_t control = 0;
-  if (action == SdmaCache::kWriteBack) {
-    control = A::gcr_cntl_gl2_wb.bits.mask() | A::gcr_cntl_glk_wb.bits.mask() | A::gcr_cntl_glm_wb.bits.mask();
-  } else {
-    control = A::gcr_cntl_gl2_inv.bits.mask() | A::gcr_cntl_glk_inv.bits.mask() | A::gcr_cntl_glm_inv.bits.mask() |
-              A::gcr_cntl_glv_inv.bits.mask() | A::gcr_cntl_gl1_inv.bits.mask() |
-              A::gcr_cntl_gli_inv.bits.set(0, A::gcr_cntl_gli_inv__all);
-  }
+  uint32_t control = A::gcr_cntl_gl2_wb.bits.mask();
+  if (action == SdmaCache::kInvalidate) control |= A::gcr_cntl_gl2_inv.bits.mask();
   if (!begin_packet<P>()) return;
   const uint32_t low_bits = P::gcr_control_15_0.bits.max();
   set(P::gcr_control_15_0, control & low_bits);

@@ -11,7 +11,10 @@
 
 namespace bw::amdgpu {
 
-// What a GCR packet does with the device's caches.
+// What a GCR packet does with L2, through which the engine copies. The shaders' caches are the business of who lets
+// them read what was copied. An invalidation writes back, too: lines that other queues are overwriting would stay
+// otherwise, with what is out of date in them (Mesa, ac_cmdbuf.c, "The L2 cache ops are"). So does ROCr
+// (amd_blit_sdma.cpp, BuildGCRCommand()).
 enum class SdmaCache : uint8_t { kWriteBack, kInvalidate };
 
 class SdmaBuilder : public PacketBuilder {

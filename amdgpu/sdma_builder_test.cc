@@ -63,8 +63,8 @@ TEST(SdmaBuilder, CachesNopsAndJumps) {
   builder.emit_nop(3);
   builder.emit_indirect(kOther, 8);
   EXPECT_THAT(finish(builder), ElementsAre(8, 0, 0x80000000, 0, 0, 0,   //
-                                           0x111, 0, 0x80500000, 0, 0,  //
-                                           0x111, 0, 0x43a10000, 0, 0,  //
+                                           0x111, 0, 0x80000000, 0, 0,  //
+                                           0x111, 0, 0xc0000000, 0, 0,  //
                                            0x00020000, 0, 0,            //
                                            4, 0, 0x7abc, 8, 0, 0));
 }

@@ -3,9 +3,28 @@
 #include <algorithm>
 
 #include "amdgpu/address_set.h"
+#include "base/bits.h"
 
 namespace bw::amdgpu {
 namespace {
+
+constexpr uint64_t kLineBytes = 128;  // of the vector caches: RDNA3 ISA guide, "Memory hierarchy"
+
+// Marks which lines the nodes of a level leave near the shaders, and which bytes it makes out of date there.
+void apply_level(std::span<const CachedReader> level, AddressSet& held, AddressSet& stale) {
+  for (const CachedReader& node : level) {
+    if (!node.is_kernel) continue;
+    for (const AddressUse& use : node.uses) {
+      if (use.begin < use.end) held.add(align_down(use.begin, kLineBytes), align_up(use.end, kLineBytes));
+    }
+  }
+  for (const CachedReader& node : level) {
+    for (const AddressUse& use : node.uses) {
+      if (!writes(use.access) || use.begin == use.end) continue;
+      if (node.is_kernel || held.overlaps(use.begin, use.end)) stale.add(use.begin, use.end);
+    }
+  }
+}
 
 bool reads_any(std::span<const AddressUse> uses, const AddressSet& set) {
   return std::any_of(uses.begin(), uses.end(),
@@ -59,29 +78,30 @@ uint32_t DependencyTracker::place(std::span<const AddressUse> uses, uint32_t lea
 
 std::vector<Freshness> freshness_of(std::span<const CachedReader> nodes) {
   std::vector<Freshness> freshness(nodes.size(), Freshness::kNothingStale);
-  AddressSet written;  // since the whole device was invalidated
+  // Since the whole device was invalidated.
+  AddressSet held, stale;
   for (size_t begin = 0, end = 0; begin < nodes.size(); begin = end) {
     bool needs_packet = false;
     for (end = begin; end < nodes.size() && nodes[end].level == nodes[begin].level; ++end) {
       const CachedReader& node = nodes[end];
-      if (!node.reads_near_caches || !reads_any(node.uses, written)) continue;
+      if (!node.is_kernel || !reads_any(node.uses, stale)) continue;
       freshness[end] = node.can_acquire_by_itself ? Freshness::kByItself : Freshness::kByPacket;
       needs_packet |= !node.can_acquire_by_itself;
     }
     if (needs_packet) {
-      written.clear();
+      held.clear();
+      stale.clear();
       // One for the level serves all of it.
       for (size_t i = begin; i < end; ++i) {
         if (freshness[i] == Freshness::kByItself) freshness[i] = Freshness::kByPacket;
       }
     }
-    for (size_t i = begin; i < end; ++i) {
-      for (const AddressUse& use : nodes[i].uses) {
-        if (writes(use.access)) written.add(use.begin, use.end);
-      }
-    }
     const auto level = nodes.subspan(begin, end - begin);
-    if (std::ranges::any_of(level, [](const CachedReader& node) { return node.waits_for_others; })) written.clear();
+    apply_level(level, held, stale);
+    if (std::ranges::any_of(level, [](const CachedReader& node) { return node.waits_for_others; })) {
+      held.clear();
+      stale.clear();
+    }
   }
   return freshness;
 }

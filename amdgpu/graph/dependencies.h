@@ -7,10 +7,11 @@
 //
 // Between levels the shaders' near caches (vector L0, L1, scalar) are the ones that are not coherent: stores go through
 // to L2, which all of the device shares, but a line that was loaded earlier stays (LLVM 19's user guide, "Memory Model
-// GFX10-GFX11"). So a kernel needs an invalidation before it if it reads what was written since the last one of the
-// whole device; one that only overwrites what others have read or written needs none, and neither do copies, which go
-// through L2. A kernel whose waves all start at once does it by itself (acquire_stub.h); where waves follow each other,
-// each would take from those before it what they have loaded, so a packet before the level does it for all.
+// GFX10-GFX11"). So a kernel needs an invalidation before it if it reads what a kernel has written since the last one
+// of the whole device, or a copy over lines that kernels have used since; one that only overwrites what others have
+// read or written needs none, and neither do copies, which go through L2. A kernel whose waves all start at once does
+// it by itself (acquire_stub.h); where waves follow each other, each would take from those before it what they have
+// loaded, so a packet before the level does it for all.
 #pragma once
 
 #include <cstdint>
@@ -54,7 +55,7 @@ enum class Freshness : uint8_t {
 struct CachedReader {
   uint32_t level = 0;
   std::span<const AddressUse> uses;
-  bool reads_near_caches = true;  // a kernel; not a copy
+  bool is_kernel = true;  // loads and stores through the near caches; else a copy or a fill
   bool can_acquire_by_itself = false;
   bool waits_for_others = false;  // the whole device is invalidated after its level
 };

@@ -110,7 +110,7 @@ std::vector<Freshness> freshness(const std::vector<std::pair<uint32_t, std::vect
   for (size_t i = 0; i < nodes.size(); ++i) {
     readers.push_back({.level = nodes[i].first,
                        .uses = nodes[i].second,
-                       .reads_near_caches = !is_copy[i],
+                       .is_kernel = !is_copy[i],
                        .can_acquire_by_itself = by_itself[i]});
   }
   return freshness_of(readers);
@@ -146,10 +146,28 @@ TEST(Freshness, APacketServesTheWholeLevel) {
             (std::vector{kNone, kPacket, kPacket, kNone}));
 }
 
-TEST(Freshness, CopiesReadThroughL2) {
+TEST(Freshness, CopiesReadThroughL2AndMakeStaleWhatKernelsHaveUsed) {
   const std::vector<std::pair<uint32_t, std::vector<AddressUse>>> nodes = {
-      {0, {write(0, 10)}}, {1, {read(0, 5), write(30, 40)}}, {2, {read(35, 36)}}};
-  EXPECT_EQ(freshness(nodes, std::vector<bool>(3, false), {false, true, false}), (std::vector{kNone, kNone, kPacket}));
+      {0, {write(0, 10)}},                   // a kernel, which takes the whole line
+      {1, {read(0, 5), write(30, 40)}},      // a copy over some of it
+      {1, {write(4096, 4100)}},              // a copy where no kernel has been
+      {2, {read(35, 36)}},                   //
+      {2, {read(4096, 4100)}},               //
+      {3, {write(4100, 4104)}},              // a copy beside what a kernel has read
+      {4, {read(4100, 4104), write(0, 1)}},  //
+      {5, {write(8192, 8200)}},              // a copy, at the same time as a kernel beside it
+      {5, {read(8200, 8204)}},               //
+      {6, {read(8192, 8200)}},               //
+      {7, {write(8192 + 128, 8192 + 130)}},  // a copy into the next line
+      {8, {read(8192 + 128, 8192 + 130)}}};  //
+  const std::vector<bool> is_copy = {false, true, true, false, false, true, false, true, false, false, true, false};
+  EXPECT_EQ(freshness(nodes, std::vector<bool>(nodes.size(), false), is_copy),
+            (std::vector{kNone, kNone, kNone, kPacket, kNone, kNone, kPacket, kNone, kNone, kPacket, kNone, kNone}));
+}
+
+TEST(Freshness, WhatACopyWritesBeforeAnyKernelIsFresh) {
+  const std::vector<std::pair<uint32_t, std::vector<AddressUse>>> nodes = {{0, {write(0, 10)}}, {1, {read(0, 10)}}};
+  EXPECT_EQ(freshness(nodes, {false, false}, {true, false}), (std::vector{kNone, kNone}));
 }
 
 // Against a list of all writes.

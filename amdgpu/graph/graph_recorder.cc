@@ -275,7 +275,7 @@ std::vector<Freshness> GraphRecorder::find_freshness() const {
     const bool has_stub = is_launch && node.kernel->acquiring_entry.has_value();
     readers.push_back({.level = node.level,
                        .uses = node.uses,
-                       .reads_near_caches = is_launch,
+                       .is_kernel = is_launch,
                        .can_acquire_by_itself = has_stub && fits_at_once(node),
                        .waits_for_others = node.kind == Node::Kind::kWait});
   }

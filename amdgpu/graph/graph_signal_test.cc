@@ -98,11 +98,11 @@ TEST_F(GraphSignals, ASignalFollowsWhatItPublishesAndAWaitComesBeforeWhatArrives
                                               kDispatch, kEventWrite, kReleaseMem, kWaitRegMem, kWriteData, kAcquireMem,
                                               kDispatch, kReleaseMem, kReleaseMem}));
   EXPECT_THAT(packets[begin + 1], ElementsAre(0xc0004600, 0x407));
-  EXPECT_THAT(packets[begin + 2], ElementsAre(0xc0064900, 0x0070f514, 0x20000000, low(2, 8), high(2), 7, 0, 0));
+  EXPECT_THAT(packets[begin + 2], ElementsAre(0xc0064900, 0x00200514, 0x20000000, low(2, 8), high(2), 7, 0, 0));
   EXPECT_THAT(packets[begin + 3], ElementsAre(0xc0053c00, 0x13, low(3, 12), high(3), 9, ~0u, 4));
   EXPECT_THAT(packets[begin + 4], ElementsAre(0xc0033700, 0x00100500, low(3, 12), high(3), 3));
   // L2 too, since others wrote.
-  EXPECT_THAT(packets[begin + 5], ElementsAre(0xc0065800, 0, ~0u, 0xff, 0, 0, 0, 0xc3f0));
+  EXPECT_THAT(packets[begin + 5], ElementsAre(0xc0065800, 0, ~0u, 0xff, 0, 0, 0, 0xc380));
   EXPECT_EQ(word(2, 2), 7u);
   EXPECT_EQ(word(3, 3), 3u);
 }

@@ -44,10 +44,9 @@ void ReplaySeries::cancel() {
 
 Status CommandGraph::append_to(ReplaySeries& series, const Replay& replay) {
   Pm4Builder begin;
-  // What the packets before have changed, and what the kernels of the replay before have written. unverified: whether
-  // WRITE_DATA leaves stale lines in L2, for which the wider invalidation is there; the frame of a submission has the
-  // same.
-  begin.emit_acquire_mem(Acquire::kFromHost);
+  // What the kernels of the replay before have left near the shaders, where it and the packets have written since. The
+  // first replay of a submission has the frame's, after which nobody uses what it changes.
+  if (!series.packets_.empty()) begin.emit_acquire_mem(Acquire::kFromDevice);
   BW_ASSIGN(const std::vector<uint32_t> acquire, begin.finish());
   const GpuAddr slot = series.slot_address(series.count_);
   Pm4Builder end;

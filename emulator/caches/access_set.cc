@@ -75,4 +75,17 @@ std::optional<uint64_t> find_common_bit(const PageBits& a, const PageBits& b) {
   return std::nullopt;
 }
 
+bool is_empty(const PageBits& bits) {
+  return std::all_of(bits.begin(), bits.end(), [](uint64_t word) { return word == 0; });
+}
+
+PageBits whole_lines(const PageBits& bits) {
+  PageBits lines{};
+  for (size_t i = 0; i < kSetWords; i += kWordsOfLine) {
+    if ((bits[i] | bits[i + 1]) != 0) lines[i] = lines[i + 1] = ~uint64_t{0};
+  }
+  static_assert(kWordsOfLine == 2);
+  return lines;
+}
+
 }  // namespace bw::emulator

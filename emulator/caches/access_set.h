@@ -51,6 +51,9 @@ class AccessSet {
 
 // The lowest bit that is set in both; nullopt: none.
 std::optional<uint64_t> find_common_bit(const PageBits& a, const PageBits& b);
+bool is_empty(const PageBits& bits);
+// All bytes of the lines of kVectorLineBytes that have some of these.
+PageBits whole_lines(const PageBits& bits);
 
 // Ways to access memory, as far as caches and races tell them apart.
 enum class AccessKind : uint8_t {
@@ -59,11 +62,12 @@ enum class AccessKind : uint8_t {
   kFarLoad,      // from L2: GLC, and packets
   kScalarLoad,   // through the scalar cache
   kFreshScalar,  // the same, by a wave that has invalidated it before
+  kFetch,        // of instructions, through the instruction cache
   kStore,        // by shaders: through the near caches to L2
   kFarStore,     // by packets
   kAtomic,       // in L2
 };
-constexpr size_t kAccessKinds = 8;
+constexpr size_t kAccessKinds = 9;
 
 constexpr bool is_write(AccessKind kind) {
   return kind >= AccessKind::kStore;

@@ -1,6 +1,6 @@
-// Owns: strict mode's knowledge of one card's memory: which work may still be running, and which caches may hold what
-// is out of date; and the reports. Not here: the rules (work_order.h, near_caches.h), the packets that wait, signal and
-// invalidate (emulator/queue), AQL queues, which do not take part.
+// Owns: strict mode's knowledge of one card's memory: which work may still be running, which caches may hold what is
+// out of date, and what others do not see yet; and the reports. Not here: the rules (work_order.h, card_caches.h), the
+// packets that wait, signal and invalidate (emulator/queue), AQL queues, which do not take part.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,8 @@
 #include <string>
 
 #include "emulator/caches/access_set.h"
-#include "emulator/caches/near_caches.h"
+#include "emulator/caches/card_caches.h"
+#include "emulator/caches/memory_view.h"
 #include "emulator/caches/work_order.h"
 
 namespace bw::emulator {
@@ -30,19 +31,22 @@ class MemoryChecker {
   void remember(WorkNumber number, std::string text);
   std::string label_of(WorkNumber number) const;
   std::string describe(const Race& race, const Accesses& accesses) const;
-  std::string describe(const StaleRead& stale, const Accesses& accesses) const;
+  std::string describe(const StaleUse& stale, const Accesses& accesses) const;
 
   std::mutex mutex_;  // guards all below
   WorkOrder order_;
-  NearCaches near_;
+  CardCaches caches_;
   std::deque<Label> labels_;  // of the latest work, by number
 };
 
-// One queue's side of it. Calls come in the order of the queue's packets.
+// One queue's side of it. Calls come in the order of the queue's packets. Those that return a string return what is
+// wrong, if anything is.
 class MemoryChecker::Queue {
  public:
-  // `name`: "compute queue 3".
-  Queue(std::shared_ptr<MemoryChecker> checker, std::string name);
+  using Finding = std::optional<std::string>;
+
+  // `space` outlives the queue; `name`: "compute queue 3".
+  Queue(std::shared_ptr<MemoryChecker> checker, const AddressSpace& space, std::string name);
   ~Queue();
   Queue(const Queue&) = delete;
   Queue& operator=(const Queue&) = delete;
@@ -52,21 +56,30 @@ class MemoryChecker::Queue {
   void begin_at(uint64_t position);
   void drained();
 
-  // What a packet, or a dispatch of the program there, has accessed. Returns what is wrong with it.
-  std::optional<std::string> check_packet(const std::string& packet, Accesses accesses);
-  std::optional<std::string> check_dispatch(uint64_t program_address, Accesses accesses);
+  // What a packet, or a dispatch of the program there, has accessed.
+  Finding check_packet(const std::string& packet, Accesses accesses);
+  Finding check_dispatch(uint64_t program_address, Accesses accesses);
 
   void wait_for_dispatches();
-  void signal(uint64_t address, WorkOrder::Signal when);
+  // A packet stores a value there, for others that wait for it.
+  void signal(uint64_t address);
+  // The same when all work so far has ended, after these cache actions, of which invalidations count for nothing:
+  // nobody waits for them. `address` 0: it interrupts only. What the host waits for must find all in memory.
+  enum class Meaning : uint8_t { kWorkHasEnded, kTime };
+  Finding signal_at_end(uint64_t address, const CacheActions& actions, Meaning meaning);
+  // The value has been stored.
+  void stored_signal(const std::string& packet, uint64_t address, uint64_t size_bytes);
   void wait_for_value(uint64_t address);
-  void invalidate_vector();
-  void invalidate_scalar();
+  Finding acquire(const CacheActions& actions);
+  void flush_host_path();
 
  private:
-  std::optional<std::string> check(Accesses accesses, std::string label);
-  void keep_running();
+  Finding check(Accesses accesses, std::string label);
+  L2Cache::HasEnded ended(WorkOrder::Signal when) const;
+  bool is_told_to_others(uint64_t address);
 
   const std::shared_ptr<MemoryChecker> checker_;
+  MemoryView view_;
   const std::string name_;
   QueueNumber number_ = 0;
   uint64_t dispatch_count_ = 0;

@@ -22,7 +22,7 @@ void WorkOrder::raise(WorkClock& clock, size_t lane, WorkNumber number) {
   clock[lane] = std::max(clock[lane], number);
 }
 
-bool WorkOrder::knows(const WorkClock& clock, const Work& work) {
+bool WorkOrder::knows(const WorkClock& clock, const WorkStamp& work) {
   const size_t lane = lane_of(work.queue, work.is_dispatch);
   return lane < clock.size() && clock[lane] >= work.number;
 }
@@ -79,7 +79,7 @@ std::optional<Race> WorkOrder::find_race(QueueNumber queue, const Accesses& acce
 
 Work WorkOrder::add(QueueNumber queue, bool is_dispatch, std::shared_ptr<const Accesses> accesses) {
   Queue& of = queues_.at(queue);
-  const Work work{next_++, queue, is_dispatch, std::move(accesses)};
+  const Work work{{next_++, queue, is_dispatch}, std::move(accesses)};
   (is_dispatch ? of.last_dispatch : of.last_packet) = work.number;
   if (!is_dispatch) raise(of.known, lane_of(queue, false), work.number);
   const bool is_known_to_all = !is_dispatch && queues_.size() == 1;
@@ -115,6 +115,12 @@ std::vector<Work> WorkOrder::running_for(QueueNumber queue) const {
   std::copy_if(works_.begin(), works_.end(), std::back_inserter(running),
                [&](const Work& work) { return work.is_dispatch && !knows(known, work); });
   return running;
+}
+
+bool WorkOrder::has_ended(QueueNumber queue, Signal when, const WorkStamp& work) const {
+  const Queue& of = queues_.at(queue);
+  if (knows(of.known, work)) return true;
+  return when == Signal::kEndOfPipe && work.queue == queue && work.number <= of.last_dispatch;
 }
 
 // What a queue without work gets next, the client gives it later: then it knows at least what it knows now.

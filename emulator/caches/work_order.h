@@ -21,16 +21,21 @@
 
 namespace bw::emulator {
 
-using WorkNumber = uint64_t;  // counts up over all queues
+using WorkNumber = uint64_t;               // counts up over all queues, from 1
+inline constexpr WorkNumber kOutside = 0;  // nobody's on this card: the host's, or another card's
 using QueueNumber = uint32_t;
 
 // Up to which work each lane has ended; lanes by number, those that are missing have 0.
 using WorkClock = std::vector<WorkNumber>;
 
-struct Work {
+// What it takes to know whether work has ended.
+struct WorkStamp {
   WorkNumber number = 0;
   QueueNumber queue = 0;
   bool is_dispatch = false;
+};
+
+struct Work : WorkStamp {
   std::shared_ptr<const Accesses> accesses;
 };
 
@@ -57,8 +62,8 @@ class WorkOrder {
   std::optional<Race> find_race(QueueNumber queue, const Accesses& accesses) const;
   // Adds work of the queue. A packet is done at once, a dispatch when the queue has waited for it.
   Work add(QueueNumber queue, bool is_dispatch, std::shared_ptr<const Accesses> accesses);
-  // The number that the next work will have.
-  WorkNumber next_number() const { return next_; }
+  // A number for what is no work that others may overlap with.
+  WorkNumber take_number() { return next_++; }
 
   // The dispatches of the queue so far have ended.
   void wait_for_dispatches(QueueNumber queue);
@@ -70,6 +75,8 @@ class WorkOrder {
 
   // Dispatches that the queue does not know to have ended.
   std::vector<Work> running_for(QueueNumber queue) const;
+  // Whether the queue knows that the work has ended; `when`: what a signal says that it stores now.
+  bool has_ended(QueueNumber queue, Signal when, const WorkStamp& work) const;
 
  private:
   struct Doorbell {
@@ -87,7 +94,7 @@ class WorkOrder {
   static size_t lane_of(QueueNumber queue, bool is_dispatch) { return size_t{queue} * 2 + (is_dispatch ? 0 : 1); }
   static void join(WorkClock& clock, const WorkClock& other);
   static void raise(WorkClock& clock, size_t lane, WorkNumber number);
-  static bool knows(const WorkClock& clock, const Work& work);
+  static bool knows(const WorkClock& clock, const WorkStamp& work);
   // Forgets work that all queues know to have ended.
   void forget();
 

@@ -44,6 +44,20 @@ SystemLimits system_limits() {
   return {most < 2 * kReservedBytes ? most / 2 : most - kReservedBytes, total / 2};
 }
 
+bool is_vram(const Buffer& buffer) {
+  return (buffer.flags & alloc_flag::kVram) != 0;
+}
+
+bool is_host_visible(const Buffer& buffer) {
+  return !is_vram(buffer) || (buffer.flags & alloc_flag::kPublic) != 0;
+}
+
+// Linux gmc_v11_0.c, gmc_v11_0_get_vm_pte(): MTYPE is UC for coherent and for uncached buffers, else NC.
+bool is_uncached(const Buffer& buffer) {
+  constexpr uint32_t kCoherence = alloc_flag::kCoherent | alloc_flag::kExtCoherent | alloc_flag::kUncached;
+  return (buffer.flags & (kCoherence | alloc_flag::kDoorbell | alloc_flag::kMmioRemap)) != 0;
+}
+
 }  // namespace
 
 BufferTable::BufferTable(const Arena& arena, std::span<const Card> cards) : arena_(arena), memory_(arena, cards) {
@@ -126,8 +140,7 @@ int BufferTable::reserve_system_memory(Buffer* buffer) {
 }
 
 int BufferTable::place_in_memory(Buffer* buffer) {
-  const bool is_vram = (buffer->flags & alloc_flag::kVram) != 0;
-  buffer->memory = memory_.allocate(buffer->card, is_vram, buffer->size_bytes);
+  buffer->memory = memory_.allocate(buffer->card, is_vram(*buffer), buffer->size_bytes);
   if (buffer->memory == nullptr) return -ENOMEM;
   buffer->arena_offset = buffer->memory->arena_offset();
   buffer->host = buffer->memory->host();
@@ -174,9 +187,20 @@ int BufferTable::map(uint64_t handle, uint32_t card) {
                                       .end = buffer->va + buffer->size_bytes,
                                       .host = buffer->host,
                                       .writable = (buffer->flags & alloc_flag::kWritable) != 0,
-                                      .executable = (buffer->flags & alloc_flag::kExecutable) != 0});
-  if (status == 0) buffer->mapped.insert(card);
-  return status;
+                                      .executable = (buffer->flags & alloc_flag::kExecutable) != 0,
+                                      .uncached = is_uncached(*buffer),
+                                      .host_sees = is_host_visible(*buffer),
+                                      .through_bar = is_vram(*buffer) && is_host_visible(*buffer) && !has_registers(),
+                                      .shared = !buffer->mapped.empty()});
+  if (status != 0) return status;
+  for (const uint32_t other : buffer->mapped) space(other).share(buffer->va, buffer->va + buffer->size_bytes);
+  buffer->mapped.insert(card);
+  return 0;
+}
+
+bool BufferTable::has_registers() const {
+  return std::any_of(buffers_.begin(), buffers_.end(),
+                     [](const auto& entry) { return (entry.second.flags & alloc_flag::kMmioRemap) != 0; });
 }
 
 int BufferTable::unmap(uint64_t handle, uint32_t card) {

@@ -81,6 +81,8 @@ class BufferTable {
   const Buffer* store(Buffer buffer);
   int place_user(const BufferRequest& request, Buffer* buffer) const;
   Buffer* find_mutable(uint64_t handle);
+  // Whether the client has the page of registers by which it can flush the host data path itself, unseen.
+  bool has_registers() const;
 
   const Arena& arena_;
   std::vector<std::unique_ptr<Device>> devices_;

@@ -68,7 +68,8 @@ int GemFile::enter(uint64_t begin, const VaMapping& mapping) {
                                    .end = mapping.end,
                                    .host = mapping.host,
                                    .writable = mapping.writable,
-                                   .executable = mapping.executable});
+                                   .executable = mapping.executable,
+                                   .host_sees = true});
     if (status != 0) return status;
   }
   mappings_.emplace(begin, mapping);

@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <bit>
 #include <cerrno>
 
 #include "emulator/kernel/user_memory.h"
@@ -18,6 +19,10 @@ constexpr uint32_t kMaxGranularity = 0x3f;
 // Which cards the range is mapped on, and with which rights.
 uint32_t mapped_cards(const SvmAttributes& attributes) {
   return attributes.access | attributes.access_in_place;
+}
+// Linux kfd_svm.c, svm_range_get_pte_flags(): coherent ranges have MTYPE UC.
+bool is_uncached(const SvmAttributes& attributes) {
+  return (attributes.flags & svm_flag::kCoherent) != 0;
 }
 bool is_writable(const SvmAttributes& attributes) {
   return (attributes.flags & svm_flag::kGpuReadOnly) == 0;
@@ -148,7 +153,8 @@ void SvmTable::for_each(uint64_t begin, uint64_t end, const std::function<void(u
 }
 
 int SvmTable::remap(uint64_t begin, uint64_t end, const SvmAttributes& before, const SvmAttributes& after) {
-  const bool rights_change = is_writable(before) != is_writable(after) || is_executable(before) != is_executable(after);
+  const bool rights_change = is_writable(before) != is_writable(after) ||
+                             is_executable(before) != is_executable(after) || is_uncached(before) != is_uncached(after);
   for (uint32_t card = 0; card < gpu_ids_.size(); ++card) {
     const bool was_mapped = (mapped_cards(before) >> card & 1) != 0;
     const bool shall_be = (mapped_cards(after) >> card & 1) != 0;
@@ -159,7 +165,10 @@ int SvmTable::remap(uint64_t begin, uint64_t end, const SvmAttributes& before, c
                                                  .end = end,
                                                  .host = reinterpret_cast<std::byte*>(begin),
                                                  .writable = is_writable(after),
-                                                 .executable = is_executable(after)});
+                                                 .executable = is_executable(after),
+                                                 .uncached = is_uncached(after),
+                                                 .host_sees = true,
+                                                 .shared = std::popcount(mapped_cards(after)) > 1});
     if (status != 0) return status;
   }
   return 0;

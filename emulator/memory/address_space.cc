@@ -87,6 +87,21 @@ bool AddressSpace::find(uint64_t address, Mapping* mapping) const {
   return true;
 }
 
+void AddressSpace::share(uint64_t begin, uint64_t end) {
+  std::lock_guard lock(mutex_);
+  auto it = by_begin_.upper_bound(begin);
+  if (it != by_begin_.begin() && std::prev(it)->second.end > begin) --it;
+  for (; it != by_begin_.end() && it->first < end; ++it) it->second.shared = true;
+  generation_.fetch_add(1, std::memory_order_seq_cst);
+}
+
+std::vector<Mapping> AddressSpace::mappings() const {
+  std::lock_guard lock(mutex_);
+  std::vector<Mapping> all;
+  for (const auto& [begin, mapping] : by_begin_) all.push_back(mapping);
+  return all;
+}
+
 bool AddressSpace::find_host(const std::byte* host, Mapping* mapping) const {
   std::unique_lock lock(mutex_, std::defer_lock);
   for (int i = 0; i < kPatience && !lock.try_lock(); ++i) std::this_thread::yield();

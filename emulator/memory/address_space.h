@@ -23,6 +23,11 @@ struct Mapping {
   std::byte* host = nullptr;
   bool writable = false;
   bool executable = false;
+  // For strict mode (emulator/caches):
+  bool uncached = false;     // the card's L2 does not keep it (MTYPE UC)
+  bool host_sees = false;    // the host may read and write it
+  bool through_bar = false;  // what the host writes comes over PCIe, by the host data path (HDP)
+  bool shared = false;       // other cards map it too
 
   bool allows(Access access) const {
     return access == Access::kRead || (access == Access::kWrite ? writable : executable);
@@ -46,6 +51,10 @@ class AddressSpace {
   void unmap(uint64_t begin, uint64_t end);
   // Copies the mapping that holds `address` to *mapping; false if there is none.
   bool find(uint64_t address, Mapping* mapping) const;
+  // Marks what is mapped in [begin, end) as shared.
+  void share(uint64_t begin, uint64_t end);
+  // All that is mapped.
+  std::vector<Mapping> mappings() const;
   // As find(), by host address, for signal handlers: gives up when the table is being changed for long, or was when the
   // signal came.
   bool find_host(const std::byte* host, Mapping* mapping) const;

@@ -17,9 +17,10 @@ PacketQueue::PacketQueue(const QueueSetup& setup, const QueueContext& context, s
       context_(context),
       engine_(std::move(engine)),
       bytes_per_count_(bytes_per_count),
-      order_(context.checker == nullptr ? nullptr
-                                        : std::make_unique<MemoryChecker::Queue>(
-                                              context.checker, fmt::format("{} queue {}", engine_, setup.queue_id))),
+      order_(context.checker == nullptr
+                 ? nullptr
+                 : std::make_unique<MemoryChecker::Queue>(context.checker, context.memory,
+                                                          fmt::format("{} queue {}", engine_, setup.queue_id))),
       memory_(context.memory, context.checker == nullptr ? nullptr : &accesses_),
       ordering_memory_(context.memory) {}
 
@@ -187,11 +188,30 @@ void PacketQueue::begin_packet() {
   if (context_.edit_packet) context_.edit_packet(packet_);
   if (order_ == nullptr) return;
   accesses_.clear();
+  stored_signal_ = {};
   order_->begin_at(ring_packet_);
 }
 
+PacketQueue::Outcome PacketQueue::signal_at_end(uint64_t address, uint64_t size_bytes, const CacheActions& actions,
+                                                MemoryChecker::Queue::Meaning meaning) {
+  if (order_ == nullptr) return Outcome::kDone;
+  stored_signal_ = {address, size_bytes};
+  const auto wrong = order_->signal_at_end(address, actions, meaning);
+  return wrong ? fail("{}", *wrong) : Outcome::kDone;
+}
+
+PacketQueue::Outcome PacketQueue::acquire(const CacheActions& actions) {
+  if (order_ == nullptr) return Outcome::kDone;
+  const auto wrong = order_->acquire(actions);
+  return wrong ? fail("{}", *wrong) : Outcome::kDone;
+}
+
 bool PacketQueue::check_packet() {
-  if (order_ == nullptr || accesses_.is_empty()) return true;
+  if (order_ == nullptr) return true;
+  if (stored_signal_.size_bytes != 0) {
+    order_->stored_signal(packet_name(), stored_signal_.address, stored_signal_.size_bytes);
+  }
+  if (accesses_.is_empty()) return true;
   const auto wrong = order_->check_packet(packet_name(), std::exchange(accesses_, {}));
   if (wrong) fail("{}", *wrong);
   return !wrong;

@@ -60,10 +60,14 @@ class PacketQueue : public QueueProcessor {
   GpuMemory& ordering_memory() { return ordering_memory_; }
   // Strict mode's side of the queue; null: nobody checks.
   MemoryChecker::Queue* order() const { return order_.get(); }
-  // A packet is about to store what others may wait for.
-  void signal(uint64_t address, WorkOrder::Signal when) {
-    if (order_ != nullptr) order_->signal(address, when);
+  // The packet at hand is about to store what others may wait for.
+  void signal(uint64_t address) {
+    if (order_ != nullptr) order_->signal(address);
   }
+  // The packet does the cache actions, and stores `size_bytes` there (0: none) and interrupts, when all work so far has
+  // ended.
+  Outcome signal_at_end(uint64_t address, uint64_t size_bytes, const CacheActions& actions,
+                        MemoryChecker::Queue::Meaning meaning);
   // The packet at hand has found what it waited for, or goes on waiting.
   Outcome end_wait(bool holds, uint64_t address) {
     if (holds && order_ != nullptr) order_->wait_for_value(address);
@@ -73,6 +77,11 @@ class PacketQueue : public QueueProcessor {
   // When the packet at hand is done, and the client has seen the read pointer that says so: who is woken by an
   // interrupt may look at once for room in the ring.
   void interrupt_when_done(uint32_t context_id) { interrupt_ = context_id; }
+  // Those of the shaders, and the host's way to memory.
+  Outcome acquire(const CacheActions& actions);
+  void flush_host_path() {
+    if (order_ != nullptr) order_->flush_host_path();
+  }
   // Null unless there is one.
   QueueTrace* trace() const { return context_.trace.get(); }
 
@@ -127,7 +136,13 @@ class PacketQueue : public QueueProcessor {
   const QueueContext context_;
   const std::string engine_;
   const uint32_t bytes_per_count_;
-  Accesses accesses_;  // of the packet at hand
+  // In strict mode, of the packet at hand.
+  struct StoredSignal {
+    uint64_t address = 0;
+    uint64_t size_bytes = 0;
+  };
+  Accesses accesses_;
+  StoredSignal stored_signal_;
   std::unique_ptr<MemoryChecker::Queue> order_;
   GpuMemory memory_;
   GpuMemory ordering_memory_;

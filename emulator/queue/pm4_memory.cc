@@ -63,8 +63,7 @@ PacketQueue::Outcome Pm4Queue::release_mem() {
   if (interrupt > Packet::int_sel__unconditionally_send_int_ctxid) {
     return fail("INT_SEL {} is not implemented", interrupt);
   }
-  const bool has_data = Packet::data_sel.get(data) != Packet::data_sel__none;
-  signal(has_data ? address_at(3) : 0, WorkOrder::Signal::kEndOfPipe);
+  if (const Outcome told = tell_release(); told != Outcome::kDone) return told;
   const Outcome stored = store_release_data(Packet::data_sel.get(data), address_at(3));
   if (stored != Outcome::kDone) return stored;
   if (interrupt == Packet::int_sel__send_interrupt_only ||
@@ -73,6 +72,25 @@ PacketQueue::Outcome Pm4Queue::release_mem() {
     interrupt_when_done(Packet::int_ctxid.get(data));
   }
   return Outcome::kDone;
+}
+
+// A packet without data and interrupt only writes back.
+PacketQueue::Outcome Pm4Queue::tell_release() {
+  using Packet = pm4::RELEASE_MEM;
+  using Meaning = MemoryChecker::Queue::Meaning;
+  const uint32_t* data = packet().data();
+  const uint32_t select = Packet::data_sel.get(data);
+  const bool has_data = select != Packet::data_sel__none;
+  const bool interrupts = Packet::int_sel.get(data) != Packet::int_sel__none;
+  const bool is_time =
+      select == Packet::data_sel__send_gpu_clock_counter || select == Packet::data_sel__send_system_clock_counter;
+  const bool is_32_bit = select == Packet::data_sel__send_32_bit_low || select == Packet::data_sel__atomic_add32bit_low;
+  return signal_at_end(has_data ? address_at(3) : 0,
+                       !has_data   ? 0
+                       : is_32_bit ? 4
+                                   : 8,
+                       {.writes_back_l2 = Packet::gcr_cntl_gl2_wb.get(data) != 0},
+                       interrupts || (has_data && !is_time) ? Meaning::kWorkHasEnded : Meaning::kTime);
 }
 
 // unverified: that the card's system clock counts like its GPU clock.
@@ -112,11 +130,13 @@ PacketQueue::Outcome Pm4Queue::add_release_data(uint64_t address) {
 PacketQueue::Outcome Pm4Queue::acquire_mem() {
   using Packet = pm4::ACQUIRE_MEM;
   if (!has_size_of<Packet>()) return wrong_size<Packet>();
-  if (order() == nullptr) return Outcome::kDone;
   const uint32_t* data = packet().data();
-  if (Packet::gcr_cntl_glv_inv.get(data) != 0 && Packet::gcr_cntl_gl1_inv.get(data) != 0) order()->invalidate_vector();
-  if (Packet::gcr_cntl_glk_inv.get(data) != 0) order()->invalidate_scalar();
-  return Outcome::kDone;
+  const bool invalidates_l1 = Packet::gcr_cntl_gl1_inv.get(data) != 0;
+  return acquire({.invalidates_vector = Packet::gcr_cntl_glv_inv.get(data) != 0 && invalidates_l1,
+                  .invalidates_scalar = Packet::gcr_cntl_glk_inv.get(data) != 0 && invalidates_l1,
+                  .invalidates_instructions = Packet::gcr_cntl_gli_inv.get(data) != Packet::gcr_cntl_gli_inv__none,
+                  .invalidates_l2 = Packet::gcr_cntl_gl2_inv.get(data) != 0,
+                  .writes_back_l2 = Packet::gcr_cntl_gl2_wb.get(data) != 0});
 }
 
 PacketQueue::Outcome Pm4Queue::write_data() {
@@ -133,7 +153,7 @@ PacketQueue::Outcome Pm4Queue::write_data() {
   if (!is_aligned(address_at(2), 4)) return misaligned(address_at(2), 4);
   const bool increments = Packet::addr_incr.get(data) == Packet::addr_incr__increment_address;
   uint64_t address = address_at(2);
-  signal(address, WorkOrder::Signal::kNow);
+  signal(address);
   for (size_t i = Packet::kDwords; i < packet().size(); ++i) {
     if (!memory().store_u32(address, dword(i))) return memory_fault();
     if (increments) address += sizeof(uint32_t);

@@ -71,8 +71,10 @@ PacketQueue::Outcome Pm4Queue::execute() {
   const Opcode opcode = opcode_of(dword(0));
   switch (opcode) {
     case Opcode::NOP:
-    case Opcode::HDP_FLUSH:    // host and card see the same memory
     case Opcode::PRIME_UTCL2:  // translations need no warming
+      return Outcome::kDone;
+    case Opcode::HDP_FLUSH:
+      flush_host_path();
       return Outcome::kDone;
     case Opcode::INDIRECT_BUFFER:
       return indirect_buffer();

@@ -65,6 +65,7 @@ class Pm4Queue final : public PacketQueue {
 
   // Memory and events.
   Outcome release_mem();
+  Outcome tell_release();
   Outcome store_release_data(uint32_t data_sel, uint64_t address);
   Outcome add_release_data(uint64_t address);
   Outcome acquire_mem();

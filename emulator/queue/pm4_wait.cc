@@ -51,6 +51,7 @@ PacketQueue::Outcome Pm4Queue::wait_register() {
   if (!compare(Packet::function.get(data), value & Packet::mask.get(data), Packet::reference.get(data), &holds)) {
     return fail("unknown FUNCTION {}", Packet::function.get(data));
   }
+  if (holds && polled == amdgpu::gfx11::GPU_HDP_FLUSH_DONE::kOffset) flush_host_path();
   if (holds) return Outcome::kDone;
   // No other queue writes it, and this one cannot.
   return fail("register {} has {:#x} and would never have what is waited for", register_name(polled), value);

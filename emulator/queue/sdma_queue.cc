@@ -157,25 +157,25 @@ PacketQueue::Outcome SdmaQueue::cond_exe() {
   return value == Packet::reference.get(data) ? Outcome::kDone : skip_dwords(Packet::exec_count.get(data));
 }
 
-// The shader caches, where strict mode follows them. unverified: that the engine's request reaches all of them.
+// Where strict mode follows the caches. unverified: that the engine's request reaches those near the shaders.
 PacketQueue::Outcome SdmaQueue::gcr_req() {
   using Packet = sdma::GCR_REQ;
   using Gcr = gfx11::pm4::ACQUIRE_MEM;  // has the same bits
-  if (order() == nullptr) return Outcome::kDone;
   const uint32_t* data = packet().data();
   const uint32_t control = Packet::gcr_control_15_0.get(data) | Packet::gcr_control_18_16.get(data)
                                                                     << Packet::gcr_control_15_0.bits.width();
-  if (Gcr::gcr_cntl_glv_inv.bits.get(control) != 0 && Gcr::gcr_cntl_gl1_inv.bits.get(control) != 0) {
-    order()->invalidate_vector();
-  }
-  if (Gcr::gcr_cntl_glk_inv.bits.get(control) != 0) order()->invalidate_scalar();
-  return Outcome::kDone;
+  const auto has = [control](gfx11::PacketField field) { return field.bits.get(control) != 0; };
+  const bool invalidates_l1 = has(Gcr::gcr_cntl_gl1_inv);
+  return acquire({.invalidates_vector = has(Gcr::gcr_cntl_glv_inv) && invalidates_l1,
+                  .invalidates_scalar = has(Gcr::gcr_cntl_glk_inv) && invalidates_l1,
+                  .invalidates_instructions = has(Gcr::gcr_cntl_gli_inv),
+                  .invalidates_l2 = has(Gcr::gcr_cntl_gl2_inv),
+                  .writes_back_l2 = has(Gcr::gcr_cntl_gl2_wb)});
 }
 
 PacketQueue::Outcome SdmaQueue::trap() {
-  signal(0, WorkOrder::Signal::kEndOfPipe);
   interrupt_when_done(sdma::TRAP::int_context.get(packet().data()));
-  return Outcome::kDone;
+  return signal_at_end(0, 0, {}, MemoryChecker::Queue::Meaning::kWorkHasEnded);
 }
 
 // unverified: a RETRY_COUNT other than all ones is taken for "for ever" too.
@@ -201,8 +201,11 @@ PacketQueue::Outcome SdmaQueue::poll_register() {
   const gfx11::RegOffset polled{Packet::addr_31_0.get(data) / static_cast<uint32_t>(sizeof(uint32_t))};
   bool always = false;
   const bool is_known = compare(Packet::func.get(data), 0, 0, &always);
-  if (Packet::hdp_flush.get(data) != 0 || (is_known && Packet::func.get(data) == 0)) return Outcome::kDone;
-  if (polled == gfx11::GPU_HDP_FLUSH_DONE::kOffset) return Outcome::kDone;
+  if (Packet::hdp_flush.get(data) != 0 || (is_known && Packet::func.get(data) == 0) ||
+      polled == gfx11::GPU_HDP_FLUSH_DONE::kOffset) {
+    flush_host_path();
+    return Outcome::kDone;
+  }
   return fail("polling register {:#x} ({}) is not implemented", polled.dwords, register_name(polled));
 }
 
@@ -221,7 +224,8 @@ PacketQueue::Outcome SdmaQueue::write_untiled() {
 
 PacketQueue::Outcome SdmaQueue::fence() {
   if (!is_aligned(address_at(1), 4)) return misaligned(address_at(1), 4);
-  signal(address_at(1), WorkOrder::Signal::kEndOfPipe);
+  const Outcome told = signal_at_end(address_at(1), sizeof(uint32_t), {}, MemoryChecker::Queue::Meaning::kWorkHasEnded);
+  if (told != Outcome::kDone) return told;
   return ordering_memory().store_u32(address_at(1), dword(3)) ? Outcome::kDone : ordering_fault();
 }
 

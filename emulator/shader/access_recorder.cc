@@ -37,7 +37,7 @@ AccessRecorder::StepAccess& AccessRecorder::access_of(const Step& step) {
   return access;
 }
 
-void AccessRecorder::describe(const Step& step, StepAccess* access) const {
+void AccessRecorder::describe(const Step& step, StepAccess* access) {
   access->is_known = true;
   std::array<uint32_t, amdgpu::gfx11::kMaxInstructionDwords> dwords;
   size_t fetched = 0;
@@ -47,6 +47,7 @@ void AccessRecorder::describe(const Step& step, StepAccess* access) const {
   const auto decoded = amdgpu::gfx11::decode({dwords.data(), fetched});
   if (!decoded.is_ok()) return;  // the step itself reports it
   const amdgpu::gfx11::Instruction& in = decoded.value();
+  accesses_.of(AccessKind::kFetch).add(step.pc, in.size_dwords * sizeof(uint32_t), program_offset(step));
   switch (in.info->op) {
     case Op::buffer_gl0_inv:
       access->invalidates = GroupAccesses::kL0;
@@ -56,7 +57,7 @@ void AccessRecorder::describe(const Step& step, StepAccess* access) const {
       access->invalidates = GroupAccesses::kL1;
       break;
     case Op::s_dcache_inv:
-      access->invalidates = GroupAccesses::kScalar;
+      access->invalidates = GroupAccesses::kConstants;
       break;
     default:
       access->instruction = CountedInstruction::make(in);
@@ -79,7 +80,7 @@ AccessKind GroupAccesses::kind_of(const Wave& wave, const AccessRecorder::StepAc
   }
   if (access.bypasses) return AccessKind::kFarLoad;
   if (access.instruction.reach == Reach::kScalar) {
-    return (fresh & kScalar) != 0 ? AccessKind::kFreshScalar : AccessKind::kScalarLoad;
+    return (fresh & kScalar) == kScalar ? AccessKind::kFreshScalar : AccessKind::kScalarLoad;
   }
   return (fresh & kVector) == kVector ? AccessKind::kFreshLoad : AccessKind::kLoad;
 }
@@ -90,7 +91,7 @@ void GroupAccesses::note(Wave& wave, const Step& step, const AccessRecorder::Ste
     return;
   }
   AccessSet& set = recorder_.accesses_.of(kind_of(wave, access));
-  const auto program_offset = static_cast<int32_t>(step.pc - recorder_.program_address_);
+  const int32_t program_offset = recorder_.program_offset(step);
   const auto add = [&](uint64_t begin, uint64_t end) {
     if (begin < end) set.add(begin, end - begin, program_offset);  // what wraps faults
   };

@@ -1,6 +1,7 @@
 // Owns: noting which memory the waves of a dispatch access, and in which way, for strict mode. Not here: which bytes an
-// instruction reaches (memory_lanes.h), what follows from them (emulator/caches). Scratch memory and instructions are
-// left out: caches cannot make either wrong between dispatches that do not share them.
+// instruction reaches (memory_lanes.h), what follows from them (emulator/caches). Scratch memory is left out: caches
+// cannot make it wrong between dispatches that do not share it. Of instructions those that are executed are noted, each
+// once, and not what is fetched ahead.
 #pragma once
 
 #include <cstdint>
@@ -32,7 +33,8 @@ class AccessRecorder {
     CountedInstruction instruction{};
   };
   StepAccess& access_of(const Step& step);
-  void describe(const Step& step, StepAccess* access) const;
+  void describe(const Step& step, StepAccess* access);
+  int32_t program_offset(const Step& step) const { return static_cast<int32_t>(step.pc - program_address_); }
 
   const uint64_t program_address_;
   Tlb& tlb_;
@@ -55,8 +57,8 @@ class GroupAccesses {
 
  private:
   friend class AccessRecorder;
-  // Which caches a wave has invalidated itself: the vector ones are fresh when both L0 and L1 are.
-  enum Fresh : uint8_t { kL0 = 1, kL1 = 2, kVector = kL0 | kL1, kScalar = 4 };
+  // Which caches a wave has invalidated itself. What it loads is fresh when both on the way are.
+  enum Fresh : uint8_t { kL0 = 1, kL1 = 2, kConstants = 4, kVector = kL0 | kL1, kScalar = kConstants | kL1 };
 
   void note(Wave& wave, const Step& step, const AccessRecorder::StepAccess& access);
   AccessKind kind_of(const Wave& wave, const AccessRecorder::StepAccess& access) const;

@@ -68,7 +68,9 @@ struct ShaderFault {
 // What the shader cores check beyond what they need to execute.
 enum class Strictness : uint8_t {
   kOff,
-  kOn,  // waits for outstanding loads, the hazards of gfx1100, and undefined values: see strict.h
+  // What programs and packets rely on without a promise of the hardware: waits for outstanding loads, the hazards of
+  // gfx1100, undefined values (strict.h), waits between dispatches, and caches (emulator/caches/memory_checker.h).
+  kOn,
 };
 
 // Programs that were translated to code of the host, or were to be (emulator/jit).
