@@ -38,7 +38,7 @@ class Transfers : public ::testing::Test {
     options.worker_threads = 2;
     options.strictness = emulator::Strictness::kOn;
     driver_ = emulator::EmulatedDriver::create(std::move(options)).value();
-    device_ = amdgpu::Device::open(*driver_, {.wait_timeout_ns = 150'000'000}).value();
+    device_ = amdgpu::Device::open(*driver_, {.wait_timeout_ns = 500'000'000}).value();
     const MappedFile file = MappedFile::open(BW_AMDGPU_TESTDATA "/endless.hsaco").value();
     module_ = device_->load(file.bytes()).value();
   }
