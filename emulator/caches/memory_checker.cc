@@ -130,9 +130,9 @@ void MemoryChecker::Queue::wait_for_dispatches() {
   checker_->order_.wait_for_dispatches(number_);
 }
 
-void MemoryChecker::Queue::signal(uint64_t address) {
+void MemoryChecker::Queue::signal(uint64_t address, std::optional<uint64_t> value) {
   std::lock_guard lock(checker_->mutex_);
-  checker_->order_.signal(number_, address, WorkOrder::Signal::kNow);
+  checker_->order_.signal(number_, address, value, WorkOrder::Signal::kNow);
 }
 
 L2Cache::HasEnded MemoryChecker::Queue::ended(WorkOrder::Signal when) const {
@@ -144,13 +144,13 @@ bool MemoryChecker::Queue::is_told_to_others(uint64_t address) {
   return address == 0 || (view_.find(address / kSetPageBytes, &mapping) && (mapping.host_sees || mapping.shared));
 }
 
-MemoryChecker::Queue::Finding MemoryChecker::Queue::signal_at_end(uint64_t address, const CacheActions& actions,
-                                                                  Meaning meaning) {
+MemoryChecker::Queue::Finding MemoryChecker::Queue::signal_at_end(uint64_t address, std::optional<uint64_t> value,
+                                                                  const CacheActions& actions, Meaning meaning) {
   std::lock_guard lock(checker_->mutex_);
   constexpr auto kWhen = WorkOrder::Signal::kEndOfPipe;
   L2Cache& l2 = checker_->caches_.l2();
   if (actions.writes_back_l2) l2.write_back(ended(kWhen));
-  checker_->order_.signal(number_, address, kWhen);
+  checker_->order_.signal(number_, address, value, kWhen);
   if (meaning == Meaning::kTime || !is_told_to_others(address)) return std::nullopt;
   const auto dirty = l2.find_exposed(ended(kWhen));
   if (!dirty) return std::nullopt;
@@ -167,9 +167,9 @@ void MemoryChecker::Queue::stored_signal(const std::string& packet, uint64_t add
   checker_->caches_.store_signal(address, size_bytes, number, view_);
 }
 
-void MemoryChecker::Queue::wait_for_value(uint64_t address) {
+void MemoryChecker::Queue::wait_for_value(uint64_t address, const WorkOrder::Wanted& wanted) {
   std::lock_guard lock(checker_->mutex_);
-  checker_->order_.wait_for_value(number_, address);
+  checker_->order_.wait_for_value(number_, address, wanted);
 }
 
 MemoryChecker::Queue::Finding MemoryChecker::Queue::acquire(const CacheActions& actions) {

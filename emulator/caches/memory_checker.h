@@ -62,14 +62,14 @@ class MemoryChecker::Queue {
 
   void wait_for_dispatches();
   // A packet stores a value there, for others that wait for it.
-  void signal(uint64_t address);
+  void signal(uint64_t address, std::optional<uint64_t> value);
   // The same when all work so far has ended, after these cache actions, of which invalidations count for nothing:
   // nobody waits for them. `address` 0: it interrupts only. What the host waits for must find all in memory.
   enum class Meaning : uint8_t { kWorkHasEnded, kTime };
-  Finding signal_at_end(uint64_t address, const CacheActions& actions, Meaning meaning);
+  Finding signal_at_end(uint64_t address, std::optional<uint64_t> value, const CacheActions& actions, Meaning meaning);
   // The value has been stored.
   void stored_signal(const std::string& packet, uint64_t address, uint64_t size_bytes);
-  void wait_for_value(uint64_t address);
+  void wait_for_value(uint64_t address, const WorkOrder::Wanted& wanted);
   Finding acquire(const CacheActions& actions);
   void flush_host_path();
 

@@ -52,12 +52,35 @@ TEST_F(MemoryCheckerTest, AtomicsOverlapWithAtomicsOnly) {
 TEST_F(MemoryCheckerTest, QueuesAreOrderedByTheValuesThatTheyWaitFor) {
   EXPECT_EQ(dispatch(queue_, one(AccessKind::kStore)), std::nullopt);
   EXPECT_THAT(dispatch(other_, one(AccessKind::kFarLoad)), Optional(HasSubstr("dispatch 1 of compute queue 0")));
-  queue_.signal(kSignal);
-  other_.wait_for_value(kSignal);
+  queue_.signal(kSignal, 1);
+  other_.wait_for_value(kSignal, [](uint64_t) { return true; });
   EXPECT_NE(dispatch(other_, one(AccessKind::kFarLoad)), std::nullopt) << "stored while the dispatch runs";
-  EXPECT_EQ(queue_.signal_at_end(kSignal, {}, Meaning::kWorkHasEnded), std::nullopt);
-  other_.wait_for_value(kSignal);
+  EXPECT_EQ(queue_.signal_at_end(kSignal, 1, {}, Meaning::kWorkHasEnded), std::nullopt);
+  other_.wait_for_value(kSignal, [](uint64_t) { return true; });
   EXPECT_EQ(dispatch(other_, one(AccessKind::kFarLoad)), std::nullopt);
+}
+
+TEST_F(MemoryCheckerTest, AWaitReliesOnTheFirstValueThatWouldDo) {
+  const auto at_least_two = [](uint64_t value) { return value >= 2; };
+  other_.see_doorbell(100);  // before all signals
+  const auto signal = [&](uint64_t value) {
+    EXPECT_EQ(queue_.signal_at_end(kSignal, value, {}, Meaning::kWorkHasEnded), std::nullopt);
+  };
+  EXPECT_EQ(dispatch(queue_, one(AccessKind::kStore)), std::nullopt);
+  signal(1);
+  EXPECT_EQ(dispatch(queue_, one(AccessKind::kStore, kData + 4)), std::nullopt);
+  signal(2);
+  EXPECT_EQ(dispatch(queue_, one(AccessKind::kStore, kData + 8)), std::nullopt);
+  signal(3);
+  other_.wait_for_value(kSignal, at_least_two);
+  EXPECT_EQ(dispatch(other_, one(AccessKind::kFarLoad)), std::nullopt);
+  EXPECT_EQ(dispatch(other_, one(AccessKind::kFarLoad, kData + 4)), std::nullopt);
+  EXPECT_NE(dispatch(other_, one(AccessKind::kFarLoad, kData + 8)), std::nullopt) << "may come later the next time";
+  signal(0);
+  EXPECT_EQ(dispatch(queue_, one(AccessKind::kStore, kData + 12)), std::nullopt);
+  signal(2);
+  other_.wait_for_value(kSignal, at_least_two);
+  EXPECT_EQ(dispatch(other_, one(AccessKind::kFarLoad, kData + 12)), std::nullopt) << "the word is used again";
 }
 
 TEST_F(MemoryCheckerTest, TheHostHasSeenTheSignalsBeforeItsDoorbell) {
@@ -65,7 +88,7 @@ TEST_F(MemoryCheckerTest, TheHostHasSeenTheSignalsBeforeItsDoorbell) {
   queue_.begin_at(0);
   EXPECT_EQ(dispatch(queue_, one(AccessKind::kStore)), std::nullopt);
   queue_.see_doorbell(200);
-  EXPECT_EQ(queue_.signal_at_end(kSignal, {}, Meaning::kWorkHasEnded), std::nullopt);
+  EXPECT_EQ(queue_.signal_at_end(kSignal, 1, {}, Meaning::kWorkHasEnded), std::nullopt);
   queue_.begin_at(100);
   EXPECT_NE(dispatch(queue_, one(AccessKind::kStore)), std::nullopt) << "was queued before the signal";
   queue_.see_doorbell(300);
@@ -152,7 +175,7 @@ TEST_F(SharedMemoryTest, UncachedMemoryIsHeldNearTheShadersOnly) {
   EXPECT_EQ(queue_.acquire({.invalidates_scalar = true}), std::nullopt);
   EXPECT_EQ(dispatch(queue_, one(AccessKind::kScalarLoad)), std::nullopt);
   EXPECT_EQ(store(queue_, 256), std::nullopt);
-  EXPECT_EQ(queue_.signal_at_end(0, {}, Meaning::kWorkHasEnded), std::nullopt) << "went past L2";
+  EXPECT_EQ(queue_.signal_at_end(0, std::nullopt, {}, Meaning::kWorkHasEnded), std::nullopt) << "went past L2";
 }
 
 TEST_F(SharedMemoryTest, AnInvalidationHelpsOnlyAgainstWritesBeforeIt) {
@@ -178,36 +201,36 @@ TEST_F(SharedMemoryTest, TheCardSeesItsOwnWritesInL2) {
 TEST_F(SharedMemoryTest, TheHostHearsOfNothingThatOnlyL2Has) {
   map({.host_sees = true});
   EXPECT_EQ(store(queue_, 5), std::nullopt);
-  EXPECT_EQ(queue_.signal_at_end(kSignal, {}, Meaning::kWorkHasEnded), std::nullopt) << "memory of the card alone";
-  EXPECT_EQ(queue_.signal_at_end(0, {}, Meaning::kTime), std::nullopt);
-  EXPECT_THAT(queue_.signal_at_end(0, {}, Meaning::kWorkHasEnded),
+  EXPECT_EQ(queue_.signal_at_end(kSignal, 1, {}, Meaning::kWorkHasEnded), std::nullopt) << "memory of the card alone";
+  EXPECT_EQ(queue_.signal_at_end(0, std::nullopt, {}, Meaning::kTime), std::nullopt);
+  EXPECT_THAT(queue_.signal_at_end(0, std::nullopt, {}, Meaning::kWorkHasEnded),
               Optional(HasSubstr("while only L2 may have the bytes at 0x10005, which dispatch 1 of compute queue 0 (of "
                                  "program 0x7000) has written: no write-back between")));
-  EXPECT_EQ(queue_.signal_at_end(0, {.writes_back_l2 = true}, Meaning::kWorkHasEnded), std::nullopt);
-  EXPECT_EQ(queue_.signal_at_end(0, {}, Meaning::kWorkHasEnded), std::nullopt) << "stays written back";
+  EXPECT_EQ(queue_.signal_at_end(0, std::nullopt, {.writes_back_l2 = true}, Meaning::kWorkHasEnded), std::nullopt);
+  EXPECT_EQ(queue_.signal_at_end(0, std::nullopt, {}, Meaning::kWorkHasEnded), std::nullopt) << "stays written back";
 }
 
 TEST_F(SharedMemoryTest, MemoryOfOtherCardsIsToldLikeTheHosts) {
   map({.shared = true});
   EXPECT_EQ(store(queue_, 5), std::nullopt);
-  EXPECT_NE(queue_.signal_at_end(0, {}, Meaning::kWorkHasEnded), std::nullopt);
+  EXPECT_NE(queue_.signal_at_end(0, std::nullopt, {}, Meaning::kWorkHasEnded), std::nullopt);
 }
 
 TEST_F(SharedMemoryTest, MemoryOfTheCardAloneNeedNotBeWrittenBack) {
   map({});
   EXPECT_EQ(store(queue_, 5), std::nullopt);
-  EXPECT_EQ(queue_.signal_at_end(0, {}, Meaning::kWorkHasEnded), std::nullopt);
+  EXPECT_EQ(queue_.signal_at_end(0, std::nullopt, {}, Meaning::kWorkHasEnded), std::nullopt);
 }
 
 TEST_F(SharedMemoryTest, OnlyWorkThatHasEndedIsWrittenBack) {
   map({.host_sees = true});
   EXPECT_EQ(store(queue_, 5), std::nullopt);
   EXPECT_EQ(queue_.acquire({.writes_back_l2 = true}), std::nullopt) << "does not wait for the dispatch";
-  EXPECT_EQ(other_.signal_at_end(0, {.writes_back_l2 = true}, Meaning::kWorkHasEnded), std::nullopt);
-  EXPECT_NE(queue_.signal_at_end(0, {}, Meaning::kWorkHasEnded), std::nullopt);
+  EXPECT_EQ(other_.signal_at_end(0, std::nullopt, {.writes_back_l2 = true}, Meaning::kWorkHasEnded), std::nullopt);
+  EXPECT_NE(queue_.signal_at_end(0, std::nullopt, {}, Meaning::kWorkHasEnded), std::nullopt);
   queue_.wait_for_dispatches();
   EXPECT_EQ(queue_.acquire({.writes_back_l2 = true}), std::nullopt);
-  EXPECT_EQ(queue_.signal_at_end(0, {}, Meaning::kWorkHasEnded), std::nullopt);
+  EXPECT_EQ(queue_.signal_at_end(0, std::nullopt, {}, Meaning::kWorkHasEnded), std::nullopt);
 }
 
 TEST_F(SharedMemoryTest, WhatIsOverwrittenIsNotInvalidatedWithoutWritingBack) {

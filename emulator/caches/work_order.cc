@@ -93,19 +93,33 @@ void WorkOrder::wait_for_dispatches(QueueNumber queue) {
   forget();
 }
 
-void WorkOrder::signal(QueueNumber queue, uint64_t address, Signal when) {
+void WorkOrder::signal(QueueNumber queue, uint64_t address, std::optional<uint64_t> value, Signal when) {
   const Queue& of = queues_.at(queue);
   WorkClock carried = of.known;
   if (when == Signal::kEndOfPipe) raise(carried, lane_of(queue, true), of.last_dispatch);
   join(host_known_, carried);
-  if (address != 0) signals_[address] = std::move(carried);
+  if (address != 0) {
+    auto& signals = signals_[address];
+    signals.push_back({value, std::move(carried)});
+    if (signals.size() > kMostSignals) signals.pop_front();
+  }
   forget();
 }
 
-// Where no packet has stored anything it was the host.
-void WorkOrder::wait_for_value(QueueNumber queue, uint64_t address) {
-  const auto found = signals_.find(address);
-  join(queues_.at(queue).known, found != signals_.end() ? found->second : host_known_);
+// Where no packet has stored it, it was the host. Words are also set back and used again: of equal values the last
+// counts, and none from before another value that would not have done.
+void WorkOrder::wait_for_value(QueueNumber queue, uint64_t address, const Wanted& wanted) {
+  const WorkClock* found = nullptr;
+  std::optional<uint64_t> value;
+  for (const StoredSignal& signal : signals_[address]) {
+    if (signal.value && !wanted(*signal.value)) {
+      found = nullptr;
+    } else if (found == nullptr || signal.value == value) {
+      found = &signal.known;
+      value = signal.value;
+    }
+  }
+  join(queues_.at(queue).known, found != nullptr ? *found : host_known_);
   forget();
 }
 

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -68,10 +69,12 @@ class WorkOrder {
   // The dispatches of the queue so far have ended.
   void wait_for_dispatches(QueueNumber queue);
   enum class Signal : uint8_t { kNow, kEndOfPipe };
-  // A packet stores a value there (0: it interrupts only).
-  void signal(QueueNumber queue, uint64_t address, Signal when);
-  // The queue has found the value there that it waited for.
-  void wait_for_value(QueueNumber queue, uint64_t address);
+  // A packet stores a value there (0: it interrupts only); nullopt: it is not known which.
+  void signal(QueueNumber queue, uint64_t address, std::optional<uint64_t> value, Signal when);
+  // The queue has found the value there that it waited for. What it may rely on is the first that would have done:
+  // those after it may come later the next time.
+  using Wanted = std::function<bool(uint64_t value)>;
+  void wait_for_value(QueueNumber queue, uint64_t address, const Wanted& wanted);
 
   // Dispatches that the queue does not know to have ended.
   std::vector<Work> running_for(QueueNumber queue) const;
@@ -103,7 +106,12 @@ class WorkOrder {
   WorkNumber next_ = 1;
   std::deque<Work> works_;
   WorkClock host_known_;
-  std::unordered_map<uint64_t, WorkClock> signals_;  // by address
+  struct StoredSignal {
+    std::optional<uint64_t> value;
+    WorkClock known;
+  };
+  static constexpr size_t kMostSignals = 256;
+  std::unordered_map<uint64_t, std::deque<StoredSignal>> signals_;  // by address; the latest, in order
 };
 
 }  // namespace bw::emulator

@@ -139,8 +139,8 @@ class AqlQueue final : public QueueProcessor {
 
   Phase phase_ = Phase::kFetch;
   Suspension suspension_;  // of the dispatch at hand
-  uint64_t next_ = 0;     // index of the packet at hand or, while fetching, of the next one
-  uint64_t written_ = 0;  // the client's count of packets, as last seen
+  uint64_t next_ = 0;      // index of the packet at hand or, while fetching, of the next one
+  uint64_t written_ = 0;   // the client's count of packets, as last seen
   uint64_t last_doorbell_ = kNoDoorbell;
   uint32_t looks_ = 0;            // that found nothing
   bool may_have_packets_ = true;  // as written_ has it, once it is known

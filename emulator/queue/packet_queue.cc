@@ -192,11 +192,11 @@ void PacketQueue::begin_packet() {
   order_->begin_at(ring_packet_);
 }
 
-PacketQueue::Outcome PacketQueue::signal_at_end(uint64_t address, uint64_t size_bytes, const CacheActions& actions,
+PacketQueue::Outcome PacketQueue::signal_at_end(const StoredSignal& signal, const CacheActions& actions,
                                                 MemoryChecker::Queue::Meaning meaning) {
   if (order_ == nullptr) return Outcome::kDone;
-  stored_signal_ = {address, size_bytes};
-  const auto wrong = order_->signal_at_end(address, actions, meaning);
+  stored_signal_ = signal;
+  const auto wrong = order_->signal_at_end(signal.address, signal.value, actions, meaning);
   return wrong ? fail("{}", *wrong) : Outcome::kDone;
 }
 

@@ -61,16 +61,20 @@ class PacketQueue : public QueueProcessor {
   // Strict mode's side of the queue; null: nobody checks.
   MemoryChecker::Queue* order() const { return order_.get(); }
   // The packet at hand is about to store what others may wait for.
-  void signal(uint64_t address) {
-    if (order_ != nullptr) order_->signal(address);
+  void signal(uint64_t address, std::optional<uint64_t> value) {
+    if (order_ != nullptr) order_->signal(address, value);
   }
-  // The packet does the cache actions, and stores `size_bytes` there (0: none) and interrupts, when all work so far has
-  // ended.
-  Outcome signal_at_end(uint64_t address, uint64_t size_bytes, const CacheActions& actions,
-                        MemoryChecker::Queue::Meaning meaning);
+  // The packet does the cache actions, stores a value (nullopt: that is not known beforehand) and interrupts, when all
+  // work so far has ended.
+  struct StoredSignal {
+    uint64_t address = 0;
+    uint64_t size_bytes = 0;  // 0: none is stored
+    std::optional<uint64_t> value;
+  };
+  Outcome signal_at_end(const StoredSignal& signal, const CacheActions& actions, MemoryChecker::Queue::Meaning meaning);
   // The packet at hand has found what it waited for, or goes on waiting.
-  Outcome end_wait(bool holds, uint64_t address) {
-    if (holds && order_ != nullptr) order_->wait_for_value(address);
+  Outcome end_wait(bool holds, uint64_t address, const WorkOrder::Wanted& wanted) {
+    if (holds && order_ != nullptr) order_->wait_for_value(address, wanted);
     return holds ? Outcome::kDone : Outcome::kBlocked;
   }
   QueueListener& listener() { return context_.listener; }
@@ -137,10 +141,6 @@ class PacketQueue : public QueueProcessor {
   const std::string engine_;
   const uint32_t bytes_per_count_;
   // In strict mode, of the packet at hand.
-  struct StoredSignal {
-    uint64_t address = 0;
-    uint64_t size_bytes = 0;
-  };
   Accesses accesses_;
   StoredSignal stored_signal_;
   std::unique_ptr<MemoryChecker::Queue> order_;

@@ -85,11 +85,11 @@ PacketQueue::Outcome Pm4Queue::tell_release() {
   const bool is_time =
       select == Packet::data_sel__send_gpu_clock_counter || select == Packet::data_sel__send_system_clock_counter;
   const bool is_32_bit = select == Packet::data_sel__send_32_bit_low || select == Packet::data_sel__atomic_add32bit_low;
-  return signal_at_end(has_data ? address_at(3) : 0,
-                       !has_data   ? 0
-                       : is_32_bit ? 4
-                                   : 8,
-                       {.writes_back_l2 = Packet::gcr_cntl_gl2_wb.get(data) != 0},
+  StoredSignal signal;
+  if (has_data) signal = {.address = address_at(3), .size_bytes = is_32_bit ? 4u : 8u, .value = std::nullopt};
+  if (select == Packet::data_sel__send_32_bit_low) signal.value = dword(5);
+  if (select == Packet::data_sel__send_64_bit_data) signal.value = address_at(5);
+  return signal_at_end(signal, {.writes_back_l2 = Packet::gcr_cntl_gl2_wb.get(data) != 0},
                        interrupts || (has_data && !is_time) ? Meaning::kWorkHasEnded : Meaning::kTime);
 }
 
@@ -153,7 +153,7 @@ PacketQueue::Outcome Pm4Queue::write_data() {
   if (!is_aligned(address_at(2), 4)) return misaligned(address_at(2), 4);
   const bool increments = Packet::addr_incr.get(data) == Packet::addr_incr__increment_address;
   uint64_t address = address_at(2);
-  signal(address);
+  signal(address, dword(Packet::kDwords));
   for (size_t i = Packet::kDwords; i < packet().size(); ++i) {
     if (!memory().store_u32(address, dword(i))) return memory_fault();
     if (increments) address += sizeof(uint32_t);

@@ -29,7 +29,12 @@ PacketQueue::Outcome Pm4Queue::wait_reg_mem() {
   if (!compare(Packet::function.get(data), value & Packet::mask.get(data), Packet::reference.get(data), &holds)) {
     return fail("unknown FUNCTION {}", Packet::function.get(data));
   }
-  return end_wait(holds, address_at(2));
+  return end_wait(holds, address_at(2), [data](uint64_t stored) {
+    bool would_do = false;
+    return compare(Packet::function.get(data), lo32(stored) & Packet::mask.get(data), Packet::reference.get(data),
+                   &would_do) &&
+           would_do;
+  });
 }
 
 // WR_WAIT_WR_REG writes the reference to one register, then waits for another (Linux gfx_v11_0.c,
@@ -75,7 +80,10 @@ PacketQueue::Outcome Pm4Queue::wait_reg_mem64() {
   if (!compare(Packet::function.get(data), value & address_at(6), address_at(4), &holds)) {
     return fail("unknown FUNCTION {}", Packet::function.get(data));
   }
-  return end_wait(holds, address_at(2));
+  return end_wait(holds, address_at(2), [this, data](uint64_t stored) {
+    bool would_do = false;
+    return compare(Packet::function.get(data), stored & address_at(6), address_at(4), &would_do) && would_do;
+  });
 }
 
 PacketQueue::Outcome Pm4Queue::load_polled(bool from_memory, uint64_t address, uint32_t* value) {

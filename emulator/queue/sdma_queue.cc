@@ -175,7 +175,7 @@ PacketQueue::Outcome SdmaQueue::gcr_req() {
 
 PacketQueue::Outcome SdmaQueue::trap() {
   interrupt_when_done(sdma::TRAP::int_context.get(packet().data()));
-  return signal_at_end(0, 0, {}, MemoryChecker::Queue::Meaning::kWorkHasEnded);
+  return signal_at_end({}, {}, MemoryChecker::Queue::Meaning::kWorkHasEnded);
 }
 
 // unverified: a RETRY_COUNT other than all ones is taken for "for ever" too.
@@ -190,7 +190,11 @@ PacketQueue::Outcome SdmaQueue::poll_regmem() {
   if (!compare(Packet::func.get(data), value & Packet::mask.get(data), Packet::value.get(data), &holds)) {
     return fail("unknown FUNC {}", Packet::func.get(data));
   }
-  return end_wait(holds, address_at(1));
+  return end_wait(holds, address_at(1), [data](uint64_t stored) {
+    bool would_do = false;
+    return compare(Packet::func.get(data), lo32(stored) & Packet::mask.get(data), Packet::value.get(data), &would_do) &&
+           would_do;
+  });
 }
 
 // The flush of the host data path is all that a queue may wait for, in whatever way it is asked for (Linux
@@ -224,7 +228,8 @@ PacketQueue::Outcome SdmaQueue::write_untiled() {
 
 PacketQueue::Outcome SdmaQueue::fence() {
   if (!is_aligned(address_at(1), 4)) return misaligned(address_at(1), 4);
-  const Outcome told = signal_at_end(address_at(1), sizeof(uint32_t), {}, MemoryChecker::Queue::Meaning::kWorkHasEnded);
+  const Outcome told =
+      signal_at_end({address_at(1), sizeof(uint32_t), dword(3)}, {}, MemoryChecker::Queue::Meaning::kWorkHasEnded);
   if (told != Outcome::kDone) return told;
   return ordering_memory().store_u32(address_at(1), dword(3)) ? Outcome::kDone : ordering_fault();
 }
