@@ -53,7 +53,9 @@ TEST(Bench, ListsItsCasesWithoutADevice) {
     EXPECT_THAT(result.out, HasSubstr(name));
   }
   EXPECT_THAT(result.out, Not(HasSubstr("decode/")));
-  EXPECT_THAT(run_barewave({"bench", "--list", "--model", kModel}).out, HasSubstr("decode/kjv-3m.Q8_0"));
+  EXPECT_THAT(run_barewave({"bench", "--list", "--model", kModel}).out,
+              AllOf(HasSubstr("decode/kjv-3m.Q8_0"), HasSubstr("decode_host_loop/kjv-3m.Q8_0"),
+                    HasSubstr("decode_device_loop/kjv-3m.Q8_0")));
   EXPECT_THAT(run_barewave({"bench", "--list", "--counters", "--model", kModel}).out,
               AllOf(HasSubstr("matmul_f16_nt_1024"), HasSubstr("decode_step"), Not(HasSubstr("dispatch"))));
   EXPECT_THAT(run_barewave({"bench", "--list", "norm"}).out, AllOf(HasSubstr("rms_norm"), Not(HasSubstr("softmax"))));
@@ -204,6 +206,13 @@ TEST(Bench, KernelsAreCleanInStrictMode) {
                                              kModel});
   EXPECT_EQ(result.exit_status, 0) << result.err;
   EXPECT_THAT(result.out, Not(HasSubstr("FAILED")));
+}
+
+TEST(Bench, TimesWholeTextsDecodedByHostAndDevice) {
+  const CommandResult result = bench({"--model", kModel, "--repetitions", "1", "_loop/kjv"});
+  EXPECT_EQ(result.exit_status, 0) << result.err << result.out;
+  EXPECT_THAT(result.out, AllOf(HasSubstr("decode_host_loop/"), HasSubstr("decode_device_loop/"), HasSubstr("tokens/s"),
+                                Not(HasSubstr("FAILED"))));
 }
 
 TEST(Bench, ShowsCountersAsText) {

@@ -47,6 +47,56 @@ struct DecodeStep {
   tensor::TokenId best = 0;
 };
 
+// A text, token by token as the host chooses them, or in blocks that the device decodes by itself. Both have to give
+// the same tokens each time.
+struct DecodeLoop {
+  static constexpr size_t kTokens = 64;
+  static constexpr size_t kBlock = 32;
+  static constexpr tensor::TokenId kFirst = 1;
+
+  Result<std::vector<tensor::TokenId>> by_host() const {
+    std::vector<tensor::TokenId> ids;
+    tensor::TokenId last = kFirst;
+    while (ids.size() < kTokens) {
+      BW_ASSIGN(last, model->greedy(std::span(&last, 1), static_cast<int64_t>(ids.size())));
+      ids.push_back(last);
+    }
+    return ids;
+  }
+  Result<std::vector<tensor::TokenId>> by_device() const {
+    std::vector<tensor::TokenId> ids;
+    BW_RETURN_IF_ERROR(model->decode({.last = kFirst, .count = kTokens, .block = kBlock}, [&](tensor::TokenId id) {
+      ids.push_back(id);
+      return true;
+    }));
+    return ids;
+  }
+
+  std::unique_ptr<tensor::Llama> model;
+  std::vector<tensor::TokenId> expected;
+};
+
+using DecodeBy = Result<std::vector<tensor::TokenId>> (DecodeLoop::*)() const;
+
+Result<BenchProgram> make_decode_loop(const std::string& path, const std::shared_ptr<tensor::Runtime>& runtime,
+                                      DecodeBy decode) {
+  BW_ASSIGN(const tensor::gguf::File file, tensor::gguf::File::open(path));
+  auto loop = std::make_shared<DecodeLoop>();
+  BW_ASSIGN(loop->model, tensor::Llama::load(file, runtime));
+  BW_ASSIGN(loop->expected, loop->by_host());
+  BW_RETURN_IF_ERROR(((*loop).*decode)().status());  // compiles what only this way of decoding needs
+  BenchProgram program;
+  program.run = [loop, decode]() -> Status {
+    BW_ASSIGN(const std::vector<tensor::TokenId> ids, ((*loop).*decode)());
+    if (ids == loop->expected) return Status::ok();
+    return error(StatusCode::kDataLoss, "wrong result: the tokens are not those of the host's loop");
+  };
+  program.verify = [] { return Status::ok(); };
+  program.launches = [loop] { return loop->model->step_launches(); };
+  program.tokens = DecodeLoop::kTokens;
+  return program;
+}
+
 // One token after a prompt of a few. What comes out is verified by tests/model, and here only to be the same each time.
 Result<BenchProgram> make_decode_step(const std::string& path, const std::shared_ptr<tensor::Runtime>& runtime) {
   BW_ASSIGN(const tensor::gguf::File file, tensor::gguf::File::open(path));
@@ -99,6 +149,18 @@ std::vector<BenchCase> bench_cases(const std::string& model_path) {
                      [model_path](const auto& runtime) { return make_decode_step(model_path, runtime); }});
   }
   return cases;
+}
+
+std::vector<BenchCase> decode_loop_cases(const std::string& model_path) {
+  if (model_path.empty()) return {};
+  const std::string model = std::filesystem::path(model_path).stem().string();
+  const auto make = [&](const char* name, const char* summary, DecodeBy decode) -> BenchCase {
+    return {name + model, "", summary,
+            [model_path, decode](const auto& runtime) { return make_decode_loop(model_path, runtime, decode); }};
+  };
+  return {
+      make("decode_host_loop/", "64 tokens, each chosen when the host has seen the one before", &DecodeLoop::by_host),
+      make("decode_device_loop/", "the same in blocks of 32 without the host in between", &DecodeLoop::by_device)};
 }
 
 }  // namespace bw::tools

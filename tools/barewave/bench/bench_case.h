@@ -49,6 +49,9 @@ std::vector<BenchCase> shaped_case(const std::string& name);
 // `model_path`: a GGUF file for the decode step; "": without that case.
 std::vector<BenchCase> bench_cases(const std::string& model_path);
 
+// Whole texts with that model, for timing: what the host costs that steps in after each token.
+std::vector<BenchCase> decode_loop_cases(const std::string& model_path);
+
 // What an element of the result is, and how far from it the device may be.
 struct Expected {
   double value = 0;

@@ -98,6 +98,7 @@ Result<std::vector<TimedCase>> choose_timed(const CaseFilters& filters) {
   add_submission_cases(&all);
   add_copy_cases(&all);
   for (const BenchCase& one : bench_cases(filters.model_path)) all.push_back(timed_case_of(one));
+  for (const BenchCase& one : decode_loop_cases(filters.model_path)) all.push_back(timed_case_of(one));
   return choose_timed(filters, all, [](const std::string& name) {
     std::vector<TimedCase> sized = sized_case(name);
     for (const BenchCase& one : shaped_case(name)) sized.push_back(timed_case_of(one));
