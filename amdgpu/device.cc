@@ -373,6 +373,10 @@ Status Device::wait(Submission submission, uint64_t timeout_ns) {
   return impl_->queues->wait(submission, timeout_ns);
 }
 
+std::string Device::describe_running() const {
+  return impl_->queues->describe_pending();
+}
+
 Status Device::wait_idle() {
   return impl_->queues->wait_idle();
 }

@@ -147,6 +147,8 @@ class Device {
   Status wait(Submission submission);
   Status wait(Submission submission, uint64_t timeout_ns);
   Status wait_idle();
+  // Which kernels and copies are running and what waits for other devices, as reports of time-outs say it.
+  std::string describe_running() const;
   // Lets the submission take no longer than that from when all has ended that it waits for. Whoever waits for it or for
   // another when that time is over gets kTimeout with the kernels that were running, once; nothing is stopped, so one
   // may wait again, or recover(). The time is looked at in waits, in this call and in check_deadlines(), and begins

@@ -76,6 +76,8 @@ class QueueSet {
   // Until the host sees `value` in a word that `submission` writes: true. False if that has ended without.
   Result<bool> wait_word(const uint32_t& word, uint32_t value, Submission submission);
   Status wait_idle();
+  // What is running, by what the GPU says.
+  std::string describe_pending() const;
   // See Device.
   Status set_deadline(Submission submission, uint64_t limit_ns);
   Status check_deadlines();
@@ -167,7 +169,6 @@ class QueueSet {
   bool may_start(Submission submission) const;
   // How long until the next deadline passes, as far as they are under way.
   uint64_t ns_to_deadline() const;
-  std::string describe_pending() const;
   // A number that changes whenever a dispatch is started or a submission ends.
   uint64_t progress() const;
 

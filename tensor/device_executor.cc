@@ -7,36 +7,11 @@
 
 #include "base/bits.h"
 #include "tensor/device_tuner.h"
+#include "tensor/gpu_buffer.h"
+#include "tensor/program_parts.h"
 
 namespace bw::tensor {
 namespace {
-
-// Memory of the GPU.
-class GpuBuffer final : public DeviceBuffer {
- public:
-  GpuBuffer(std::shared_ptr<amdgpu::Device> device, amdgpu::Buffer buffer)
-      : device_(std::move(device)), buffer_(std::move(buffer)) {}
-  // The copy engine must not write to memory that others have got meanwhile.
-  ~GpuBuffer() override { (void)device_->wait(last_upload_); }
-
-  uint64_t size_bytes() const override { return buffer_.size_bytes(); }
-  Status write(uint64_t offset_bytes, std::span<const std::byte> data) override {
-    return device_->write(buffer_, offset_bytes, data);
-  }
-  Status read(uint64_t offset_bytes, std::span<std::byte> data) override {
-    return device_->read(buffer_, offset_bytes, data);
-  }
-  Status upload(uint64_t offset_bytes, std::span<const std::byte> data) override {
-    BW_ASSIGN(last_upload_, device_->upload(buffer_, offset_bytes, data));
-    return Status::ok();
-  }
-  const amdgpu::Buffer& buffer() const { return buffer_; }
-
- private:
-  std::shared_ptr<amdgpu::Device> device_;
-  amdgpu::Buffer buffer_;
-  amdgpu::Submission last_upload_;
-};
 
 Result<int64_t> value_of(const ir::NodePtr& variable, const VariableValues& values) {
   const auto& attribute = variable->attr<ir::VariableAttr>();
@@ -65,9 +40,18 @@ constexpr uint32_t kGroupsPerStep = 4;
 // workgroups that change with them. It is recorded anew only when a launch gets work or loses all it had.
 class GpuProgram final : public PreparedProgram {
  public:
-  GpuProgram(std::shared_ptr<amdgpu::Device> device, compiler::Program program,
+  // Before the launch of that number, or after the last.
+  struct PlacedMeeting {
+    size_t launch = 0;
+    Meeting meeting;
+  };
+
+  GpuProgram(std::shared_ptr<amdgpu::Device> device, compiler::Program program, std::vector<PlacedMeeting> meetings,
              std::shared_ptr<amdgpu::Submission> started)
-      : device_(std::move(device)), program_(std::move(program)), started_(std::move(started)) {}
+      : device_(std::move(device)),
+        program_(std::move(program)),
+        meetings_(std::move(meetings)),
+        started_(std::move(started)) {}
 
   Status load();
   Status bind(Executor& executor, const ParamBuffers& params);
@@ -75,6 +59,8 @@ class GpuProgram final : public PreparedProgram {
   Status run(const VariableValues& variables) override;
   Status start(const VariableValues& variables) override;
   Status run_block(const RunBlock& block, const RunCallback& on_run) override;
+  Result<size_t> start_block(const RunBlock& block) override;
+  Result<std::optional<uint32_t>> wait_run(Started block, size_t run) override;
   const std::vector<std::shared_ptr<DeviceBuffer>>& outputs() const override { return outputs_; }
   ProgramCost cost() const override;
   std::vector<LaunchDescription> launches() const override;
@@ -101,15 +87,12 @@ class GpuProgram final : public PreparedProgram {
   // Brings the graph's parameters up to date.
   Status set_parameters();
   size_t variable_index(const ir::NodePtr& variable) const;
-  // Both, for so many runs.
-  Status make_series(size_t runs);
-  // Calls on_run for the runs of a series as they end; false: no more are wanted.
-  Result<bool> follow(const amdgpu::ReplaySeries& series, size_t count, const RunCallback& on_run);
   // Hands over the first runs as series_, as many as one submission can take; how many that is.
   Result<size_t> submit_runs(const RunBlock& block, std::span<const VariableValues> runs);
 
   std::shared_ptr<amdgpu::Device> device_;
   compiler::Program program_;
+  const std::vector<PlacedMeeting> meetings_;    // in the order of the launches
   std::shared_ptr<amdgpu::Submission> started_;  // the last one of the executor
   std::vector<std::unique_ptr<amdgpu::CodeModule>> modules_;
   std::vector<amdgpu::Kernel> kernels_;
@@ -211,7 +194,14 @@ Status GpuProgram::record() {
   for (Variable& variable : variables_) {
     variable.parameter = recorder.parameter(sizeof(uint32_t), variable.value);
   }
+  size_t meeting = 0;
+  const auto record_meetings_before = [&](size_t launch) {
+    for (; meeting < meetings_.size() && meetings_[meeting].launch <= launch; ++meeting) {
+      record_meeting(meetings_[meeting].meeting, meeting == 0 ? nullptr : &meetings_[meeting - 1].meeting, recorder);
+    }
+  };
   for (size_t i = 0; i < steps_.size(); ++i) {
+    record_meetings_before(i);
     Step& step = steps_[i];
     if (step.is_empty) continue;
     const compiler::Launch& launch = program_.launches[i];
@@ -223,6 +213,7 @@ Status GpuProgram::record() {
     }
     record(step, launch, recorder);
   }
+  record_meetings_before(steps_.size());
   BW_ASSIGN(graph_, recorder.finish());
   is_graph_old_ = false;
   return Status::ok();
@@ -299,53 +290,42 @@ Result<size_t> GpuProgram::submit_runs(const RunBlock& block, std::span<const Va
   return count;
 }
 
-Status GpuProgram::make_series(size_t runs) {
+// What runs and what is handed over next are two series that take turns, so that the device never waits for the host.
+Result<size_t> GpuProgram::start_block(const RunBlock& block) {
+  if (steps_.empty()) return PreparedProgram::start_block(block);
+  std::swap(series_, series_before_);
+  const size_t runs = std::min(block.runs.size(), block.most_at_once == 0 ? SIZE_MAX : block.most_at_once);
   for (amdgpu::ReplaySeries* series : {&series_, &series_before_}) {
     if (series->is_valid() && series->capacity() >= runs) continue;
-    BW_ASSIGN(*series, device_->make_series(runs));
+    if (series->is_valid()) BW_RETURN_IF_ERROR(device_->wait(*started_));
+    BW_ASSIGN(*series, device_->make_series(std::max<size_t>(runs, 1)));
   }
-  return Status::ok();
+  auto count = submit_runs(block, block.runs.first(runs));
+  if (!count.is_ok()) series_ = {};  // some of its runs may be in it
+  return count;
 }
 
-Result<bool> GpuProgram::follow(const amdgpu::ReplaySeries& series, size_t count, const RunCallback& on_run) {
-  for (size_t i = 0; i < count; ++i) {
-    BW_ASSIGN(const bool has_run, device_->wait_replay(series, i));
-    if (!has_run || !on_run(series.result(i))) return false;
-  }
-  return true;
+Result<std::optional<uint32_t>> GpuProgram::wait_run(Started block, size_t run) {
+  const amdgpu::ReplaySeries& series = block == Started::kLast ? series_ : series_before_;
+  BW_ASSIGN(const bool has_run, device_->wait_replay(series, run));
+  return has_run ? std::optional(series.result(run)) : std::nullopt;
 }
 
-// What runs and what is handed over next are two series that take turns, so that the device never waits for the host.
 Status GpuProgram::run_block(const RunBlock& block, const RunCallback& on_run) {
   if (steps_.empty()) return PreparedProgram::run_block(block, on_run);
-  std::span<const VariableValues> left = block.runs;
-  if (left.empty()) return Status::ok();
-  const size_t most = block.most_at_once == 0 ? left.size() : block.most_at_once;
-  const auto submit_next = [&]() -> Result<size_t> {
-    if (left.empty()) return size_t{0};
-    std::swap(series_, series_before_);
-    BW_ASSIGN(const size_t count, submit_runs(block, left.first(std::min(most, left.size()))));
-    left = left.subspan(count);
-    return count;
-  };
-  BW_RETURN_IF_ERROR(make_series(std::min(most, left.size())));
-  BW_ASSIGN(size_t running, submit_next());
-  while (running != 0) {
-    auto next = submit_next();
-    const bool has_next = next.is_ok() && next.value() != 0;
-    auto goes_on = next.is_ok() ? follow(has_next ? series_before_ : series_, running, on_run)
-                                : Result<bool>(std::move(next).status());
-    if (!goes_on.is_ok() || !goes_on.value()) {
-      // What has not begun is left out: that is soon over.
-      series_.cancel();
-      series_before_.cancel();
-      if (!next.is_ok()) series_ = {};  // some of its runs may be in it
-      BW_RETURN_IF_ERROR(goes_on.status());
-      return device_->wait(*started_);
+  const auto cancel = [this] {
+    for (amdgpu::ReplaySeries* series : {&series_, &series_before_}) {
+      if (series->is_valid()) series->cancel();
     }
-    running = next.value();
-  }
-  return Status::ok();
+    return Status::ok();
+  };
+  const auto start = [&](std::span<const VariableValues> runs) {
+    RunBlock part = block;
+    part.runs = runs;
+    return start_block(part);
+  };
+  BW_RETURN_IF_ERROR(run_in_turns(*this, block.runs, start, on_run, cancel));
+  return device_->wait(*started_);
 }
 
 ProgramCost GpuProgram::cost() const {
@@ -424,19 +404,9 @@ Result<std::vector<std::unique_ptr<Executor>>> DeviceExecutor::create_several(kf
   return executors;
 }
 
-Status DeviceExecutor::send(DeviceBuffer& source, Executor& peer, DeviceBuffer& destination) {
-  auto* other = dynamic_cast<DeviceExecutor*>(&peer);
-  if (other == nullptr || source.size_bytes() != destination.size_bytes()) {
-    return error(StatusCode::kInvalidArgument, "sending a buffer of {} bytes to one of {}{}", source.size_bytes(),
-                 destination.size_bytes(), other == nullptr ? " that is on no GPU" : "");
-  }
-  // All buffers of device executors are GpuBuffers.
-  const amdgpu::Buffer& from = static_cast<GpuBuffer&>(source).buffer();
-  const amdgpu::Buffer& to = static_cast<GpuBuffer&>(destination).buffer();
-  BW_RETURN_IF_ERROR(other->device_->share(to));
-  const std::array after = {*started_};
-  BW_ASSIGN(const amdgpu::Submission copied, device_->copy(to, 0, from, 0, from.size_bytes(), after));
-  return other->device_->submit_wait(*device_, copied).status();
+// All buffers of device executors are GpuBuffers.
+Status DeviceExecutor::share(DeviceBuffer& buffer) {
+  return device_->share(static_cast<GpuBuffer&>(buffer).buffer());
 }
 
 Result<std::shared_ptr<DeviceBuffer>> DeviceExecutor::allocate(uint64_t size_bytes) {
@@ -446,14 +416,32 @@ Result<std::shared_ptr<DeviceBuffer>> DeviceExecutor::allocate(uint64_t size_byt
   return std::shared_ptr<DeviceBuffer>(std::make_shared<GpuBuffer>(device_, std::move(buffer)));
 }
 
-Result<std::unique_ptr<PreparedProgram>> DeviceExecutor::prepare(std::span<const ir::NodePtr> outputs,
-                                                                 const ParamBuffers& params) {
+Result<compiler::Program> DeviceExecutor::compile(std::span<const ir::NodePtr> outputs) {
   BW_ASSIGN(compiler::Program program, compiler_->compile(outputs));
   for (const compiler::CompiledKernel& kernel : program.kernels) {
     if (on_diagnostic_ == nullptr || kernel.diagnostic.empty()) continue;
     on_diagnostic_(fmt::format("kernel {}: {}", kernel.name, kernel.diagnostic));
   }
-  auto prepared = std::make_unique<GpuProgram>(device_, std::move(program), started_);
+  return program;
+}
+
+Result<std::unique_ptr<PreparedProgram>> DeviceExecutor::prepare(std::span<const ir::NodePtr> outputs,
+                                                                 const ParamBuffers& params) {
+  const ProgramPart whole{.outputs = {outputs.begin(), outputs.end()}, .params = params};
+  return prepare_parts(std::span(&whole, 1));
+}
+
+Result<std::unique_ptr<PreparedProgram>> DeviceExecutor::prepare_parts(std::span<const ProgramPart> parts) {
+  compiler::Program program;
+  ParamBuffers params;
+  std::vector<GpuProgram::PlacedMeeting> meetings;
+  for (const ProgramPart& part : parts) {
+    BW_ASSIGN(compiler::Program compiled, compile(part.outputs));
+    append_part(std::move(compiled), program);
+    params.insert(part.params.begin(), part.params.end());
+    if (part.meeting) meetings.push_back({program.launches.size(), *part.meeting});
+  }
+  auto prepared = std::make_unique<GpuProgram>(device_, std::move(program), std::move(meetings), started_);
   BW_RETURN_IF_ERROR(prepared->load());
   BW_RETURN_IF_ERROR(prepared->bind(*this, params));
   return std::unique_ptr<PreparedProgram>(std::move(prepared));

@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -35,6 +36,31 @@ class DeviceBuffer {
 using ParamBuffers = std::map<uint64_t, std::shared_ptr<DeviceBuffer>>;
 // Values of ir variables, by name.
 using VariableValues = std::map<std::string, int64_t>;
+
+// Where programs of several cards meet, each between two of its parts: each tells the others that they may read what it
+// publishes, and waits until they have told it the same. Programs that meet run at the same time, each its own, with
+// the same meetings in the same order; of those there are two at least, or none.
+struct Meeting {
+  // A 32-bit word of memory that all reach, 0 before the first run and after each.
+  struct Word {
+    std::shared_ptr<DeviceBuffer> buffer;
+    uint64_t offset_bytes = 0;
+  };
+  struct Arrival {
+    Word word;                                           // of this card
+    std::vector<std::shared_ptr<DeviceBuffer>> buffers;  // of another card, which this one reads afterwards
+  };
+  std::vector<Word> told;                                // of the other cards
+  std::vector<std::shared_ptr<DeviceBuffer>> publishes;  // of this card
+  std::vector<Arrival> awaits;
+};
+
+// What a program does until the next meeting, or its end.
+struct ProgramPart {
+  std::vector<ir::NodePtr> outputs;
+  ParamBuffers params;  // Runtime::prepare_parts() fills it
+  std::optional<Meeting> meeting = {};
+};
 
 // What a program costs each time it runs.
 struct ProgramCost {
@@ -93,12 +119,30 @@ class PreparedProgram {
   virtual Status start(const VariableValues& variables) { return run(variables); }
   // Runs a block and waits for its end. Unless an executor can do better, the host steps in after each run.
   virtual Status run_block(const RunBlock& block, const RunCallback& on_run);
+  // Hands over the first runs of a block, as many as go at once, and returns how many that is. The next may be handed
+  // over while they go on; before a third, the first has ended. kUnsupported for an executor that runs nothing in the
+  // background.
+  virtual Result<size_t> start_block(const RunBlock& /*block*/) {
+    return error(StatusCode::kUnsupported, "starting a block of runs on an executor that runs none in the background");
+  }
+  // The result of a run that was handed over last, or before that; nothing if it was left out.
+  enum class Started : uint8_t { kLast, kBeforeLast };
+  virtual Result<std::optional<uint32_t>> wait_run(Started /*block*/, size_t /*run*/) {
+    return std::optional<uint32_t>();
+  }
   // One for each output of the graph, in order; overwritten by every run. The output of a store is its param's buffer.
   virtual const std::vector<std::shared_ptr<DeviceBuffer>>& outputs() const = 0;
   virtual ProgramCost cost() const = 0;
   // In order; empty where nothing is launched on a GPU.
   virtual std::vector<LaunchDescription> launches() const { return {}; }
 };
+
+// Runs a block in parts, the next of which is handed over while one goes on: `start` hands over the first of the runs
+// it is given and says how many, `cancel` sees to it that what has not begun is left out; it is called when on_run
+// wants no more, and after an error. Results are those of `program`. The end of the last run may still be under way.
+Status run_in_turns(PreparedProgram& program, std::span<const VariableValues> runs,
+                    const std::function<Result<size_t>(std::span<const VariableValues>)>& start,
+                    const RunCallback& on_run, const std::function<Status()>& cancel);
 
 class Executor {
  public:
@@ -110,12 +154,16 @@ class Executor {
   virtual Result<std::unique_ptr<PreparedProgram>> prepare(std::span<const ir::NodePtr> outputs,
                                                            const ParamBuffers& params) = 0;
 
-  // Copies a buffer of this executor, when what was started here before has ended, to one of the same size of `peer`,
-  // where what is started later begins when it has arrived. The host does not wait. kUnsupported for executors whose
-  // devices were not opened together.
-  virtual Status send(DeviceBuffer& /*source*/, Executor& /*peer*/, DeviceBuffer& /*destination*/) {
-    return error(StatusCode::kUnsupported, "sending a buffer from an executor that has no peers");
+  // One program of several parts. Executors without peers run only those that meet nobody.
+  virtual Result<std::unique_ptr<PreparedProgram>> prepare_parts(std::span<const ProgramPart> /*parts*/) {
+    return error(StatusCode::kUnsupported, "preparing a program that meets others on an executor that has no peers");
   }
+  // Lets the programs of all executors that were made together with this one use the buffer, which is this one's.
+  virtual Status share(DeviceBuffer& /*buffer*/) {
+    return error(StatusCode::kUnsupported, "sharing a buffer of an executor that has no peers");
+  }
+  // What is running and what waits, for reports; "" if nobody can say.
+  virtual std::string describe_running() const { return ""; }
   // For all that was started here.
   virtual Status wait() { return Status::ok(); }
 };

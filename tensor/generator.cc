@@ -183,8 +183,9 @@ Result<GenerateResult> generate(Llama& model, std::span<const TokenId> prompt, c
 Result<GenerateResult> generate(ParallelLlama& model, std::span<const TokenId> prompt, const GenerateOptions& options,
                                 const TokenCallback& on_token) {
   BW_RETURN_IF_ERROR(check_prompt(prompt, model.context()));
+  BW_RETURN_IF_ERROR(check(options.sampling));
   Generation<ParallelLlama> generation(model, options, on_token);
-  BW_RETURN_IF_ERROR(generation.run_on_host(prompt));
+  BW_RETURN_IF_ERROR(options.block_tokens > 0 ? generation.run_on_device(prompt) : generation.run_on_host(prompt));
   return generation.take_result();
 }
 

@@ -43,7 +43,7 @@ using TokenCallback = std::function<bool(TokenId)>;
 Result<GenerateResult> generate(Llama& model, std::span<const TokenId> prompt, const GenerateOptions& options,
                                 const TokenCallback& on_token = {});
 
-// The same on several cards; the host chooses each token, whatever options.block_tokens is.
+// The same on several cards.
 Result<GenerateResult> generate(ParallelLlama& model, std::span<const TokenId> prompt, const GenerateOptions& options,
                                 const TokenCallback& on_token = {});
 

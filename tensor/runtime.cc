@@ -98,7 +98,7 @@ std::shared_ptr<DeviceBuffer> Runtime::buffer_of(const ir::NodePtr& param) const
   return found == buffers_.end() ? nullptr : found->second.buffer;
 }
 
-Result<std::unique_ptr<PreparedProgram>> Runtime::prepare(std::span<const ir::NodePtr> outputs) {
+Result<ParamBuffers> Runtime::params_for(std::span<const ir::NodePtr> outputs) const {
   ParamBuffers params;
   for (const ir::Node* param : params_of(outputs)) {
     const auto& [id, name] = param->attr<ir::ParamAttr>();
@@ -109,7 +109,19 @@ Result<std::unique_ptr<PreparedProgram>> Runtime::prepare(std::span<const ir::No
     }
     params[id] = found->second.buffer;
   }
+  return params;
+}
+
+Result<std::unique_ptr<PreparedProgram>> Runtime::prepare(std::span<const ir::NodePtr> outputs) {
+  BW_ASSIGN(const ParamBuffers params, params_for(outputs));
   return executor_->prepare(outputs, params);
+}
+
+Result<std::unique_ptr<PreparedProgram>> Runtime::prepare_parts(std::vector<ProgramPart> parts) {
+  for (ProgramPart& part : parts) {
+    BW_ASSIGN(part.params, params_for(part.outputs));
+  }
+  return executor_->prepare_parts(parts);
 }
 
 void Runtime::sweep() {

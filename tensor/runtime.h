@@ -61,6 +61,8 @@ class Runtime : public std::enable_shared_from_this<Runtime> {
 
   // Compiles and loads the program of `outputs`. The result keeps the memory it uses; it may outlive the tensors.
   Result<std::unique_ptr<PreparedProgram>> prepare(std::span<const ir::NodePtr> outputs);
+  // The same of several parts that meet programs of others in between.
+  Result<std::unique_ptr<PreparedProgram>> prepare_parts(std::vector<ProgramPart> parts);
 
  private:
   struct Entry {
@@ -70,6 +72,7 @@ class Runtime : public std::enable_shared_from_this<Runtime> {
 
   explicit Runtime(std::unique_ptr<Executor> executor) : executor_(std::move(executor)) {}
   Status write(DeviceBuffer& buffer, std::span<const std::byte> data);
+  Result<ParamBuffers> params_for(std::span<const ir::NodePtr> outputs) const;
   // Drops the memory of params that are gone.
   void sweep();
 

@@ -183,15 +183,17 @@ int BufferTable::map(uint64_t handle, uint32_t card) {
       buffer->size_bytes > kVaEnd - buffer->va) {
     return -EINVAL;
   }
-  const int status = space(card).map({.begin = buffer->va,
-                                      .end = buffer->va + buffer->size_bytes,
-                                      .host = buffer->host,
-                                      .writable = (buffer->flags & alloc_flag::kWritable) != 0,
-                                      .executable = (buffer->flags & alloc_flag::kExecutable) != 0,
-                                      .uncached = is_uncached(*buffer),
-                                      .host_sees = is_host_visible(*buffer),
-                                      .through_bar = is_vram(*buffer) && is_host_visible(*buffer) && !has_registers(),
-                                      .shared = !buffer->mapped.empty()});
+  const int status = space(card).map(
+      {.begin = buffer->va,
+       .end = buffer->va + buffer->size_bytes,
+       .host = buffer->host,
+       .writable = (buffer->flags & alloc_flag::kWritable) != 0,
+       .executable = (buffer->flags & alloc_flag::kExecutable) != 0,
+       .uncached = is_uncached(*buffer),
+       .host_sees = is_host_visible(*buffer),
+       // What the host writes to another card's VRAM is held back in that card's host data path.
+       .through_bar = is_vram(*buffer) && is_host_visible(*buffer) && buffer->card == card && !has_registers(),
+       .shared = !buffer->mapped.empty()});
   if (status != 0) return status;
   for (const uint32_t other : buffer->mapped) space(other).share(buffer->va, buffer->va + buffer->size_bytes);
   buffer->mapped.insert(card);

@@ -73,8 +73,10 @@ Status Llama::load_weights(const gguf::File& file) {
   BW_RETURN_IF_ERROR(check_all_known(file, config_.layers));
   BW_ASSIGN(WeightMatrix embedding, load_matrix(file, runtime_, "token_embd.weight", config_.vocabulary, config_.dim));
   matrices_.push_back(std::move(embedding));
-  if (file.find_tensor("output.weight") != nullptr) {
-    BW_ASSIGN(WeightMatrix output, load_matrix(file, runtime_, "output.weight", config_.vocabulary, config_.dim));
+  const bool has_output = file.find_tensor("output.weight") != nullptr;
+  if (has_output || shard_count_ > 1) {
+    const std::string name = has_output ? "output.weight" : "token_embd.weight";
+    BW_ASSIGN(WeightMatrix output, load_matrix(file, runtime_, name, config_.vocabulary, config_.dim, row_shard()));
     matrices_.push_back(std::move(output));
   }
   BW_ASSIGN(output_norm_, load_vector(file, runtime_, "output_norm.weight", config_.dim));
@@ -89,7 +91,7 @@ Result<Llama::Layer> Llama::load_layer(const gguf::File& file, int64_t index) {
   // Heads and columns of the feed-forward part are divided over the shards: outputs of the matrices that make them,
   // inputs of those that take them. All else is whole.
   const int64_t shards = shard_count_;
-  const MatrixShard outputs{.axis = MatrixShard::Axis::kRows, .index = shard_index_, .count = shards};
+  const MatrixShard outputs = row_shard();
   const MatrixShard inputs{.axis = MatrixShard::Axis::kColumns, .index = shard_index_, .count = shards};
   const auto matrix = [&](const char* part, int64_t rows, int64_t columns, const MatrixShard& shard) {
     return load_matrix(file, runtime_, fmt::format("blk.{}.{}.weight", index, part), rows, columns, shard);

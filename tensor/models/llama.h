@@ -26,7 +26,8 @@ namespace bw::tensor {
 struct LlamaOptions {
   int64_t max_context = 0;     // positions that the cache holds; 0: what the model was trained for
   int64_t chunk_tokens = 128;  // most positions of a step over a prompt; 1: always one by one
-  // A part of the heads and of the feed-forward columns, for parallel_llama.h alone: by itself it computes nothing.
+  // A part of the heads, of the feed-forward columns and of the vocabulary's logits, for parallel_llama.h alone: by
+  // itself it computes nothing.
   int64_t shard_index = 0;
   int64_t shard_count = 1;
 };
@@ -61,6 +62,14 @@ class Llama {
   // The most likely next token after `ids`, chosen on the device.
   Result<TokenId> greedy(std::span<const TokenId> ids, int64_t position);
 
+  // Which kind of choice a loop makes; each is a program.
+  struct LoopKind {
+    bool samples = false;
+    bool has_top_k = false;
+    bool has_top_p = false;
+    auto operator<=>(const LoopKind&) const = default;
+  };
+
   // Decoding without the host between tokens: each is chosen on the device and is what the next step goes on from.
   struct Decoding {
     TokenId last = 0;                        // what the first step goes on from
@@ -81,6 +90,8 @@ class Llama {
 
  private:
   friend class ParallelLlama;
+  friend class ParallelProgramBuilder;
+  friend struct ParallelProgram;
   struct Layer {
     Tensor attention_norm;
     WeightMatrix q, k, v, o;
@@ -101,16 +112,12 @@ class Llama {
     Tensor stop_token;  // [1] i32; below 0: none
     SamplingInputs sampling;
   };
-  // Which kind of choice a loop makes; each is a program.
-  struct LoopKind {
-    bool samples = false;
-    bool has_top_k = false;
-    bool has_top_p = false;
-    auto operator<=>(const LoopKind&) const = default;
-  };
-
   Llama(LlamaConfig config, std::shared_ptr<Runtime> runtime) : config_(config), runtime_(std::move(runtime)) {}
 
+  // Of matrices whose rows are divided.
+  MatrixShard row_shard() const {
+    return {.axis = MatrixShard::Axis::kRows, .index = shard_index_, .count = shard_count_};
+  }
   Status load_weights(const gguf::File& file);
   Result<Layer> load_layer(const gguf::File& file, int64_t index);
   Status make_rope_tables();
@@ -123,7 +130,8 @@ class Llama {
   Status run_step(Step& step, std::span<const TokenId> ids, int64_t position);
   static LoopKind kind_of(const SamplingOptions& options);
   Result<Loop*> loop(const LoopKind& kind);
-  Result<Tensor> choose(const LoopKind& kind, const Tensor& logits, Loop& loop);
+  Result<Tensor> choose(const LoopKind& kind, const Tensor& logits, SamplingInputs& inputs);
+  static Status write_sampling(const SamplingOptions& options, const SamplingInputs& inputs);
   // Of decode() if it was called, else of the host's steps; null before the first.
   const PreparedProgram* single_step() const;
 
@@ -141,7 +149,7 @@ class Llama {
   int64_t context_ = 0;
   int64_t chunk_tokens_ = 1;
   std::vector<Layer> layers_;
-  std::vector<WeightMatrix> matrices_;  // token embedding, and the output matrix unless it is the same
+  std::vector<WeightMatrix> matrices_;  // token embedding, and the output matrix (a part of it) unless it is the same
   Tensor output_norm_;
   Tensor rope_cosine_;             // [context, head_dim / 2, 1] f32
   Tensor rope_sine_;               // [context, head_dim / 2, 2] f32: -sin for the first of a pair, sin for the second

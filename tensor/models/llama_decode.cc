@@ -13,9 +13,16 @@ Status write_word(const Tensor& word, T value) {
   return word.buffer()->write(0, std::as_bytes(std::span(&value, 1)));
 }
 
-Status write_sampling(const SamplingOptions& options, const SamplingInputs& inputs) {
+}  // namespace
+
+Llama::LoopKind Llama::kind_of(const SamplingOptions& options) {
+  if (options.temperature == 0) return {};
+  return {.samples = true, .has_top_k = options.top_k != 0, .has_top_p = options.top_p != 1};
+}
+
+Status Llama::write_sampling(const SamplingOptions& options, const SamplingInputs& inputs) {
   if (options.temperature == 0) return Status::ok();
-  BW_RETURN_IF_ERROR(check(options));
+  BW_RETURN_IF_ERROR(tensor::check(options));
   // Within what has a reciprocal in f32.
   const double temperature = std::clamp(options.temperature, 1e-30, 1e30);
   BW_RETURN_IF_ERROR(write_word(inputs.temperature, static_cast<float>(temperature)));
@@ -24,17 +31,9 @@ Status write_sampling(const SamplingOptions& options, const SamplingInputs& inpu
   return write_word(inputs.seed, options.seed);
 }
 
-}  // namespace
-
-Llama::LoopKind Llama::kind_of(const SamplingOptions& options) {
-  if (options.temperature == 0) return {};
-  return {.samples = true, .has_top_k = options.top_k != 0, .has_top_p = options.top_p != 1};
-}
-
 // The chosen token, [1] i32.
-Result<Tensor> Llama::choose(const LoopKind& kind, const Tensor& logits, Loop& loop) {
+Result<Tensor> Llama::choose(const LoopKind& kind, const Tensor& logits, SamplingInputs& inputs) {
   if (!kind.samples) return logits.argmax();
-  SamplingInputs& inputs = loop.sampling;
   inputs.temperature = Tensor::empty(runtime_, DType::kF32, {1}, "temperature");
   if (kind.has_top_k) inputs.top_k = Tensor::empty(runtime_, DType::kF64, {1}, "top_k");
   if (kind.has_top_p) inputs.top_p = Tensor::empty(runtime_, DType::kF64, {1}, "top_p");
@@ -55,7 +54,7 @@ Result<Llama::Loop*> Llama::loop(const LoopKind& kind) {
   fresh.stop_token = Tensor::empty(runtime_, DType::kI32, {1}, "stop_token");
   for (const Tensor* word : {&fresh.step.ids, &fresh.go_on, &fresh.stop_token}) BW_RETURN_IF_ERROR(word->status());
   BW_ASSIGN(const ir::NodePtr pos, runtime_->builder().variable("pos", 0, context_ - 1));
-  BW_ASSIGN(const Tensor token, choose(kind, forward(fresh.step.ids, pos, 1), fresh));
+  BW_ASSIGN(const Tensor token, choose(kind, forward(fresh.step.ids, pos, 1), fresh.sampling));
   const Tensor fed = fresh.step.ids.store(token);
   const Tensor go_on = fresh.go_on.store(token.ne(fresh.stop_token).cast(DType::kI32));
   for (const Tensor* output : {&fed, &go_on}) BW_RETURN_IF_ERROR(output->status());

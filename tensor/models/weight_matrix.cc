@@ -49,18 +49,22 @@ Result<WeightMatrix> WeightMatrix::upload(const std::shared_ptr<Runtime>& runtim
                                           int64_t rows, int64_t columns, const MatrixShard& shard) {
   BW_RETURN_IF_ERROR(check_shape(info, {rows, columns}));
   const bool is_by_rows = shard.count == 1 || shard.axis == MatrixShard::Axis::kRows;
-  const int64_t unit = is_by_rows ? 1 : gguf::block_elements(info.type);
-  if ((is_by_rows ? rows : columns) % (unit * shard.count) != 0) {
-    return error(StatusCode::kInvalidArgument, "dividing tensor '{}' into {} parts: {} {} are not {} times whole {}",
-                 info.name, shard.count, is_by_rows ? rows : columns, is_by_rows ? "rows" : "columns", shard.count,
-                 is_by_rows ? "rows" : "blocks");
+  if (!is_by_rows && columns % (gguf::block_elements(info.type) * shard.count) != 0) {
+    return error(StatusCode::kInvalidArgument,
+                 "dividing tensor '{}' into {} parts: {} columns are not {} times whole blocks", info.name, shard.count,
+                 columns, shard.count);
+  }
+  if (rows < shard.count) {
+    return error(StatusCode::kInvalidArgument, "dividing tensor '{}' into {} parts: it has {} rows", info.name,
+                 shard.count, rows);
   }
   const std::vector<std::byte> part = is_by_rows ? std::vector<std::byte>() : columns_of(info, rows, shard);
   std::span<const std::byte> bytes = part;
   if (is_by_rows) {
-    rows /= shard.count;
-    const size_t size = info.data.size() / static_cast<size_t>(shard.count);
-    bytes = info.data.subspan(size * static_cast<size_t>(shard.index), size);
+    const auto row_bytes = static_cast<int64_t>(info.data.size()) / rows;
+    const int64_t begin = shard.begin(rows);
+    rows = shard.end(rows) - begin;
+    bytes = info.data.subspan(static_cast<size_t>(begin * row_bytes), static_cast<size_t>(rows * row_bytes));
   } else {
     columns /= shard.count;
   }

@@ -9,9 +9,13 @@
 
 namespace bw::tensor {
 
-// One of `count` equal parts of a matrix.
+// One of `count` parts of a matrix: equal ones of its columns, as equal as can be of its rows.
 struct MatrixShard {
   enum class Axis : uint8_t { kRows, kColumns };
+  // Of so many rows, where this part begins, and the next one.
+  int64_t begin(int64_t rows) const { return rows * index / count; }
+  int64_t end(int64_t rows) const { return rows * (index + 1) / count; }
+
   Axis axis = Axis::kRows;
   int64_t index = 0;
   int64_t count = 1;

@@ -49,7 +49,8 @@ Ended interrupt_after_first_output(std::vector<std::string> words) {
 }
 
 TEST(Generate, EndsCleanlyWhenInterrupted) {
-  for (const std::vector<std::string>& loop : {std::vector<std::string>{"--host-loop"}, {"--block", "400"}}) {
+  for (const std::vector<std::string>& loop :
+       {std::vector<std::string>{"--host-loop"}, {"--block", "400"}, {"--gpus", "2", "--block", "400"}}) {
     std::vector<std::string> words = {
         "--device", "emulated", "generate", "--model",  BAREWAVE_TEST_DATA_DIR "/kjv-3m/kjv-3m.Q8_0.gguf",
         "--prompt", "In the",   "--ids",    "--tokens", "400"};
