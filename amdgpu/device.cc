@@ -296,7 +296,7 @@ Result<ReplaySeries> Device::make_series(size_t capacity) {
 Status Device::append(ReplaySeries& series, CommandGraph& graph, const Replay& replay) {
   BW_RETURN_IF_ERROR(check_complete(graph));
   if (series.is_submitted_) {
-    BW_RETURN_IF_ERROR(wait(series.last_));
+    BW_RETURN_IF_ERROR(impl_->queues->wait_to_submit(series.last_));
     series.discard();
   }
   if (series.count_ == 0) series.set_wanted(1);

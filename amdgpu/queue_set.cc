@@ -13,6 +13,11 @@ constexpr uint64_t kPlaceBytes = DirectDispatch::kMaxArgumentBytes;
 // What has ended is let go of when there is that much of it, or somebody waits.
 constexpr size_t kRetiredAtOnce = 64;
 
+bool has_same_owner(const std::shared_ptr<const RecordedCommands>& one,
+                    const std::shared_ptr<const RecordedCommands>& other) {
+  return !one.owner_before(other) && !other.owner_before(one);
+}
+
 // How far each queue comes when these submissions end.
 std::array<uint64_t, kQueueNames.size()> ends_of(std::span<const Submission> submissions) {
   std::array<uint64_t, kQueueNames.size()> ends{};
@@ -112,16 +117,20 @@ Result<uint32_t*> QueueSet::wait_for_room(QueueName queue, size_t count_dwords) 
                  count_dwords, name_of(queue), hardware.capacity_dwords());
   }
   while (true) {
-    // Whoever submits again and again to a device that hangs waits only once.
-    if (stuck_at_ == progress()) {
-      return error(StatusCode::kTimeout, "submitting to the {} queue: it is full and hangs; {}", name_of(queue),
-                   describe_pending());
-    }
-    Status status = wait({queue, hardware.oldest_pending()});
-    if (status.code() == StatusCode::kTimeout) stuck_at_ = progress();
-    BW_RETURN_IF_ERROR(std::move(status));
+    BW_RETURN_IF_ERROR(wait_to_submit({queue, hardware.oldest_pending()}));
     if (uint32_t* const at = hardware.begin(count_dwords)) return at;
   }
+}
+
+Status QueueSet::wait_to_submit(Submission earlier) {
+  if (is_done(earlier)) return wait(earlier);
+  if (stuck_at_ == progress()) {
+    return error(StatusCode::kTimeout, "submitting to the {} queue: it hangs with earlier work; {}",
+                 name_of(earlier.queue), describe_pending());
+  }
+  Status status = wait(earlier);
+  if (status.code() == StatusCode::kTimeout) stuck_at_ = progress();
+  return status;
 }
 
 QueueSet::Pending& QueueSet::push(QueueName queue) {
@@ -139,9 +148,9 @@ QueueSet::Pending& QueueSet::push(QueueName queue, uint32_t* at,
   lane.frame.put_signal(at, next(queue).value);
   Pending& pending = push(queue);
   pending.commands = commands.get();
-  // What ends last keeps the commands: an atomic count is slow.
+  // What ends last keeps the commands: an atomic count is slow. A series of the same commands keeps more than those.
   Pending* const before = lane.pending.size() > 1 ? &lane.pending[lane.pending.size() - 2] : nullptr;
-  if (before != nullptr && before->commands == pending.commands) {
+  if (before != nullptr && before->commands == pending.commands && has_same_owner(before->keeper, commands)) {
     pending.keeper = std::move(before->keeper);
   } else {
     pending.keeper = commands;
@@ -205,7 +214,7 @@ Result<Submission> QueueSet::submit(const DirectDispatch& dispatch, std::span<co
   if (!lane.arguments.is_valid()) BW_RETURN_IF_ERROR(make_arguments(lane));
   const uint64_t value = next(queue).value;
   if (value > kArgumentPlaces && !lane.queue.has_reached(value - kArgumentPlaces)) {
-    BW_RETURN_IF_ERROR(wait({queue, value - kArgumentPlaces}));
+    BW_RETURN_IF_ERROR(wait_to_submit({queue, value - kArgumentPlaces}));
   }
   const uint64_t place = value % kArgumentPlaces * kPlaceBytes;
   std::byte* const to = lane.arguments.host_data() + place;

@@ -73,6 +73,9 @@ class QueueSet {
   Submission last(QueueName queue) const;
   Status wait(Submission submission) { return wait(submission, options_.wait_timeout_ns); }
   Status wait(Submission submission, uint64_t timeout_ns);
+  // For one that whoever wants to submit more must wait for. Whoever does so again and again on a device that hangs
+  // waits only once.
+  Status wait_to_submit(Submission earlier);
   // Until the host sees `value` in a word that `submission` writes: true. False if that has ended without.
   Result<bool> wait_word(const uint32_t& word, uint32_t value, Submission submission);
   Status wait_idle();
