@@ -338,7 +338,7 @@ Result<Submission> QueueSet::submit_wait(QueueName queue, const QueueSet& peer, 
     }
     const ComputeFrame& frame = lane(queue).frame;
     packets.resize(packets.size() + frame.signal_dwords());
-    frame.put_signal(&*packets.end() - frame.signal_dwords(), next(queue).value);
+    frame.put_signal(packets.data() + packets.size() - frame.signal_dwords(), next(queue).value);
   }
   return push(queue, packets,
               {.what = fmt::format("waiting for submission {} of the {} queue of gpu {}", of_peer.value,

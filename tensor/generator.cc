@@ -169,24 +169,26 @@ Status check_prompt(std::span<const TokenId> prompt, int64_t context) {
   return Status::ok();
 }
 
-}  // namespace
-
-Result<GenerateResult> generate(Llama& model, std::span<const TokenId> prompt, const GenerateOptions& options,
-                                const TokenCallback& on_token) {
+template <typename Model>
+Result<GenerateResult> generate_with(Model& model, std::span<const TokenId> prompt, const GenerateOptions& options,
+                                     const TokenCallback& on_token) {
   BW_RETURN_IF_ERROR(check_prompt(prompt, model.context()));
   BW_RETURN_IF_ERROR(check(options.sampling));
-  Generation<Llama> generation(model, options, on_token);
+  Generation<Model> generation(model, options, on_token);
   BW_RETURN_IF_ERROR(options.block_tokens > 0 ? generation.run_on_device(prompt) : generation.run_on_host(prompt));
   return generation.take_result();
 }
 
+}  // namespace
+
+Result<GenerateResult> generate(Llama& model, std::span<const TokenId> prompt, const GenerateOptions& options,
+                                const TokenCallback& on_token) {
+  return generate_with(model, prompt, options, on_token);
+}
+
 Result<GenerateResult> generate(ParallelLlama& model, std::span<const TokenId> prompt, const GenerateOptions& options,
                                 const TokenCallback& on_token) {
-  BW_RETURN_IF_ERROR(check_prompt(prompt, model.context()));
-  BW_RETURN_IF_ERROR(check(options.sampling));
-  Generation<ParallelLlama> generation(model, options, on_token);
-  BW_RETURN_IF_ERROR(options.block_tokens > 0 ? generation.run_on_device(prompt) : generation.run_on_host(prompt));
-  return generation.take_result();
+  return generate_with(model, prompt, options, on_token);
 }
 
 Result<double> perplexity(Llama& model, std::span<const std::vector<TokenId>> sequences) {
