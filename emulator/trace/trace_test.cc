@@ -51,6 +51,12 @@ class Trace : public ::testing::Test {
     }
     return result;
   }
+  // The same without doorbells, which the card may see late and more than one at a time.
+  std::vector<std::string> packets(const std::string& where) const {
+    std::vector<std::string> result = lines(where);
+    std::erase_if(result, [](const std::string& line) { return line.starts_with("doorbell"); });
+    return result;
+  }
 
   const std::string path_;
 };
@@ -86,13 +92,9 @@ TEST_F(Trace, WritesDoorbellsPacketsAndDispatchesOfAQueueAsText) {
     ASSERT_TRUE(eventually([&] { return content().find("interrupt event=5") != std::string::npos; }));
     const std::string address = fmt::format("{:#x}", memory.va);
     const std::vector<std::string> all = lines("compute 0");
-    std::vector<std::string> packets;
-    for (const std::string& line : all) {
-      if (!line.starts_with("doorbell")) packets.push_back(line);
-    }
-    EXPECT_LT(packets.size(), all.size());
+    EXPECT_LT(packets("compute 0").size(), all.size());
     EXPECT_THAT(all[0], ContainsRegex("^doorbell [0-9]+ ..[0-9]+ dwords.$"));
-    EXPECT_THAT(packets,
+    EXPECT_THAT(packets("compute 0"),
                 ElementsAre("SET_SH_REG COMPUTE_PGM_LO=0x7f0010 COMPUTE_PGM_HI=0",
                             "SET_SH_REG COMPUTE_NUM_THREAD_X={num_thread_full=64} "
                             "COMPUTE_NUM_THREAD_Y={num_thread_full=1} COMPUTE_NUM_THREAD_Z={num_thread_full=1}",
@@ -135,20 +137,21 @@ TEST_F(Trace, TellsOfAqlPacketsWithTheirDispatchesAndBuffers) {
   auto pm4 = testing::indirect_buffer_packet(buffer.va, 1, client.signal());
   ASSERT_TRUE(client.run(pm4));
   ASSERT_TRUE(client.run(testing::barrier_packet(testing::kAqlBarrierAnd, {}, client.signal())));
-  ASSERT_TRUE(eventually([&] { return lines("aql 0").size() == 9; }));
+  const auto has_last_doorbell = [&] {
+    const std::vector<std::string> all = lines("aql 0");
+    return std::any_of(all.begin(), all.end(), [](const auto& line) { return line.starts_with("doorbell 2 (+"); });
+  };
+  ASSERT_TRUE(eventually([&] { return packets("aql 0").size() == 6 && has_last_doorbell(); }));
   EXPECT_THAT(
-      lines("aql 0"),
-      ElementsAre("doorbell 0 (+1 packets)",
-                  AllOf(StartsWith(fmt::format("KERNEL_DISPATCH {:#x} acquire=system release=system "
+      packets("aql 0"),
+      ElementsAre(AllOf(StartsWith(fmt::format("KERNEL_DISPATCH {:#x} acquire=system release=system "
                                                "dimensions=1 workgroup=64x1x1 grid=100x1x1 ",
                                                kernel + 256)),
                         HasSubstr(" workgroups=2x1x1 of=64x1x1 last=36x0x0 wave=32")),
-                  fmt::format("end of KERNEL_DISPATCH {:#x}", kernel + 256),  //
-                  "doorbell 1 (+1 packets)",                                  //
+                  fmt::format("end of KERNEL_DISPATCH {:#x}", kernel + 256),
                   StartsWith("VENDOR_SPECIFIC PM4_IB acquire=system release=system ib_jump_cmd=INDIRECT_BUFFER"),
                   "  NOP",                          //
                   "end of VENDOR_SPECIFIC PM4_IB",  //
-                  "doorbell 2 (+1 packets)",        //
                   StartsWith("BARRIER_AND acquire=system release=system completion_signal=0x")));
 }
 
