@@ -116,8 +116,12 @@ class PacketQueue : public QueueProcessor {
     uint64_t remaining_dwords;
   };
 
-  // Dwords that the client has written since the queue was made.
+  // Dwords that the client has written since the queue was made, by the doorbell.
   uint64_t written_dwords() const;
+  // Makes that `written_`.
+  void look_at_doorbell();
+  // Of those that are known of, what was not taken yet.
+  uint64_t available_dwords() const { return written_ - ring_next_; }
   Fetch fetch();
   Fetch fetch_from_ring();
   Fetch fetch_from_buffer();
@@ -148,6 +152,7 @@ class PacketQueue : public QueueProcessor {
   GpuMemory ordering_memory_;
   uint64_t seen_doorbell_ = 0;  // by order_
 
+  uint64_t written_ = 0;      // as the doorbell said when it was last looked at
   uint64_t ring_next_ = 0;    // dwords taken from the ring since the queue was made
   uint64_t ring_packet_ = 0;  // where in the ring the packet stands that led here
   uint64_t published_ = 0;    // ring_next_ as the client knows it
