@@ -303,11 +303,11 @@ Status CommandRecorder::record_dispatch(const Kernel& kernel, const Dim3& workgr
   BW_ASSIGN(auto registers, user_data(kernel, workgroup_count, workgroup_size, placed.address));
   begin_work();
   BW_RETURN_IF_ERROR(set_program(kernel, entry));
-  user_data_position_ = builder_.size_dwords() + kSetRegisterHeaderDwords;
-  if (!registers.empty()) set_registers(gfx11::COMPUTE_USER_DATA_0::kOffset, registers);
   // START_X..Z, NUM_THREAD_X..Z, then PIPELINESTAT_ENABLE and PERFCOUNT_ENABLE.
   set_registers(gfx11::COMPUTE_START_X::kOffset,
                 std::array{0u, 0u, 0u, workgroup_size[0], workgroup_size[1], workgroup_size[2], 0u, 0u});
+  user_data_begin_ = builder_.size_dwords();
+  if (!registers.empty()) set_registers(gfx11::COMPUTE_USER_DATA_0::kOffset, registers);
   workgroup_count_positions_.push_back(builder_.size_dwords() + gfx11::pm4::DISPATCH_DIRECT::dim_x.dword);
   builder_.emit_dispatch_direct(workgroup_count, dispatch_initiator(kernel.info));
   has_dispatches_since_wait_ = true;
@@ -345,7 +345,8 @@ Result<DirectDispatch> CommandRecorder::finish_direct(size_t explicit_bytes) {
                  dispatch.kernel_name);
   }
   DirectDispatch direct;
-  if (takes_address) direct.address_dword_ = user_data_position_;
+  if (takes_address) direct.address_dword_ = user_data_begin_ + kSetRegisterHeaderDwords;
+  direct.again_begin_ = user_data_begin_;
   direct.explicit_bytes_ = explicit_bytes;
   direct.arguments_ = std::move(last_arguments_);
   direct.commands_ = std::move(commands_);

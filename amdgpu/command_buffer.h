@@ -149,7 +149,7 @@ class CommandRecorder {
   std::vector<uint32_t> workgroup_count_positions_;  // of each dispatch, in dwords
   std::vector<uint32_t> value_positions_;            // of each signal and wait, in dwords
   std::vector<std::byte> last_arguments_;            // of the last dispatch, whole
-  uint32_t user_data_position_ = 0;                  // of the last dispatch, in dwords
+  uint32_t user_data_begin_ = 0;                     // of the last dispatch, in dwords
   uint64_t argument_chunk_used_bytes_ = 0;
   uint32_t groups_in_step_ = 0;
   uint32_t command_count_ = 0;

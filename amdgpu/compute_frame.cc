@@ -1,7 +1,5 @@
 #include "amdgpu/compute_frame.h"
 
-#include <algorithm>
-
 #include "amdgpu/gfx11/pm4.h"
 #include "amdgpu/pm4_builder.h"
 #include "base/bits.h"
@@ -28,10 +26,9 @@ Result<ComputeFrame> ComputeFrame::create(GpuAddr timeline, GpuAddr mailbox, uin
   return frame;
 }
 
-void ComputeFrame::put_signal(uint32_t* at, uint64_t value) const {
-  std::copy(signal_.begin(), signal_.end(), at);
-  at[gfx11::pm4::RELEASE_MEM::data_lo.dword] = lo32(value);
-  at[gfx11::pm4::RELEASE_MEM::data_hi.dword] = hi32(value);
+void ComputeFrame::set_value(uint32_t* signal, uint64_t value) {
+  signal[gfx11::pm4::RELEASE_MEM::data_lo.dword] = lo32(value);
+  signal[gfx11::pm4::RELEASE_MEM::data_hi.dword] = hi32(value);
 }
 
 }  // namespace bw::amdgpu

@@ -17,7 +17,6 @@ class ComputeFrame {
   static Result<ComputeFrame> create(GpuAddr timeline, GpuAddr mailbox, uint32_t event_id);
 
   size_t size_dwords() const { return begin_.size() + signal_.size(); }
-  size_t signal_dwords() const { return signal_.size(); }
 
   // What goes before the work: wait() and acquire().
   std::span<const uint32_t> begin() const { return begin_; }
@@ -25,9 +24,11 @@ class ComputeFrame {
   std::span<const uint32_t> wait() const { return begin().first(wait_dwords_); }
   // Makes what the host, the copy engine and packets have written visible to the kernels that follow.
   std::span<const uint32_t> acquire() const { return begin().subspan(wait_dwords_); }
-  // To `at`, what goes after the work: writes the caches back when all kernels have ended, raises the timeline to
-  // `value` and wakes sleepers.
-  void put_signal(uint32_t* at, uint64_t value) const;
+  // What goes after the work: writes the caches back when all kernels have ended, raises the timeline to the value
+  // that set_value() gives it and wakes sleepers.
+  std::span<const uint32_t> signal() const { return signal_; }
+  // `signal` is where the packets of signal() stand.
+  static void set_value(uint32_t* signal, uint64_t value);
 
  private:
   std::vector<uint32_t> begin_;

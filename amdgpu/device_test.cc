@@ -231,6 +231,41 @@ TEST_F(DeviceTest, DirectDispatchesEachHaveTheirArguments) {
   EXPECT_EQ(device_->prepare_dispatch(*spill_, {1, 1, 1}, {64, 1, 1}).status().code(), StatusCode::kUnsupported);
 }
 
+// Registers stay between submissions of a queue; those that others have set, or a new queue has not, are set again.
+TEST_F(DeviceTest, ADirectDispatchThatIsRepeatedSendsOnlyItsArgumentsAndItsDispatch) {
+  std::vector<uint32_t> lanes, set_counts;
+  gpu_.on_dispatch = [&](const auto& dispatch) { lanes.push_back(dispatch.registers.at(0x2e07)); };
+  gpu_.on_packet = [&](std::span<const uint32_t> packet) {
+    constexpr uint32_t kSetShReg = 0x76, kAcquireMem = 0x58;
+    const uint32_t opcode = packet[0] >> 8 & 0xff;
+    if (opcode == kAcquireMem) set_counts.push_back(0);
+    if (opcode == kSetShReg) ++set_counts.back();
+  };
+  const DirectDispatch small = device_->prepare_dispatch(*add_one_, {1, 1, 1}, {32, 1, 1}).value();
+  const DirectDispatch large = device_->prepare_dispatch(*add_one_, {1, 1, 1}, {64, 1, 1}).value();
+  const CommandBuffer commands = chain(1);
+  const auto submit = [&](const DirectDispatch& one) {
+    return device_->submit(one, arguments(uint64_t{0}, uint64_t{0})).value();
+  };
+  submit(small);
+  submit(small);
+  submit(large);
+  submit(large);
+  submit(small);
+  device_->submit(commands).value();
+  ASSERT_TRUE(device_->wait(submit(small)).is_ok());
+  ASSERT_TRUE(device_->recover().is_ok());
+  ASSERT_TRUE(device_->wait(submit(small)).is_ok());
+  EXPECT_EQ(lanes, (std::vector<uint32_t>{32, 32, 64, 64, 32, 32, 32, 32}));
+  ASSERT_GT(set_counts[0], 1u);
+  EXPECT_EQ(set_counts[1], 1u);
+  EXPECT_EQ(set_counts[2], set_counts[0]);
+  EXPECT_EQ(set_counts[3], 1u);
+  EXPECT_EQ(set_counts[4], set_counts[0]);
+  EXPECT_EQ(set_counts.end()[-2], set_counts[0]) << "after other commands";
+  EXPECT_EQ(set_counts.end()[-1], set_counts[0]) << "after recovery";
+}
+
 TEST_F(DeviceTest, ReplaysSeeChangedArguments) {
   std::vector<uint64_t> seen;
   gpu_.on_dispatch = [&](const auto& dispatch) {

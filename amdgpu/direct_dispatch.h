@@ -30,6 +30,7 @@ class DirectDispatch {
   size_t explicit_bytes_ = 0;
   std::vector<std::byte> arguments_;       // the whole kernarg segment, with zeros for the explicit ones
   std::optional<uint32_t> address_dword_;  // where the address of the arguments stands in the packets
+  uint32_t again_begin_ = 0;  // the packets from here on are enough where nothing else was submitted in between
 };
 
 }  // namespace bw::amdgpu

@@ -62,6 +62,7 @@ Status QueueSet::create_queue(QueueName name) {
     BW_ASSIGN(lane.frame, ComputeFrame::create(fresh.timeline(), monitor_->mailbox(), monitor_->event_id()));
   }
   fresh.start_after(lane.queue.submitted());
+  lane.image.clear();
   abandon(lane);
   lane.queue = std::move(fresh);
   lane.pending = RingQueue<Pending>(lane.queue.max_in_flight());
@@ -142,13 +143,11 @@ QueueSet::Pending& QueueSet::push(QueueName queue) {
   return pending;
 }
 
-QueueSet::Pending& QueueSet::push(QueueName queue, uint32_t* at,
-                                  const std::shared_ptr<const RecordedCommands>& commands) {
-  Lane& lane = this->lane(queue);
-  lane.frame.put_signal(at, next(queue).value);
+QueueSet::Pending& QueueSet::push(QueueName queue, const std::shared_ptr<const RecordedCommands>& commands) {
   Pending& pending = push(queue);
   pending.commands = commands.get();
   // What ends last keeps the commands: an atomic count is slow. A series of the same commands keeps more than those.
+  Lane& lane = this->lane(queue);
   Pending* const before = lane.pending.size() > 1 ? &lane.pending[lane.pending.size() - 2] : nullptr;
   if (before != nullptr && before->commands == pending.commands && has_same_owner(before->keeper, commands)) {
     pending.keeper = std::move(before->keeper);
@@ -158,6 +157,13 @@ QueueSet::Pending& QueueSet::push(QueueName queue, uint32_t* at,
   return pending;
 }
 
+uint32_t* QueueSet::put_image(QueueName queue, uint32_t* at) {
+  const Lane& lane = this->lane(queue);
+  uint32_t* const end = put(lane.image.packets(), at);
+  ComputeFrame::set_value(end - lane.frame.signal().size(), next(queue).value);
+  return at + lane.frame.begin().size();
+}
+
 Result<Submission> QueueSet::push(QueueName queue, std::span<const uint32_t> packets, OtherWork work,
                                   std::span<const Submission> after) {
   uint32_t* at = lane(queue).queue.begin(packets.size());
@@ -165,13 +171,32 @@ Result<Submission> QueueSet::push(QueueName queue, std::span<const uint32_t> pac
     BW_ASSIGN(at, wait_for_room(queue, packets.size()));
   }
   put(packets, at);
+  lane(queue).image.clear();
   Pending& pending = push(queue);
   pending.other = std::make_unique<const OtherWork>(std::move(work));
   pending.after = ends_of(after);
   return Submission{queue, pending.value};
 }
 
+bool QueueSet::is_repeat(const Work& work) const {
+  return work.entry.empty() && work.patches.empty() && work.after.empty() && awaited_copy_.value == 0 &&
+         (work.previous.value == 0 || work.previous.queue == work.queue) && is_ready(work.queue) &&
+         lane(work.queue).image.is_of(work.commands);
+}
+
 Result<Submission> QueueSet::submit(const Work& work) {
+  if (!is_repeat(work)) return submit_anew(work);
+  Lane& lane = this->lane(work.queue);
+  const size_t count_dwords = lane.image.packets().size();
+  uint32_t* at = lane.queue.begin(count_dwords);
+  if (at == nullptr) {
+    BW_ASSIGN(at, wait_for_room(work.queue, count_dwords));
+  }
+  put_image(work.queue, at);
+  return Submission{work.queue, push(work.queue, work.commands).value};
+}
+
+Result<Submission> QueueSet::submit_anew(const Work& work) {
   if (!is_ready(work.queue)) BW_RETURN_IF_ERROR(make_ready(work.queue));
   waits_.clear();
   for (const Submission& other : work.after) {
@@ -195,9 +220,12 @@ Result<Submission> QueueSet::submit(const Work& work) {
   at = put(work.patches, at);
   at = put(lane.frame.acquire(), at);
   at = put(entry, at);
-  Pending& pending = push(work.queue, at, work.commands);
+  put(lane.frame.signal(), at);
+  ComputeFrame::set_value(at, next(work.queue).value);
+  Pending& pending = push(work.queue, work.commands);
   pending.has_other_packets = has_other_packets;
   if (!work.after.empty()) pending.after = ends_of(work.after);
+  has_other_packets ? lane.image.clear() : lane.image.set(work.commands, lane.frame, entry);
   return Submission{work.queue, pending.value};
 }
 
@@ -224,21 +252,30 @@ Result<Submission> QueueSet::submit(const DirectDispatch& dispatch, std::span<co
 
   waits_.clear();
   if (awaited_copy_.value != 0) BW_RETURN_IF_ERROR(append_copy_wait(dispatch.commands_.get(), next(queue)));
+  // The registers stay as they are between submissions of a queue.
   const std::span<const uint32_t> entry = dispatch.commands_->entry;
-  const size_t count_dwords = waits_.size() + lane.frame.size_dwords() + entry.size();
+  const bool is_again = waits_.empty() && lane.image.is_of(dispatch.commands_);
+  const size_t left_out = is_again ? dispatch.again_begin_ : 0;
+  const size_t count_dwords = waits_.size() + lane.frame.size_dwords() + entry.size() - left_out;
   uint32_t* at = lane.queue.begin(count_dwords);
   if (at == nullptr) {
     BW_ASSIGN(at, wait_for_room(queue, count_dwords));
   }
-  at = put(waits_, at);
-  at = put(lane.frame.begin(), at);
-  uint32_t* const end = put(entry, at);
+  if (is_again) {
+    at = put_image(queue, at);
+  } else {
+    at = put(lane.frame.begin(), put(waits_, at));
+    uint32_t* const signal = put(entry, at);
+    put(lane.frame.signal(), signal);
+    ComputeFrame::set_value(signal, value);
+    lane.image.set(dispatch.commands_, lane.frame, entry.subspan(dispatch.again_begin_));
+  }
   if (dispatch.address_dword_) {
     const GpuAddr address = lane.arguments.gpu_address() + place;
-    at[*dispatch.address_dword_] = lo32(address.value);
-    at[*dispatch.address_dword_ + 1] = hi32(address.value);
+    at[*dispatch.address_dword_ - left_out] = lo32(address.value);
+    at[*dispatch.address_dword_ - left_out + 1] = hi32(address.value);
   }
-  return Submission{queue, push(queue, end, dispatch.commands_).value};
+  return Submission{queue, push(queue, dispatch.commands_).value};
 }
 
 void QueueSet::append_signal(SdmaBuilder& builder, Submission submission) const {
@@ -337,8 +374,8 @@ Result<Submission> QueueSet::submit_wait(QueueName queue, const QueueSet& peer, 
       BW_ASSIGN(packets, builder.finish());
     }
     const ComputeFrame& frame = lane(queue).frame;
-    packets.resize(packets.size() + frame.signal_dwords());
-    frame.put_signal(packets.data() + packets.size() - frame.signal_dwords(), next(queue).value);
+    packets.insert(packets.end(), frame.signal().begin(), frame.signal().end());
+    ComputeFrame::set_value(packets.data() + packets.size() - frame.signal().size(), next(queue).value);
   }
   return push(queue, packets,
               {.what = fmt::format("waiting for submission {} of the {} queue of gpu {}", of_peer.value,

@@ -20,6 +20,7 @@
 #include "amdgpu/fault_monitor.h"
 #include "amdgpu/hardware_queue.h"
 #include "amdgpu/submission.h"
+#include "amdgpu/submission_image.h"
 #include "base/ring_queue.h"
 
 namespace bw::amdgpu {
@@ -124,8 +125,9 @@ class QueueSet {
     RingQueue<Pending> pending;
     // Of direct dispatches: a place for each that can be under way; made when first needed.
     kfd::Allocation arguments;
-    ComputeFrame frame;   // of compute queues
-    HardwareQueue queue;  // goes first, and with it the GPU's use of what is pending
+    ComputeFrame frame;     // of compute queues
+    SubmissionImage image;  // of compute queues
+    HardwareQueue queue;    // goes first, and with it the GPU's use of what is pending
   };
 
   QueueSet(DriverSession& session, kfd::Gpu& gpu, const DeviceInfo& info, const Options& options)
@@ -154,8 +156,13 @@ class QueueSet {
   Status make_arguments(Lane& lane);
   // Hands over the packets that stand in the ring, as the queue's next() submission, about which the caller says more.
   Pending& push(QueueName queue);
-  // Of commands, whose packets are complete but for the signal, which goes `at`.
-  Pending& push(QueueName queue, uint32_t* at, const std::shared_ptr<const RecordedCommands>& commands);
+  // Of commands.
+  Pending& push(QueueName queue, const std::shared_ptr<const RecordedCommands>& commands);
+  // The packets of the queue's image, to `at`; returns where those between the parts of the frame begin.
+  uint32_t* put_image(QueueName queue, uint32_t* at);
+  // Whether it is what the queue got last, and nothing else.
+  bool is_repeat(const Work& work) const;
+  Result<Submission> submit_anew(const Work& work);
   // All packets of a submission that is none of commands.
   Result<Submission> push(QueueName queue, std::span<const uint32_t> packets, OtherWork work,
                           std::span<const Submission> after);

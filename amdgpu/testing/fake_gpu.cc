@@ -206,7 +206,7 @@ uint32_t FakeGpu::execute_pm4(Queue& queue, std::span<const uint32_t> packets) {
   switch (opcode) {
     case pm4::Opcode::SET_SH_REG:
       for (uint32_t i = 2; i < size; ++i) {
-        registers_[(gfx11::kShRegBase + (pm4::SET_SH_REG::reg_offset.get(packet) + i - 2)).dwords] = packet[i];
+        queue.registers[(gfx11::kShRegBase + (pm4::SET_SH_REG::reg_offset.get(packet) + i - 2)).dwords] = packet[i];
       }
       break;
     case pm4::Opcode::WRITE_DATA:
@@ -218,7 +218,7 @@ uint32_t FakeGpu::execute_pm4(Queue& queue, std::span<const uint32_t> packets) {
         return size;
       }
       ++dispatch_count_;
-      if (on_dispatch) on_dispatch({registers_, {packet[1], packet[2], packet[3]}, packet[4]});
+      if (on_dispatch) on_dispatch({queue.registers, {packet[1], packet[2], packet[3]}, packet[4]});
       break;
     case pm4::Opcode::RELEASE_MEM:
       release_mem(packet);

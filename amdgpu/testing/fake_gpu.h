@@ -58,6 +58,7 @@ class FakeGpu {
     kfd::uapi::CreateQueueArgs args;
     uint64_t position_dwords = 0;
     bool is_stopped = false;
+    std::map<uint32_t, uint32_t> registers = {};  // set by SET_SH_REG, by absolute dword offset
   };
 
   std::optional<int> on_ioctl(unsigned long request, void* argument);
@@ -78,7 +79,6 @@ class FakeGpu {
   std::vector<kfd::uapi::AllocMemoryArgs> allocations_;
   std::map<uint32_t, kfd::uapi::EventType> events_;
   std::vector<uint32_t> opcodes_;
-  std::map<uint32_t, uint32_t> registers_;
   uint64_t dispatch_count_ = 0;
   uint64_t wait_count_ = 0;
   std::string complaint_;

@@ -25,7 +25,7 @@ CommandResult compare(const std::string& library, std::vector<std::string> argum
                       const std::string& engine = "none") {
   const std::vector<std::string> before = {"--device", "emulated",      "--engine", engine,
                                            "bench",    "--compare",     "rocr",     "--hsa-library",
-                                           library,    "--repetitions", "20"};
+                                           library,    "--repetitions", "48"};
   arguments.insert(arguments.begin(), before.begin(), before.end());
   return run_barewave(arguments);
 }
@@ -48,7 +48,7 @@ void expect_both_sides(const std::string& library, const std::string& engine) {
                                  "copy/d2h/4096", "gemm/f16/64x64x64", "gemv/f32/96x64"}) {
     ASSERT_TRUE(results.contains(name)) << name;
     ASSERT_TRUE(results.contains("rocr/" + name)) << name;
-    EXPECT_EQ(results.at("rocr/" + name)["iterations"], 20);
+    EXPECT_EQ(results.at("rocr/" + name)["iterations"], 48);
     EXPECT_GT(results.at("rocr/" + name)["p50"], 0);
     EXPECT_LE(results.at("rocr/" + name)["p50"], results.at("rocr/" + name)["p99"]);
   }

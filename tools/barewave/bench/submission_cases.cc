@@ -1,7 +1,8 @@
 // Handing work to the GPU: what it costs the host, and how long until the host knows of its end.
 //
-// Host costs are the calls alone: submit(), and wait() for a submission that has ended. What the GPU does in between is
-// waited for by spinning, outside of the time, after each kDepth submissions in a row.
+// Host costs are the calls alone: kDepth times submit(), and wait() for each when all have ended. What the GPU does in
+// between is waited for by spinning, outside of the time. The clock is read once for each kDepth: a reading takes about
+// as long as half a call.
 #include <fmt/format.h>
 #include <immintrin.h>
 
@@ -73,64 +74,47 @@ class EmptyKernel {
   std::vector<ParameterId> parameters;
 };
 
-// Host costs of submissions, in groups that follow each other closely.
-class HostCosts {
- public:
-  explicit HostCosts(Device& device) : device_(device) {}
-
-  // submit() of one more. Its time with that of its wait() goes to `times`, when the group is complete; null: nowhere.
-  template <typename Submit>
-  Status measure(const Submit& submit, IterationTimes* times) {
-    Result<Submission> made = Submission{};
-    const double time_ns = IterationTimes::measure([&] { made = submit(); });
-    BW_RETURN_IF_ERROR(made.status());
-    group_[count_++] = {made.value(), time_ns, times};
-    return count_ == kDepth ? finish() : Status::ok();
+// Looks at the timeline, but in the end asks the device, which knows of faults and of hangs.
+Status spin_until_done(Device& device, Submission submission) {
+  constexpr int kLooks = 100'000;
+  for (int i = 0; i < kLooks; ++i) {
+    if (device.is_done(submission)) return Status::ok();
+    _mm_pause();
   }
+  return device.wait(submission);
+}
 
-  // Ends the group: spins until the card has done its part, then waits for each.
-  Status finish() {
-    if (count_ == 0) return Status::ok();
-    BW_RETURN_IF_ERROR(spin_until_done(group_[count_ - 1].submission));
-    for (size_t i = 0; i < count_; ++i) {
-      Status ended = Status::ok();
-      const double wait_ns = IterationTimes::measure([&] { ended = device_.wait(group_[i].submission); });
-      BW_RETURN_IF_ERROR(ended);
-      if (group_[i].times != nullptr) group_[i].times->add(group_[i].time_ns + wait_ns);
+// What kDepth submissions in a row, and later a wait for each, cost the host, divided by kDepth; nanoseconds.
+template <typename Submit>
+Result<double> host_cost_ns(Device& device, const Submit& submit) {
+  std::array<Submission, kDepth> group;
+  Status status = Status::ok();
+  double time_ns = IterationTimes::measure([&] {
+    for (Submission& one : group) {
+      Result<Submission> made = submit();
+      if (!made.is_ok()) return void(status = std::move(made).status());
+      one = made.value();
     }
-    count_ = 0;
-    return Status::ok();
-  }
-
- private:
-  struct Submitted {
-    Submission submission;
-    double time_ns = 0;
-    IterationTimes* times = nullptr;
-  };
-
-  // Looks at the timeline, but in the end asks the device, which knows of faults and of hangs.
-  Status spin_until_done(Submission submission) {
-    constexpr int kLooks = 100'000;
-    for (int i = 0; i < kLooks; ++i) {
-      if (device_.is_done(submission)) return Status::ok();
-      _mm_pause();
+  });
+  BW_RETURN_IF_ERROR(status);
+  BW_RETURN_IF_ERROR(spin_until_done(device, group.back()));
+  time_ns += IterationTimes::measure([&] {
+    for (const Submission& one : group) {
+      if (Status ended = device.wait(one); !ended.is_ok()) status = std::move(ended);
     }
-    return device_.wait(submission);
-  }
-
-  Device& device_;
-  std::array<Submitted, kDepth> group_;
-  size_t count_ = 0;
-};
+  });
+  BW_RETURN_IF_ERROR(status);
+  return time_ns / kDepth;
+}
 
 template <typename Submit>
 Status time_host_costs(benchmark::State& state, Device& device, uint64_t kernel_count, const Submit& submit) {
-  HostCosts costs(device);
-  for (size_t i = 0; i < 2 * kDepth; ++i) BW_RETURN_IF_ERROR(costs.measure(submit, nullptr));
+  for (int i = 0; i < 2; ++i) BW_RETURN_IF_ERROR(host_cost_ns(device, submit).status());
   IterationTimes times(state);
-  while (state.KeepRunning()) BW_RETURN_IF_ERROR(costs.measure(submit, &times));
-  BW_RETURN_IF_ERROR(costs.finish());
+  while (state.KeepRunningBatch(kDepth)) {
+    BW_ASSIGN(const double time_ns, host_cost_ns(device, submit));
+    times.add(time_ns, kDepth);
+  }
   times.report(kernel_count);
   return Status::ok();
 }
@@ -196,11 +180,10 @@ Result<TimedRun> make_replay(BenchMachine& machine, int64_t kernels) {
   });
 }
 
-// Replays with all parameters changed take turns with replays of the same graph as it is; the difference of their
-// medians is what the parameters cost.
+// Groups of replays with all parameters changed take turns with groups of the same graph as it is; the difference of
+// their medians is what the parameters cost.
 Status time_patches(benchmark::State& state, Replayed& replayed) {
   Device& device = *replayed.kernel->device;
-  HostCosts costs(device);
   IterationTimes patched(state), unpatched(state, IterationTimes::Of::kBeside);
   uint32_t value = 0;
   const auto change_and_submit = [&]() -> Result<Submission> {
@@ -210,11 +193,12 @@ Status time_patches(benchmark::State& state, Replayed& replayed) {
     }
     return device.submit(replayed.graph);
   };
-  while (state.KeepRunning()) {
-    BW_RETURN_IF_ERROR(costs.measure([&] { return device.submit(replayed.graph); }, &unpatched));
-    BW_RETURN_IF_ERROR(costs.measure(change_and_submit, &patched));
+  while (state.KeepRunningBatch(kDepth)) {
+    BW_ASSIGN(const double unpatched_ns, host_cost_ns(device, [&] { return device.submit(replayed.graph); }));
+    unpatched.add(unpatched_ns, kDepth);
+    BW_ASSIGN(const double patched_ns, host_cost_ns(device, change_and_submit));
+    patched.add(patched_ns, kDepth);
   }
-  BW_RETURN_IF_ERROR(costs.finish());
   patched.report();
   state.counters["unpatched_p50"] = unpatched.median_ns();
   state.counters["p50_per_parameter"] =

@@ -37,10 +37,10 @@ class IterationTimes {
     return std::chrono::duration<double, std::nano>(Clock::now() - begin).count();
   }
 
-  // The iteration that is on its way took so long.
-  void add(double time_ns) {
+  // The iteration that is on its way took so long; or so many of them, on average.
+  void add(double time_ns, size_t iterations = 1) {
     times_ns_.push_back(time_ns);
-    if (of_ == Of::kIterations) state_.SetIterationTime(time_ns * 1e-9);
+    if (of_ == Of::kIterations) state_.SetIterationTime(time_ns * static_cast<double>(iterations) * 1e-9);
   }
   // Counters p50 and p99, in nanoseconds, and for `parts` above 1 their p50 for each (kernel, parameter), too.
   void report(uint64_t parts = 1);
