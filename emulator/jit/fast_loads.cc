@@ -76,17 +76,20 @@ void gather_dwords(const std::byte* host, const HalfOffsets& half, unsigned coun
   }
 }
 
-// Four dwords of each of the first `count` lanes to four rows, eight lanes at a time.
-void load_quads(const std::byte* host, const HalfOffsets& half, unsigned count, uint32_t* const* rows) {
+// Four dwords of each lane to four rows, eight lanes at a time; what repeats after kPeriod lanes is loaded once.
+template <unsigned kPeriod>
+void load_quads(const std::byte* host, const HalfOffsets& half, uint32_t* const* rows) {
   const auto quad = [&](unsigned lane) {
     return _mm_loadu_ps(reinterpret_cast<const float*>(host + half.offset[lane]));
   };
-  for (unsigned l = 0; l < count; l += kStep) {
+  for (unsigned l = 0; l < kPeriod; l += kStep) {
     __m256 q[4];
     for (unsigned i = 0; i < 4; ++i)
       q[i] = _mm256_insertf128_ps(_mm256_castps128_ps256(quad(l + i)), quad(l + i + 4), 1);
     transpose_quads(q);
-    for (unsigned i = 0; i < 4; ++i) _mm256_storeu_ps(reinterpret_cast<float*>(rows[i] + l), q[i]);
+    for (unsigned i = 0; i < 4; ++i) {
+      for (unsigned to = l; to < kLanes; to += kPeriod) _mm256_storeu_ps(reinterpret_cast<float*>(rows[i] + to), q[i]);
+    }
   }
 }
 
@@ -102,10 +105,11 @@ void load_rows(const std::byte* host, const HalfOffsets& half, uint32_t* const* 
     return;
   }
   if constexpr (kBytes == 16) {
-    load_quads(host, half, half.period, rows);
-  } else {
-    for (unsigned i = 0; i < kDwords; ++i) gather_dwords(host + i * 4, half, half.period, rows[i]);
+    if (half.period == kShortestPeriod) return load_quads<kShortestPeriod>(host, half, rows);
+    if (half.period == 2 * kShortestPeriod) return load_quads<2 * kShortestPeriod>(host, half, rows);
+    return load_quads<kLanes>(host, half, rows);
   }
+  for (unsigned i = 0; i < kDwords; ++i) gather_dwords(host + i * 4, half, half.period, rows[i]);
   for (unsigned i = 0; i < kDwords; ++i) repeat(rows[i], half.period);
 }
 
