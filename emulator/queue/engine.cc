@@ -20,6 +20,11 @@ constexpr uint32_t kLooksPerYield = 16;
 // The host's default slack is as long as the shortest sleeps here.
 constexpr unsigned long kTimerSlackNs = 10'000;
 
+// When a stand-by would have had to make progress last, to sleep for a nap now.
+steady_clock::time_point taken_over() {
+  return steady_clock::now() - 8 * Engine::kNap;
+}
+
 }  // namespace
 
 Engine::Engine(uint32_t first_threads) : first_threads_(first_threads) {}
@@ -88,7 +93,8 @@ void Engine::run(Start start) {
   prctl(PR_SET_TIMERSLACK, kTimerSlackNs);
   std::unique_lock lock(mutex_);
   if (start == Start::kStandingBy) nap(lock);
-  auto last_progress = steady_clock::now();
+  // Who takes over from a thread whose turn is long does so as one that has been idle.
+  auto last_progress = start == Start::kStandingBy ? taken_over() : steady_clock::now();
   for (uint32_t look = 0; !ending_; ++look) {
     if (slots_.empty()) {
       changed_.wait(lock, [&] { return ending_ || !slots_.empty(); });
@@ -97,7 +103,7 @@ void Engine::run(Start start) {
       last_progress = steady_clock::now();
     } else if (lookouts() > 1) {
       stand_by(lock);
-      last_progress = steady_clock::now();
+      last_progress = taken_over();
     } else {
       pause(lock, last_progress, look);
     }

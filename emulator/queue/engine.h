@@ -19,9 +19,10 @@ namespace bw::emulator {
 // waking up costs little after a short pause. So being idle costs one short look each kLongestSleep, or two of them.
 // A turn may take long: a program may never end. Meanwhile another thread stands by; it naps, and takes over where a
 // turn has lasted for one whole nap, and a further thread stands by then. So a long program on one queue holds up the
-// others for two naps at most, and threads that only look do not take the processor from the client. There are at most
-// as many threads as queues, and two. When no work has begun for some time who stands by lies down until he is called.
-// The first threads start with the first queue.
+// others for two naps at most, and threads that only look do not take the processor from the client: who takes over
+// looks once and then sleeps, from a nap on, as if he had been idle. There are at most as many threads as queues, and
+// two. When no work has begun for some time who stands by lies down until he is called. The first threads start with
+// the first queue.
 //
 // Queues of higher priority have their turns first: before a queue gets one that may take long, each one above it that
 // has work got one too, so that the lower are slowed down and never starve.
