@@ -99,6 +99,13 @@ void CommandRecorder::fill(GpuAddr destination, uint64_t size_bytes, uint32_t va
   mark_boundary();
 }
 
+void CommandRecorder::add(GpuAddr word, uint32_t addend) {
+  if (!status_.is_ok() || !count_command()) return;
+  begin_work();
+  builder_.emit_atomic_add(word, addend);
+  mark_boundary();
+}
+
 void CommandRecorder::signal(GpuAddr word, uint32_t value) {
   if (!status_.is_ok() || !count_command()) return;
   value_positions_.push_back(builder_.size_dwords() + gfx11::pm4::RELEASE_MEM::data_lo.dword);

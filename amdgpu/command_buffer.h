@@ -85,6 +85,8 @@ class CommandRecorder {
   // of fill() are multiples of 4.
   void copy(GpuAddr destination, GpuAddr source, uint64_t size_bytes);
   void fill(GpuAddr destination, uint64_t size_bytes, uint32_t value);
+  // To a word of 32 bits.
+  void add(GpuAddr word, uint32_t addend);
   // Stores `value` in a word of memory once all before has ended and can be seen by other queues and devices.
   void signal(GpuAddr word, uint32_t value);
   // What follows begins when the word compares with `value`; barrier() in between lets it see what others wrote before.

@@ -240,6 +240,11 @@ GraphRecorder Device::record_graph(const GraphOptions& options) {
 
 Status Device::check_complete(const CommandGraph& graph) {
   if (!graph.is_valid()) return error(StatusCode::kInvalidArgument, "submitting a command graph that has no commands");
+  if (const auto past_end = graph.find_word_past_end()) {
+    return error(StatusCode::kInvalidArgument,
+                 "submitting a command graph whose word {} has advanced beyond {}: set it", *past_end,
+                 graph.parameters_[*past_end].most);
+  }
   if (graph.pointers_ == nullptr) return Status::ok();
   if (graph.unset_pointer_count_ > 0) {
     return error(StatusCode::kInvalidArgument,
@@ -255,7 +260,8 @@ Status Device::check_complete(const CommandGraph& graph) {
 }
 
 Result<Submission> Device::submit(CommandGraph& graph, std::span<const Submission> after, QueueName queue) {
-  if (!graph.is_valid() || graph.pointers_ != nullptr) BW_RETURN_IF_ERROR(check_complete(graph));
+  if (!graph.is_valid() || graph.pointers_ != nullptr || !graph.advancing_.empty())
+    BW_RETURN_IF_ERROR(check_complete(graph));
   send_all_after_recovery(graph);
   BW_ASSIGN(graph.last_, impl_->queues->submit({.commands = graph.commands_.commands_,
                                                 .queue = queue,
@@ -321,7 +327,7 @@ Status Device::append(ReplaySeries& series, CommandGraph& graph, const Replay& r
   const size_t wanted_dwords = series.packets_.size();
   series.packets_.resize(size_before);
   --series.count_;
-  graph.send_all();
+  graph.take_replay_back();
   return error(StatusCode::kUnsupported, "a series of {} replays has {} dwords, more than the ring's {}",
                series.count_ + 1, wanted_dwords, capacity_dwords);
 }

@@ -231,6 +231,19 @@ void Pm4Builder::emit_copy_data(GpuAddr destination, GpuAddr source, uint32_t si
   set_address(is_64_bit ? P::dst_64b_addr_lo : P::dst_32b_addr_lo, P::dst_addr_hi, destination);
 }
 
+void Pm4Builder::emit_atomic_add(GpuAddr address, uint32_t addend) {
+  using P = pm4::ATOMIC_MEM;
+  if (!begin_packet<P>(P::kDwords)) return;
+  if (address.value % sizeof(uint32_t) != 0) {
+    fail(fmt::format("address {:#x} is not a multiple of 4", address.value));
+    return;
+  }
+  set(P::atomic, static_cast<uint32_t>(gfx11::TC_OP::TC_OP_ATOMIC_ADD_32));
+  set(P::command, P::command__wait_for_write_confirmation);
+  set_address(P::addr_lo, P::addr_hi, address);
+  set(P::src_data_lo, addend);
+}
+
 void Pm4Builder::emit_copy_clock(GpuAddr destination) {
   using P = pm4::COPY_DATA;
   if (!begin_packet<P>(P::kDwords)) return;

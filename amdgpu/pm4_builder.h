@@ -70,6 +70,8 @@ class Pm4Builder : public PacketBuilder {
   void emit_write_data(GpuAddr address, std::span<const uint32_t> values, WriteConfirm confirm);
   // Copies 4 or 8 bytes (size_bytes) of memory when the command processor comes by; no wait for shaders.
   void emit_copy_data(GpuAddr destination, GpuAddr source, uint32_t size_bytes);
+  // Adds to a 32-bit word of memory, in L2; what follows begins when that has happened.
+  void emit_atomic_add(GpuAddr address, uint32_t addend);
   // Writes the 64-bit GPU clock when the command processor comes by; for the end of all work before, use RELEASE_MEM.
   void emit_copy_clock(GpuAddr destination);
   void emit_indirect_buffer(GpuAddr address, uint32_t count_dwords, IndirectCall call = IndirectCall::kReturns);

@@ -94,6 +94,14 @@ TEST(Pm4Builder, CopiesWritesAndJumps) {
                                            0x12345678, 0x7fff, 0x00800123));
 }
 
+TEST(Pm4Builder, AddsToAWordAndWaitsForIt) {
+  Pm4Builder builder;
+  builder.emit_atomic_add(kAddress, 3);
+  EXPECT_THAT(finish(builder), ElementsAre(0xc0071e00, 0x24f, 0x12345678, 0x7fff, 3, 0, 0, 0, 0));
+  builder.emit_atomic_add(kAddress + 2, 3);
+  EXPECT_THAT(failure(builder), HasSubstr("ATOMIC_MEM: address 0x7fff1234567a is not a multiple of 4"));
+}
+
 TEST(Pm4Builder, ChainsSkipsAndMovesMemory) {
   Pm4Builder builder;
   builder.emit_indirect_buffer(kAddress, 0x123, IndirectCall::kChains);

@@ -64,11 +64,11 @@ Result<CodeObject> generate_code(std::span<const KernelPart> parts, Keep keep) {
 }
 
 uint32_t kernarg_size_bytes(const ir::Kernel& kernel) {
-  return static_cast<uint32_t>(8 * kernel.params.size() + 4 * kernel.variables.size());
+  return static_cast<uint32_t>(8 * (kernel.params.size() + kernel.variables.size()));
 }
 
 uint32_t kernarg_size_bytes(std::span<const KernelPart> parts) {
-  return static_cast<uint32_t>(8 * count_arguments(parts) + 4 * merge_variables(parts).size());
+  return static_cast<uint32_t>(8 * (count_arguments(parts) + merge_variables(parts).size()));
 }
 
 }  // namespace bw::compiler

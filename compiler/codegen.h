@@ -20,7 +20,7 @@ inline constexpr char kTargetCpu[] = "gfx1100";
 // equal kernels have equal code objects, whatever they are called.
 inline constexpr char kKernelSymbol[] = "bw_kernel";
 // Part of the key of cached code objects: to be raised with every change of the code that is generated.
-inline constexpr uint32_t kCodegenVersion = 21;
+inline constexpr uint32_t kCodegenVersion = 22;
 
 // What one kernel compiled to.
 struct CodeObject {
@@ -36,10 +36,10 @@ enum class Keep : uint8_t { kObjectOnly, kListings };
 Result<CodeObject> generate_code(const ir::Kernel& kernel, const KernelForm& form, Keep keep);
 
 // The same for a launch of several parts (compiler/schedule.h). The kernel's arguments are the buffers of the launch,
-// then its variables; the workgroup's number along x chooses the part.
+// then the words of its variables; the workgroup's number along x chooses the part.
 Result<CodeObject> generate_code(std::span<const KernelPart> parts, Keep keep);
 
-// Bytes of the kernel-argument segment: 8 for each param, then 4 for each variable.
+// Bytes of the kernel-argument segment: 8 for each param, then 8 for each variable (the address of its word).
 uint32_t kernarg_size_bytes(const ir::Kernel& kernel);
 uint32_t kernarg_size_bytes(std::span<const KernelPart> parts);
 

@@ -82,8 +82,22 @@ TEST(Codegen, VariablesFollowTheBuffersInTheKernelArguments) {
   const ir::Kernel kernel = testing::symbolic_sum_kernel(512);
   const auto facts = facts_of(kernel);
   EXPECT_EQ(facts.arguments, 3u);
-  EXPECT_EQ(facts.numbers.at(".kernarg_segment_size"), 20u);
-  EXPECT_EQ(kernarg_size_bytes(kernel), 20u);
+  EXPECT_EQ(facts.numbers.at(".kernarg_segment_size"), 24u);
+  EXPECT_EQ(kernarg_size_bytes(kernel), 24u);
+}
+
+TEST(Codegen, AVariableIsReadFromItsWordByOneScalarLoad) {
+  for (const bool has_other_part : {false, true}) {
+    std::vector<KernelPart> parts = {part_of(testing::symbolic_sum_kernel(512), {1, 1, 1}, {1, 1, 1}, {0, 1})};
+    if (has_other_part) parts.push_back(part_of(testing::scale_kernel(64, 1), {64, 1, 1}, {1, 1, 1}, {2, 1}));
+    const Result<CodeObject> code = generate_code(parts, Keep::kListings);
+    ASSERT_TRUE(code.is_ok()) << code.status().message();
+    const std::string load = "= load i32, ptr addrspace(1) %" + std::to_string(has_other_part ? 3 : 2);
+    const size_t at = code->llvm_ir.find(load);
+    ASSERT_NE(at, std::string::npos) << code->llvm_ir;
+    EXPECT_EQ(at, code->llvm_ir.rfind(load)) << code->llvm_ir;
+    EXPECT_THAT(code->assembly, HasSubstr("s_load_b32"));
+  }
 }
 
 TEST(Codegen, TheKernelArgumentPointerIsTheOnlyUserRegisterInput) {

@@ -15,8 +15,8 @@
 
 namespace bw::compiler {
 
-// A kernel ready to be loaded. Kernel arguments are, in order: one 64-bit address per buffer, then one 32-bit value per
-// variable.
+// A kernel ready to be loaded. Kernel arguments are 64-bit addresses, in order: one per buffer, then one per variable,
+// of a 32-bit word that holds its value and does not change while the kernel runs.
 struct CompiledKernel {
   std::string name;    // for messages: tells what the kernel computes
   std::string form;    // of its parts, each once: how the work is dealt out (print_form())

@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "compiler/contraction_tiles.h"
+#include "compiler/lower_llvm_variable.h"
 #include "ir/fold.h"
 #include "ir/text.h"
 
@@ -69,7 +70,7 @@ Value* ValueEmitter::dim_value(const ir::Dim& dim) {
   const auto& name = dim.variable->attr<ir::VariableAttr>().name;
   for (size_t i = 0; i < kernel_.variables.size(); ++i) {
     if (kernel_.variables[i]->attr<ir::VariableAttr>().name != name) continue;
-    Value* value = function_.getArg(static_cast<unsigned>(kernel_.params.size() + i));
+    Value* value = variable_of(b_, *function_.getArg(static_cast<unsigned>(kernel_.params.size() + i)));
     return dim.offset == 0 ? value : b_.CreateAdd(value, b_.getInt32(static_cast<uint32_t>(dim.offset)));
   }
   status_ = error(StatusCode::kInvalidArgument,

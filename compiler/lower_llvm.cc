@@ -16,6 +16,7 @@
 #include "compiler/lower_llvm_emit.h"
 #include "compiler/lower_llvm_place.h"
 #include "compiler/lower_llvm_plan.h"
+#include "compiler/lower_llvm_variable.h"
 
 namespace bw::compiler {
 namespace {
@@ -40,14 +41,19 @@ std::vector<PointerFacts> pointer_facts(const ir::Kernel& kernel, const KernelPl
   return facts;
 }
 
+// Of the words of `count` variables, which follow the params of a kernel.
+void append_variable_facts(size_t count, std::vector<PointerFacts>& facts) {
+  facts.resize(facts.size() + count, {.align = kVariableBytes, .size_bytes = kVariableBytes, .use = {.read = true}});
+}
+
 llvm::FunctionType* function_type(size_t pointers, size_t words, llvm::LLVMContext& context) {
   std::vector<llvm::Type*> types(pointers, llvm::PointerType::get(context, kGlobalAddressSpace));
   types.resize(pointers + words, llvm::Type::getInt32Ty(context));
   return llvm::FunctionType::get(llvm::Type::getVoidTy(context), types, false);
 }
 
-llvm::Function* declare(size_t pointers, size_t variables, llvm::Module& module) {
-  auto* function = llvm::Function::Create(function_type(pointers, variables, module.getContext()),
+llvm::Function* declare(size_t pointers, llvm::Module& module) {
+  auto* function = llvm::Function::Create(function_type(pointers, 0, module.getContext()),
                                           llvm::GlobalValue::ExternalLinkage, kKernelSymbol, module);
   function->setCallingConv(llvm::CallingConv::AMDGPU_KERNEL);
   function->setVisibility(llvm::GlobalValue::ProtectedVisibility);
@@ -154,7 +160,8 @@ class PartsLowering {
       BW_ASSIGN(llvm::Function * function, lower(part, facts));
       functions.push_back(function);
     }
-    kernel_ = declare(facts.size(), variables_.size(), module_);
+    append_variable_facts(variables_.size(), facts);
+    kernel_ = declare(facts.size(), module_);
     describe_params(facts, *kernel_);
     describe_inputs({}, *kernel_);
     describe_function(parts_[0].kernel.workgroup_size, *kernel_);
@@ -214,7 +221,7 @@ class PartsLowering {
     return Status::ok();
   }
 
-  // Buffers, variables, and the workgroup's place along x, y, z. `begin` is the part's first workgroup.
+  // Buffers, values of variables, and the workgroup's place along x, y, z. `begin` is the part's first workgroup.
   std::vector<llvm::Value*> arguments(const KernelPart& part, llvm::Value* group, uint64_t begin) {
     std::vector<llvm::Value*> values;
     for (const size_t argument : part.arguments) values.push_back(kernel_->getArg(static_cast<unsigned>(argument)));
@@ -223,7 +230,8 @@ class PartsLowering {
       const auto it = std::find_if(variables_.begin(), variables_.end(), [&](const ir::NodePtr& other) {
         return other->attr<ir::VariableAttr>().name == variable->attr<ir::VariableAttr>().name;
       });
-      values.push_back(kernel_->getArg(static_cast<unsigned>(pointers + (it - variables_.begin()))));
+      const auto argument = static_cast<unsigned>(pointers + static_cast<size_t>(it - variables_.begin()));
+      values.push_back(load_variable(b_, kernel_->getArg(argument)));
     }
     llvm::Value* rest = b_.CreateSub(group, b_.getInt32(static_cast<uint32_t>(begin)), "", true, true);
     const std::array<uint32_t, 3> counts = workgroup_counts(part);
@@ -249,8 +257,10 @@ Result<std::unique_ptr<llvm::Module>> lower_to_llvm(const ir::Kernel& kernel, co
                                                     const llvm::DataLayout& layout, llvm::LLVMContext& context) {
   BW_ASSIGN(const KernelPlan plan, plan_kernel(kernel));
   std::unique_ptr<llvm::Module> module = make_module(layout, context);
-  llvm::Function* function = declare(kernel.params.size(), kernel.variables.size(), *module);
-  describe_params(pointer_facts(kernel, plan), *function);
+  std::vector<PointerFacts> facts = pointer_facts(kernel, plan);
+  append_variable_facts(kernel.variables.size(), facts);
+  llvm::Function* function = declare(facts.size(), *module);
+  describe_params(facts, *function);
   describe_inputs({.y = plan.global[1] != nullptr, .z = plan.global[2] != nullptr}, *function);
   describe_function(kernel.workgroup_size, *function);
   BW_RETURN_IF_ERROR(emit_body(kernel, form, plan, *function));

@@ -1,10 +1,11 @@
 // Owns: from a verified kernel to an LLVM module with one function, ready for LLVM's AMDGPU backend.
 //
-// The function `kKernelSymbol` takes one global pointer for each param, then one i32 for each variable, and no hidden
-// argument: its kernel-argument segment has just these. Params are distinct memory unless none of those that overlap is
-// written; each is as long as its shape says and aligned to its element. LLVM merges neighbouring accesses to 128 bits
-// whatever their alignment: for amdhsa it has unaligned-access-mode on, and Linux sets SH_MEM_CONFIG.ALIGNMENT_MODE to
-// unaligned (kfd_device_queue_manager_v11.c).
+// The function `kKernelSymbol` takes one global pointer for each param, then one for each variable, and no hidden
+// argument: its kernel-argument segment has just these. A variable's points to a 32-bit word that holds its value and
+// does not change while the kernel runs (lower_llvm_variable.h); so values can change on the device, without the host.
+// Params are distinct memory unless none of those that overlap is written; each is as long as its shape says and
+// aligned to its element. LLVM merges neighbouring accesses to 128 bits whatever their alignment: for amdhsa it has
+// unaligned-access-mode on, and Linux sets SH_MEM_CONFIG.ALIGNMENT_MODE to unaligned (kfd_device_queue_manager_v11.c).
 //
 // Floating point: no contraction or reassociation but these. A kMulAcc is one fused operation, a reduce_add over a
 // product fuses product and sum (it rounds once), and the scale of a quantised block is multiplied with the block's sum

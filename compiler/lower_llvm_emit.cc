@@ -6,6 +6,7 @@
 #include <bit>
 #include <unordered_set>
 
+#include "compiler/lower_llvm_variable.h"
 #include "ir/infer.h"
 #include "ir/text.h"
 
@@ -39,7 +40,8 @@ void KernelEmitter::fail(Status status) {
 
 void KernelEmitter::bind_arguments() {
   for (size_t i = 0; i < kernel_.variables.size(); ++i) {
-    variables_[kernel_.variables[i]->attr<ir::VariableAttr>().name] = function_.getArg(kernel_.params.size() + i);
+    llvm::Argument* argument = function_.getArg(static_cast<unsigned>(kernel_.params.size() + i));
+    variables_[kernel_.variables[i]->attr<ir::VariableAttr>().name] = variable_of(b_, *argument);
   }
 }
 

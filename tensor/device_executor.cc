@@ -36,8 +36,14 @@ Result<int64_t> value_of(const ir::Dim& dim, const VariableValues& values) {
 // that many.
 constexpr uint32_t kGroupsPerStep = 4;
 
-// A compiled program on the device: one command graph, of which the variables are parameters, and the numbers of
-// workgroups that change with them. It is recorded anew only when a launch gets work or loses all it had.
+void append_address(GpuAddr address, std::vector<std::byte>& arguments) {
+  const auto* bytes = reinterpret_cast<const std::byte*>(&address.value);
+  arguments.insert(arguments.end(), bytes, bytes + sizeof address.value);
+}
+
+// A compiled program on the device: one command graph. Its variables are words of memory, which each replay of a block
+// leaves as the next one needs them if values follow each other; parameters are what is sent otherwise, and the numbers
+// of workgroups that change with variables. It is recorded anew only when a launch gets work or loses all it had.
 class GpuProgram final : public PreparedProgram {
  public:
   // Before the launch of that number, or after the last.
@@ -69,14 +75,14 @@ class GpuProgram final : public PreparedProgram {
   struct Step {
     const amdgpu::Kernel* kernel = nullptr;
     std::vector<GpuBuffer*> buffers;
-    std::vector<std::byte> arguments;  // buffer addresses, then the variables of the last recording
+    std::vector<std::byte> arguments;  // addresses of the buffers, then of the variables' words
     amdgpu::Dim3 groups{1, 1, 1};
     bool is_empty = false;                                               // no work-items with the present variables
     std::array<std::optional<amdgpu::ParameterId>, 3> group_parameters;  // where the number depends on a variable
   };
   struct Variable {
     ir::NodePtr node;
-    uint32_t value = 0;
+    uint32_t value = 0;  // of the next run
     amdgpu::ParameterId parameter;
   };
 
@@ -84,6 +90,7 @@ class GpuProgram final : public PreparedProgram {
   Result<bool> update(const VariableValues& variables);
   Status record();
   void record(const Step& step, const compiler::Launch& launch, amdgpu::GraphRecorder& recorder) const;
+  Status bind_variables();
   // Brings the graph's parameters up to date.
   Status set_parameters();
   size_t variable_index(const ir::NodePtr& variable) const;
@@ -100,6 +107,8 @@ class GpuProgram final : public PreparedProgram {
   std::vector<std::shared_ptr<DeviceBuffer>> outputs_;
   std::vector<Step> steps_;
   std::vector<Variable> variables_;  // of all launches, each once
+  amdgpu::Buffer words_;             // one for each
+  bool advances_ = false;            // each replay adds 1 to all words
   amdgpu::CommandGraph graph_;
   bool is_graph_old_ = false;           // it does not fit the variables of the last update()
   amdgpu::ReplaySeries series_;         // handed over last; for the largest block so far
@@ -148,15 +157,25 @@ Status GpuProgram::bind(Executor& executor, const ParamBuffers& params) {
     step.kernel = &kernels_[launch.kernel];
     for (size_t buffer : launch.buffers) {
       step.buffers.push_back(buffers_[buffer].get());
-      const uint64_t address = buffers_[buffer]->buffer().gpu_addr().value;
-      const auto* bytes = reinterpret_cast<const std::byte*>(&address);
-      step.arguments.insert(step.arguments.end(), bytes, bytes + sizeof address);
+      append_address(buffers_[buffer]->buffer().gpu_addr(), step.arguments);
     }
-    step.arguments.resize(step.arguments.size() + launch.variables.size() * sizeof(uint32_t));
+    steps_.push_back(std::move(step));
+  }
+  return bind_variables();
+}
+
+Status GpuProgram::bind_variables() {
+  for (const compiler::Launch& launch : program_.launches) {
     for (const ir::NodePtr& variable : launch.variables) {
       if (variable_index(variable) == variables_.size()) variables_.push_back({.node = variable, .parameter = {}});
     }
-    steps_.push_back(std::move(step));
+  }
+  if (variables_.empty()) return Status::ok();
+  BW_ASSIGN(words_, device_->allocate(amdgpu::MemoryKind::kVram, variables_.size() * sizeof(uint32_t)));
+  for (size_t i = 0; i < steps_.size(); ++i) {
+    for (const ir::NodePtr& variable : program_.launches[i].variables) {
+      append_address(words_.gpu_addr() + variable_index(variable) * sizeof(uint32_t), steps_[i].arguments);
+    }
   }
   return Status::ok();
 }
@@ -191,8 +210,10 @@ Result<bool> GpuProgram::update(const VariableValues& variables) {
 Status GpuProgram::record() {
   graph_ = {};  // a failure must not leave that of other values
   amdgpu::GraphRecorder recorder = device_->record_graph({.groups_per_step = kGroupsPerStep});
-  for (Variable& variable : variables_) {
-    variable.parameter = recorder.parameter(sizeof(uint32_t), variable.value);
+  for (size_t i = 0; i < variables_.size(); ++i) {
+    const auto& bounds = variables_[i].node->attr<ir::VariableAttr>();
+    variables_[i].parameter = recorder.word(words_, i * sizeof(uint32_t), variables_[i].value,
+                                            static_cast<uint32_t>(bounds.min), static_cast<uint32_t>(bounds.max));
   }
   size_t meeting = 0;
   const auto record_meetings_before = [&](size_t launch) {
@@ -214,6 +235,9 @@ Status GpuProgram::record() {
     record(step, launch, recorder);
   }
   record_meetings_before(steps_.size());
+  if (advances_) {
+    for (const Variable& variable : variables_) recorder.advance(variable.parameter);
+  }
   BW_ASSIGN(graph_, recorder.finish());
   is_graph_old_ = false;
   return Status::ok();
@@ -226,13 +250,10 @@ void GpuProgram::record(const Step& step, const compiler::Launch& launch, amdgpu
     const auto access = i < launch.written_buffers ? amdgpu::Access::kReadWrite : amdgpu::Access::kRead;
     uses.push_back({&step.buffers[i]->buffer(), access});
   }
-  std::vector<amdgpu::ParameterUse> parameters;
-  auto offset = static_cast<uint32_t>(launch.buffers.size() * sizeof(uint64_t));
   for (const ir::NodePtr& variable : launch.variables) {
-    parameters.push_back(
-        {variables_[variable_index(variable)].parameter, amdgpu::ParameterUse::Place::kArgument, offset});
-    offset += sizeof(uint32_t);
+    uses.push_back({&words_, amdgpu::Access::kRead, variable_index(variable) * sizeof(uint32_t), sizeof(uint32_t)});
   }
+  std::vector<amdgpu::ParameterUse> parameters;
   for (uint32_t axis = 0; axis < step.group_parameters.size(); ++axis) {
     if (!step.group_parameters[axis]) continue;
     parameters.push_back({*step.group_parameters[axis], amdgpu::ParameterUse::Place::kWorkgroupCount, axis});
@@ -293,6 +314,7 @@ Result<size_t> GpuProgram::submit_runs(const RunBlock& block, std::span<const Va
 // What runs and what is handed over next are two series that take turns, so that the device never waits for the host.
 Result<size_t> GpuProgram::start_block(const RunBlock& block) {
   if (steps_.empty()) return PreparedProgram::start_block(block);
+  if (!advances_) advances_ = is_graph_old_ = true;
   std::swap(series_, series_before_);
   const size_t runs = std::min(block.runs.size(), block.most_at_once == 0 ? SIZE_MAX : block.most_at_once);
   for (amdgpu::ReplaySeries* series : {&series_, &series_before_}) {

@@ -13,10 +13,9 @@ namespace {
 
 constexpr size_t kTimedLaunches = 5;
 
-template <typename T>
-void append(std::vector<std::byte>& arguments, T value) {
-  const auto* bytes = reinterpret_cast<const std::byte*>(&value);
-  arguments.insert(arguments.end(), bytes, bytes + sizeof value);
+void append(std::vector<std::byte>& arguments, uint64_t address) {
+  const auto* bytes = reinterpret_cast<const std::byte*>(&address);
+  arguments.insert(arguments.end(), bytes, bytes + sizeof address);
 }
 
 }  // namespace
@@ -39,7 +38,11 @@ Result<uint64_t> DeviceTuner::time_ns(const compiler::CompiledKernel& kernel,
     buffers.push_back(std::move(buffer));
   }
   for (const ir::NodePtr& variable : variables) {
-    append(arguments, static_cast<uint32_t>(variable->attr<ir::VariableAttr>().max));
+    const auto most = static_cast<uint32_t>(variable->attr<ir::VariableAttr>().max);
+    BW_ASSIGN(amdgpu::Buffer word, device_->allocate(amdgpu::MemoryKind::kVram, sizeof most));
+    BW_RETURN_IF_ERROR(device_->fill(word, 0, sizeof most, most));
+    append(arguments, word.gpu_addr().value);
+    buffers.push_back(std::move(word));
   }
   amdgpu::Dim3 groups{};
   for (size_t axis = 0; axis < groups.size(); ++axis) {

@@ -1,5 +1,6 @@
 #include "amdgpu/graph/command_graph.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/bits.h"
@@ -71,6 +72,18 @@ std::span<const uint32_t> CommandGraph::make_patches() {
 void CommandGraph::patches_were_sent() {
   for (uint32_t index : changed_) parameters_[index].is_changed = false;
   changed_.clear();
+  for (uint32_t index : advancing_) ++parameters_[index].value;
+}
+
+void CommandGraph::take_replay_back() {
+  for (uint32_t index : advancing_) --parameters_[index].value;
+  send_all();
+}
+
+std::optional<uint32_t> CommandGraph::find_word_past_end() const {
+  const auto found = std::ranges::find_if(
+      advancing_, [this](uint32_t index) { return parameters_[index].value > parameters_[index].most; });
+  return found == advancing_.end() ? std::nullopt : std::optional(*found);
 }
 
 void CommandGraph::send_all() {

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -47,7 +48,8 @@ class CommandGraph {
   size_t acquiring_kernel_count() const { return acquiring_kernel_count_; }
   uint64_t size_dwords() const { return commands_.size_dwords(); }
 
-  // The value that a parameter has from the next submission on.
+  // The value that a parameter has from the next submission on. Until then a word that advances has one more than in
+  // the last replay that was submitted; submitting one with a word beyond its bounds is kInvalidArgument.
   // kInvalidArgument for a value outside the bounds it was declared with, a pointer parameter, or an unknown one.
   Status set(ParameterId parameter, uint64_t value);
   // The memory that stands in for a pointer parameter. kInvalidArgument if it is smaller than declared, or overlaps
@@ -73,13 +75,19 @@ class CommandGraph {
     std::vector<uint32_t> packets = {};          // one WRITE_DATA for each place
     std::vector<uint32_t> value_positions = {};  // in dwords, of the value in each
     bool is_written = false;                     // the memory of a pointer
+    std::optional<GpuAddr> word = {};            // where the value is, if kernels read it in memory
   };
 
   void change(uint32_t index, uint64_t value);
   // The packets of all changes that were not sent yet; valid until the next change.
   std::span<const uint32_t> patches() { return changed_.empty() ? std::span<const uint32_t>() : make_patches(); }
   std::span<const uint32_t> make_patches();
+  // With a replay; the next has what has changed since, and words that have advanced.
   void patches_were_sent();
+  // The last patches belonged to a replay that there will not be.
+  void take_replay_back();
+  // The first that has advanced beyond its bounds.
+  std::optional<uint32_t> find_word_past_end() const;
   // The next patches are those of all parameters.
   void send_all();
   // The packets of one more replay (replay_series.cc).
@@ -93,6 +101,7 @@ class CommandGraph {
   std::vector<Parameter> parameters_;
   size_t unset_pointer_count_ = 0;
   std::vector<uint32_t> changed_;
+  std::vector<uint32_t> advancing_;  // words to which each replay adds 1
   std::vector<uint32_t> patches_;
   std::shared_ptr<PointerTargets> pointers_;  // of the commands; null without pointer parameters
   Buffer timestamps_;

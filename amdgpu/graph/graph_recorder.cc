@@ -58,6 +58,37 @@ ParameterId GraphRecorder::pointer(uint64_t size_bytes) {
   return {index};
 }
 
+ParameterId GraphRecorder::word(const Buffer& buffer, uint64_t offset_bytes, uint32_t initial, uint32_t least,
+                                uint32_t most) {
+  const ParameterId id = parameter(sizeof(uint32_t), initial, least, most);
+  const auto place = resolve({&buffer, Access::kReadWrite, offset_bytes, sizeof(uint32_t)});
+  if (!place) return id;
+  if (place->begin % sizeof(uint32_t) != 0) {
+    fail(error(StatusCode::kInvalidArgument, "its word is at offset {}, not a multiple of 4", offset_bytes));
+  }
+  graph_.parameters_.back().word = GpuAddr{place->begin};
+  return id;
+}
+
+void GraphRecorder::advance(ParameterId word) {
+  if (!can_add()) return;
+  auto& known = graph_.parameters_;
+  if (word.index >= known.size() || !known[word.index].word) {
+    fail(error(StatusCode::kInvalidArgument, "it advances parameter {}, which is no word", word.index));
+    return;
+  }
+  if (std::ranges::find(graph_.advancing_, word.index) != graph_.advancing_.end()) {
+    fail(error(StatusCode::kInvalidArgument, "it advances word {} once more", word.index));
+    return;
+  }
+  graph_.advancing_.push_back(word.index);
+  const uint64_t begin = known[word.index].word->value;
+  Node node;
+  node.kind = Node::Kind::kAdvance;
+  node.uses = {{.begin = begin, .end = begin + sizeof(uint32_t), .access = Access::kReadWrite}};
+  add(std::move(node));
+}
+
 std::optional<AddressUse> GraphRecorder::resolve(const BufferUse& use) {
   if (use.buffer == nullptr || !use.buffer->is_valid()) {
     fail(error(StatusCode::kInvalidArgument, "it uses a buffer that has no memory"));
@@ -81,6 +112,9 @@ Status GraphRecorder::check(const ParameterUse& use, const KernelLaunch& launch)
                  graph_.parameters_.size());
   }
   const CommandGraph::Parameter& parameter = graph_.parameters_[use.parameter.index];
+  if (parameter.word) {
+    return error(StatusCode::kInvalidArgument, "it takes word {} by value, which is in memory", use.parameter.index);
+  }
   const auto is_declared = [&](const KernelLaunch::PointerUse& known) {
     return known.parameter.index == use.parameter.index;
   };
@@ -199,7 +233,7 @@ bool GraphRecorder::add_signal_uses(Node& node, const SignalWord& word, std::opt
   if (!parameter) return true;
   node.value_parameter = parameter;
   const auto& known = graph_.parameters_;
-  if (parameter->index < known.size() && !known[parameter->index].is_pointer &&
+  if (parameter->index < known.size() && !known[parameter->index].is_pointer && !known[parameter->index].word &&
       known[parameter->index].size_bytes == sizeof(uint32_t)) {
     node.value = static_cast<uint32_t>(known[parameter->index].value);
     return true;
@@ -245,6 +279,8 @@ const char* GraphRecorder::Node::name() const {
       return "copy";
     case Kind::kFill:
       return "fill";
+    case Kind::kAdvance:
+      return "advance";
     case Kind::kSignal:
       return "signal";
     case Kind::kWait:
@@ -294,6 +330,9 @@ void GraphRecorder::emit(const Node& node, Freshness freshness) {
       break;
     case Node::Kind::kFill:
       recorder_.fill(GpuAddr{node.uses[0].begin}, size, node.value);
+      break;
+    case Node::Kind::kAdvance:
+      recorder_.add(GpuAddr{node.uses[0].begin}, 1);
       break;
     case Node::Kind::kSignal:
       recorder_.signal(GpuAddr{node.uses[0].begin}, node.value);
@@ -359,6 +398,10 @@ void GraphRecorder::set_footprint() {
     std::copy_if(node.uses.begin(), node.uses.end(), std::back_inserter(fixed),
                  [](const AddressUse& use) { return use.begin < kPointerSpace; });
   }
+  for (const CommandGraph::Parameter& known : graph_.parameters_) {  // what changes are sent to
+    if (!known.word) continue;
+    fixed.push_back({known.word->value, known.word->value + sizeof(uint32_t), Access::kReadWrite});
+  }
   if (graph_.timestamps_.is_valid()) pins_.emplace_back(graph_.timestamps_);
   recorder_.set_footprint(MemoryFootprint::of(fixed), std::move(pins_));
   std::vector<CommandGraph::Parameter>& parameters = graph_.parameters_;
@@ -402,6 +445,13 @@ Status GraphRecorder::make_sites(CommandGraph& graph, const CommandBuffer& comma
                                       ? recorded.arguments_address + use.offset
                                       : recorded.workgroup_count_address + use.offset * sizeof(uint32_t)));
     }
+  }
+  for (uint32_t index = 0; index < graph.parameters_.size(); ++index) {
+    CommandGraph::Parameter& parameter = graph.parameters_[index];
+    if (!parameter.word) continue;
+    BW_RETURN_IF_ERROR(add_site(parameter, *parameter.word));
+    parameter.is_changed = true;  // anything may be there
+    graph.changed_.push_back(index);
   }
   size_t most_dwords = 0;
   for (const CommandGraph::Parameter& parameter : graph.parameters_) most_dwords += parameter.packets.size();

@@ -61,6 +61,15 @@ class GraphRecorder {
   // An address of memory of that size that can be changed between replays. It must be set before the first.
   ParameterId pointer(uint64_t size_bytes);
 
+  // A value of 4 bytes in memory, for kernels that are given its address: a change is one packet, whatever their
+  // number. Each says in its `uses` that it reads the word, and nobody else writes it.
+  ParameterId word(const Buffer& buffer, uint64_t offset_bytes, uint32_t initial, uint32_t least = 0,
+                   uint32_t most = UINT32_MAX);
+  // At the end of a replay, or as soon as all nodes before that use the word have ended, the command processor adds 1
+  // to it: replays one after the other have values one after the other without the host, unless it sets another. Once
+  // for each word.
+  void advance(ParameterId word);
+
   void launch(const KernelLaunch& launch);
   void copy(const BufferUse& destination, const BufferUse& source);
   // Size and offset are multiples of 4.
@@ -77,7 +86,7 @@ class GraphRecorder {
 
  private:
   struct Node {
-    enum class Kind : uint8_t { kLaunch, kCopy, kFill, kSignal, kWait };
+    enum class Kind : uint8_t { kLaunch, kCopy, kFill, kAdvance, kSignal, kWait };
     // Where it goes within its level: others are told as early, and waited for as late as can be.
     int phase() const { return kind == Kind::kSignal ? 0 : kind == Kind::kWait ? 2 : 1; }
     const char* name() const;
@@ -91,7 +100,7 @@ class GraphRecorder {
     Dim3 workgroup_size{};
     std::vector<std::byte> arguments;
     std::vector<ParameterUse> parameters;
-    // kCopy, kFill: uses[0] is the destination
+    // kCopy, kFill, kAdvance: uses[0] is the destination
     uint32_t value = 0;  // also of kSignal and kWait
     // kSignal, kWait: uses[0] is the word
     Compare compare = Compare::kAlways;

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <thread>
 
+#include "amdgpu/gfx11/enums.h"
 #include "amdgpu/gfx11/pm4.h"
 #include "amdgpu/gfx11/registers.h"
 #include "amdgpu/gfx11/sdma.h"
@@ -183,6 +184,15 @@ void FakeGpu::copy_data(const uint32_t* packet) {
   }
 }
 
+void FakeGpu::atomic_mem(const uint32_t* packet) {
+  using P = pm4::ATOMIC_MEM;
+  if (P::atomic.get(packet) != static_cast<uint32_t>(gfx11::TC_OP::TC_OP_ATOMIC_ADD_32)) complain("ATOMIC_MEM");
+  const uint64_t address = make_u64(packet[2], packet[3]);
+  uint32_t value = 0;
+  std::memcpy(&value, at(address), sizeof value);
+  store(address, value + packet[4]);
+}
+
 // The packet with what it goes over.
 uint32_t FakeGpu::cond_exec(std::span<const uint32_t> packets) {
   using P = pm4::COND_EXEC;
@@ -225,6 +235,9 @@ uint32_t FakeGpu::execute_pm4(Queue& queue, std::span<const uint32_t> packets) {
       break;
     case pm4::Opcode::COPY_DATA:
       copy_data(packet);
+      break;
+    case pm4::Opcode::ATOMIC_MEM:
+      atomic_mem(packet);
       break;
     case pm4::Opcode::COND_EXEC:
       return cond_exec(packets);

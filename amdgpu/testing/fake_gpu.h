@@ -69,6 +69,7 @@ class FakeGpu {
   void release_mem(const uint32_t* packet);
   void dma_data(const uint32_t* packet);
   void copy_data(const uint32_t* packet);
+  void atomic_mem(const uint32_t* packet);
   uint32_t cond_exec(std::span<const uint32_t> packets);
   uint32_t execute_sdma(Queue& queue, std::span<const uint32_t> packets);
   void complain(const std::string& text);

@@ -120,9 +120,9 @@ Result<GpuPages*> place_arguments(const ir::Kernel& kernel, const ir::EvaluatorI
                                   std::vector<std::pair<GpuPages*, uint64_t>>& buffers) {
   std::vector<std::byte> kernarg(compiler::kernarg_size_bytes(kernel));
   size_t at = 0;
-  const auto push = [&](const auto& value) {
-    std::memcpy(kernarg.data() + at, &value, sizeof(value));
-    at += sizeof(value);
+  const auto push = [&](uint64_t address) {
+    std::memcpy(kernarg.data() + at, &address, sizeof(address));
+    at += sizeof(address);
   };
   for (const ir::NodePtr& param : kernel.params) {
     const std::span<std::byte> raw = inputs.params.at(param->attr<ir::ParamAttr>().id);
@@ -133,7 +133,11 @@ Result<GpuPages*> place_arguments(const ir::Kernel& kernel, const ir::EvaluatorI
     push(pages->address() + offset);
   }
   for (const ir::NodePtr& variable : kernel.variables) {
-    push(static_cast<int32_t>(inputs.variables.at(variable->attr<ir::VariableAttr>().name)));
+    const auto value = static_cast<int32_t>(inputs.variables.at(variable->attr<ir::VariableAttr>().name));
+    BW_ASSIGN(GpuPages * word, memory.add(sizeof value, false));
+    const uint64_t offset = word->length() - sizeof value;
+    std::memcpy(word->host() + offset, &value, sizeof value);
+    push(word->address() + offset);
   }
   BW_ASSIGN(GpuPages * pages, memory.add(kernarg.size(), false));
   std::memcpy(pages->host(), kernarg.data(), kernarg.size());
