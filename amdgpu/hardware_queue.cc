@@ -14,6 +14,19 @@ std::atomic_ref<uint64_t> word_at(const kfd::Allocation& allocation, uint64_t of
   return std::atomic_ref<uint64_t>(*reinterpret_cast<uint64_t*>(allocation.host_data() + offset));
 }
 
+// Has this processor take the cache line for writing meanwhile; a hint.
+void prepare_to_write([[maybe_unused]] const std::byte& line) {
+#if defined(__x86_64__)
+  asm volatile("prefetchw %0" : : "m"(line));
+#endif
+}
+
+// So many lines of the ring are taken ahead, as most submissions need. The GPU has read them since the host wrote them
+// last, so that each store would wait for its line: a third of a submission's time on the emulated card
+// (`barewave bench dispatch`).
+constexpr uint64_t kLinesAhead = 5;
+constexpr uint64_t kLineBytes = 64;
+
 }  // namespace
 
 // Rings and pointers are memory that neither side caches (GTT), zeroed by the driver.
@@ -114,6 +127,10 @@ void HardwareQueue::push() {
   const uint64_t pointer = written_dwords_ * (sizeof(uint32_t) / doorbell_unit_bytes_);
   word_at(pointers_, kWritePointerOffset).store(pointer, std::memory_order_release);
   queue_.ring_doorbell(pointer);
+  const uint64_t position_bytes = written_dwords_ * sizeof(uint32_t);
+  for (uint64_t i = 1; i <= kLinesAhead; ++i) {
+    prepare_to_write(ring_.host_data()[(position_bytes + i * kLineBytes) & (ring_.size_bytes() - 1)]);
+  }
 }
 
 }  // namespace bw::amdgpu
