@@ -225,7 +225,11 @@ Result<Submission> QueueSet::submit_anew(const Work& work) {
   Pending& pending = push(work.queue, work.commands);
   pending.has_other_packets = has_other_packets;
   if (!work.after.empty()) pending.after = ends_of(work.after);
-  has_other_packets ? lane.image.clear() : lane.image.set(work.commands, lane.frame, entry);
+  if (has_other_packets) {
+    lane.image.clear();
+  } else if (!lane.image.is_of(work.commands)) {
+    lane.image.set(work.commands, lane.frame, entry);
+  }
   return Submission{work.queue, pending.value};
 }
 
