@@ -1,5 +1,7 @@
 #include "amdgpu/compute_frame.h"
 
+#include <algorithm>
+
 #include "amdgpu/gfx11/pm4.h"
 #include "amdgpu/pm4_builder.h"
 #include "base/bits.h"
@@ -24,6 +26,11 @@ Result<ComputeFrame> ComputeFrame::create(GpuAddr timeline, GpuAddr mailbox, uin
                             .context_id = event_id});
   BW_ASSIGN(frame.signal_, builder.finish());
   return frame;
+}
+
+void ComputeFrame::put_signal(uint32_t* at, uint64_t value) const {
+  std::copy(signal_.begin(), signal_.end(), at);
+  set_value(at, value);
 }
 
 void ComputeFrame::set_value(uint32_t* signal, uint64_t value) {

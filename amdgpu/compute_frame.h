@@ -27,6 +27,8 @@ class ComputeFrame {
   // What goes after the work: writes the caches back when all kernels have ended, raises the timeline to the value
   // that set_value() gives it and wakes sleepers.
   std::span<const uint32_t> signal() const { return signal_; }
+  // Both, to `at`.
+  void put_signal(uint32_t* at, uint64_t value) const;
   // `signal` is where the packets of signal() stand.
   static void set_value(uint32_t* signal, uint64_t value);
 

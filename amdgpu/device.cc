@@ -260,8 +260,8 @@ Status Device::check_complete(const CommandGraph& graph) {
 }
 
 Result<Submission> Device::submit(CommandGraph& graph, std::span<const Submission> after, QueueName queue) {
-  if (!graph.is_valid() || graph.pointers_ != nullptr || !graph.advancing_.empty())
-    BW_RETURN_IF_ERROR(check_complete(graph));
+  const bool is_to_be_checked = !graph.is_valid() || graph.pointers_ != nullptr || !graph.advancing_.empty();
+  if (is_to_be_checked) BW_RETURN_IF_ERROR(check_complete(graph));
   send_all_after_recovery(graph);
   BW_ASSIGN(graph.last_, impl_->queues->submit({.commands = graph.commands_.commands_,
                                                 .queue = queue,

@@ -22,8 +22,8 @@ void prepare_to_write([[maybe_unused]] const std::byte& line) {
 }
 
 // So many lines of the ring are taken ahead, as most submissions need. The GPU has read them since the host wrote them
-// last, so that each store would wait for its line: a third of a submission's time on the emulated card
-// (`barewave bench dispatch`).
+// last, so that each store would wait for its line: about a tenth of a submission's time on the emulated card
+// (`barewave bench dispatch graph_replay`).
 constexpr uint64_t kLinesAhead = 5;
 constexpr uint64_t kLineBytes = 64;
 

@@ -9,12 +9,19 @@
 #include <vector>
 
 #include "amdgpu/code_object.h"
+#include "base/gpu_addr.h"
 #include "base/status.h"
 
 namespace bw::amdgpu {
 
 // Of the arguments that a caller gives; what follows them is hidden.
 uint64_t explicit_argument_bytes(const KernelInfo& kernel);
+
+// One more argument: a pointer.
+inline void append_address(GpuAddr address, std::vector<std::byte>& arguments) {
+  const auto* bytes = reinterpret_cast<const std::byte*>(&address.value);
+  arguments.insert(arguments.end(), bytes, bytes + sizeof address.value);
+}
 
 // The whole kernarg segment. kInvalidArgument if explicit arguments are missing or there are bytes too many;
 // kUnsupported for a hidden argument that this runtime has nothing for.

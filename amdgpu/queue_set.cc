@@ -220,8 +220,7 @@ Result<Submission> QueueSet::submit_anew(const Work& work) {
   at = put(work.patches, at);
   at = put(lane.frame.acquire(), at);
   at = put(entry, at);
-  put(lane.frame.signal(), at);
-  ComputeFrame::set_value(at, next(work.queue).value);
+  lane.frame.put_signal(at, next(work.queue).value);
   Pending& pending = push(work.queue, work.commands);
   pending.has_other_packets = has_other_packets;
   if (!work.after.empty()) pending.after = ends_of(work.after);
@@ -269,9 +268,7 @@ Result<Submission> QueueSet::submit(const DirectDispatch& dispatch, std::span<co
     at = put_image(queue, at);
   } else {
     at = put(lane.frame.begin(), put(waits_, at));
-    uint32_t* const signal = put(entry, at);
-    put(lane.frame.signal(), signal);
-    ComputeFrame::set_value(signal, value);
+    lane.frame.put_signal(put(entry, at), value);
     lane.image.set(dispatch.commands_, lane.frame, entry.subspan(dispatch.again_begin_));
   }
   if (dispatch.address_dword_) {
@@ -378,8 +375,8 @@ Result<Submission> QueueSet::submit_wait(QueueName queue, const QueueSet& peer, 
       BW_ASSIGN(packets, builder.finish());
     }
     const ComputeFrame& frame = lane(queue).frame;
-    packets.insert(packets.end(), frame.signal().begin(), frame.signal().end());
-    ComputeFrame::set_value(packets.data() + packets.size() - frame.signal().size(), next(queue).value);
+    packets.resize(packets.size() + frame.signal().size());
+    frame.put_signal(packets.data() + packets.size() - frame.signal().size(), next(queue).value);
   }
   return push(queue, packets,
               {.what = fmt::format("waiting for submission {} of the {} queue of gpu {}", of_peer.value,

@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "amdgpu/kernel_arguments.h"
 #include "base/bits.h"
 #include "tensor/device_tuner.h"
 #include "tensor/gpu_buffer.h"
@@ -35,11 +36,6 @@ Result<int64_t> value_of(const ir::Dim& dim, const VariableValues& values) {
 // The kernels of a step after which the command processor says how far it has come: a report after a time-out names
 // that many.
 constexpr uint32_t kGroupsPerStep = 4;
-
-void append_address(GpuAddr address, std::vector<std::byte>& arguments) {
-  const auto* bytes = reinterpret_cast<const std::byte*>(&address.value);
-  arguments.insert(arguments.end(), bytes, bytes + sizeof address.value);
-}
 
 // A compiled program on the device: one command graph. Its variables are words of memory, which each replay of a block
 // leaves as the next one needs them if values follow each other; parameters are what is sent otherwise, and the numbers
@@ -157,7 +153,7 @@ Status GpuProgram::bind(Executor& executor, const ParamBuffers& params) {
     step.kernel = &kernels_[launch.kernel];
     for (size_t buffer : launch.buffers) {
       step.buffers.push_back(buffers_[buffer].get());
-      append_address(buffers_[buffer]->buffer().gpu_addr(), step.arguments);
+      amdgpu::append_address(buffers_[buffer]->buffer().gpu_addr(), step.arguments);
     }
     steps_.push_back(std::move(step));
   }
@@ -174,7 +170,7 @@ Status GpuProgram::bind_variables() {
   BW_ASSIGN(words_, device_->allocate(amdgpu::MemoryKind::kVram, variables_.size() * sizeof(uint32_t)));
   for (size_t i = 0; i < steps_.size(); ++i) {
     for (const ir::NodePtr& variable : program_.launches[i].variables) {
-      append_address(words_.gpu_addr() + variable_index(variable) * sizeof(uint32_t), steps_[i].arguments);
+      amdgpu::append_address(words_.gpu_addr() + variable_index(variable) * sizeof(uint32_t), steps_[i].arguments);
     }
   }
   return Status::ok();

@@ -8,15 +8,12 @@
 #include <utility>
 #include <vector>
 
+#include "amdgpu/kernel_arguments.h"
+
 namespace bw::tensor {
 namespace {
 
 constexpr size_t kTimedLaunches = 5;
-
-void append(std::vector<std::byte>& arguments, uint64_t address) {
-  const auto* bytes = reinterpret_cast<const std::byte*>(&address);
-  arguments.insert(arguments.end(), bytes, bytes + sizeof address);
-}
 
 }  // namespace
 
@@ -34,14 +31,14 @@ Result<uint64_t> DeviceTuner::time_ns(const compiler::CompiledKernel& kernel,
     const uint64_t words_bytes = (std::max<uint64_t>(size_bytes, 1) + 3) / 4 * 4;
     BW_ASSIGN(amdgpu::Buffer buffer, device_->allocate(amdgpu::MemoryKind::kVram, words_bytes));
     BW_RETURN_IF_ERROR(device_->fill(buffer, 0, words_bytes, 0));
-    append(arguments, buffer.gpu_addr().value);
+    amdgpu::append_address(buffer.gpu_addr(), arguments);
     buffers.push_back(std::move(buffer));
   }
   for (const ir::NodePtr& variable : variables) {
     const auto most = static_cast<uint32_t>(variable->attr<ir::VariableAttr>().max);
     BW_ASSIGN(amdgpu::Buffer word, device_->allocate(amdgpu::MemoryKind::kVram, sizeof most));
     BW_RETURN_IF_ERROR(device_->fill(word, 0, sizeof most, most));
-    append(arguments, word.gpu_addr().value);
+    amdgpu::append_address(word.gpu_addr(), arguments);
     buffers.push_back(std::move(word));
   }
   amdgpu::Dim3 groups{};
